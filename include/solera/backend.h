@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backend.h: a device with its memory, three queues and a table of ops. */
+#ifndef SOL_BACKEND_H
+#define SOL_BACKEND_H
+#include "solera/ops.h"
+
+/* name: "cpu", "ref", "cuda", or "auto" (cuda when it can run, else cpu). threads: of this backend (host). isa: NULL = the best this CPU has, or
+ * "portable", "avx2", "avx512" (tests, SOLERA_ISA). SOL_ERR_UNSUPPORTED with the reason when it cannot run here. */
+sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p);
+void sol_backend_destroy (sol_backend_t *b);
+const sol_ops_t *sol_backend_ops (const sol_backend_t *b);
+sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind);
+/* the bytes of backend memory when it is host memory (SOL_CAP_HOST), else NULL */
+void *sol_backend_host (const sol_backend_t *b, void *mem);
+/* one line: "cpu (avx512, 2 threads)" */
+const char *sol_backend_describe (const sol_backend_t *b);
+/* i-th known backend: its name, and in reason (n bytes) why it cannot run here, or what it would run on; returns 1 can run, 0 cannot, -1 no such i */
+int sol_backend_probe (int i, const char **name_p, char *reason, size_t n);
+/* the best instruction set here: "avx512", ... */
+const char *sol_backend_isa (void);
+
+/* opaque weight handles are small structs of the backend: their size, so that others can hold arrays of them */
+struct sol_weight {
+  sol_tensor_t src; /* canonical [n, k] */
+  void *packed;
+  int64_t panels;
+};
+
+/* An arena is one backend allocation cut into tensors. base NULL measures: the same calls then give the exact need before anything is allocated. */
+typedef struct {
+  char *base;
+  size_t used, peak, room;
+} sol_arena_t;
+void *sol_arena_take (sol_arena_t *a, size_t bytes); /* 64-byte aligned; NULL while measuring; SOL_ASSERT on overflow */
+sol_tensor_t sol_arena_tensor (sol_arena_t *a, sol_dtype_t dtype, int64_t rows, int64_t cols);
+/* marks and releases in stack order */
+size_t sol_arena_mark (const sol_arena_t *a);
+void sol_arena_release (sol_arena_t *a, size_t mark);
+sol_status_t sol_arena_create (sol_backend_t *b, size_t bytes, const char *what, sol_arena_t *arena_p);
+void sol_arena_destroy (sol_backend_t *b, sol_arena_t *a);
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.h: the one table of settings. Struct, parser, checks, help, man page, completion, docs/settings.md and the resolved copy in a
+ * run's folder all come from it. To add a setting: one row here, its cross-checks in src/config/check.c.
+ *
+ * I(field, "name", default, min, max, unit, groups, doc)     int64_t
+ * F(field, "name", default, min, max, unit, groups, doc)     double
+ * B(field, "name", default, groups, doc)                     int (true | false)
+ * S(field, "name", default, groups, doc)                     char *   ("" = not given)
+ * L(field, "name", groups, doc)                              char **  NULL-terminated (YAML: a sequence, or one scalar); default empty
+ * C(field, "name", default index, "a|b|c", groups, doc)      int, index into the choices
+ * groups: which commands list it in their help: t train, s sft, g generate, e eval, c score, o objective
+ * A name with a dot is a key of a YAML mapping: "staleness.k" is  staleness: {k: ...}.
+ */
+#ifndef SOL_SETTINGS_H
+#define SOL_SETTINGS_H
+
+/* indices of the choices, in the order of their texts below */
+enum { SOL_ROLES_AUTO, SOL_ROLES_SOLO };
+enum { SOL_TASK_CHAIN, SOL_TASK_SUMS, SOL_TASK_JSONL };
+enum { SOL_FAMILY_ADD1, SOL_FAMILY_ADD2, SOL_FAMILY_SUCCESSOR };
+enum { SOL_PROMPT_RAW, SOL_PROMPT_CHAT };
+enum { SOL_STALE_EXACT, SOL_STALE_BOUNDED, SOL_STALE_FREE };
+enum { SOL_KV_KEEP, SOL_KV_RECOMPUTE };
+enum { SOL_DECAY_CONSTANT, SOL_DECAY_LINEAR, SOL_DECAY_COSINE };
+enum { SOL_TRUNCATED_TRAIN, SOL_TRUNCATED_MASK };
+enum { SOL_REFUSED_STOP, SOL_REFUSED_DROP };
+enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO };
+enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL };
+enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
+enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
+
+#define SOL_SETTINGS(I, F, B, S, L, C)                                                                                                        \
+  /* ---- run */                                                                                                                              \
+  S (out, "out", "", "tse", "folder that the run writes; never overwritten without --force, continued with --resume")                         \
+  I (seed, "seed", 0, 0, INT64_MAX, "", "tsge", "key of all randomness")                                                                      \
+  C (roles, "roles", 0, "auto|solo", "t", "auto: ranks take the roles below; solo: one rank is actor, broker and learner in turn")            \
+  I (actors, "actors", 0, 0, 65536, "ranks", "t", "ranks that generate; 0: what brokers and learners leave")                                  \
+  I (brokers, "brokers", 1, 1, 4096, "ranks", "t", "ranks that hold rollouts and weights")                                                    \
+  I (learners, "learners", 1, 1, 65536, "ranks", "t", "ranks that train, data parallel")                                                      \
+  C (backend, "backend.name", 0, "auto|cpu|ref|cuda", "tsgec", "where the model computes; auto: cuda if it can run, else cpu")                 \
+  I (threads, "backend.threads", 1, 1, 1024, "threads", "tsgec", "threads of one rank")                                                       \
+  F (watchdog_s, "watchdog_s", 600, 0, 1e9, "s", "t", "end the job when nobody has made progress for so long; 0: never")                      \
+  /* ---- model */                                                                                                                            \
+  S (model_path, "model.path", "", "ts", "Hugging Face model folder to start from; empty: a new model of the sizes below")                    \
+  C (model_dtype, "model.dtype", 0, "model|f32|bf16", "tsgec", "type of the published weights that all roles compute with; model: the folder's own") \
+  I (model_layers, "model.layers", 2, 1, 1000, "", "ts", "new model: layers")                                                                 \
+  I (model_width, "model.width", 64, 2, 65536, "", "ts", "new model: width")                                                                  \
+  I (model_heads, "model.heads", 4, 1, 1024, "", "ts", "new model: attention heads")                                                          \
+  I (model_kv_heads, "model.kv_heads", 4, 1, 1024, "", "ts", "new model: key/value heads")                                                    \
+  I (model_mlp, "model.mlp", 170, 1, 1000000, "", "ts", "new model: width of the SwiGLU layer")                                               \
+  B (model_tied, "model.tied", 0, "ts", "new model: the head is the embedding")                                                               \
+  /* ---- task */                                                                                                                             \
+  C (task, "task.name", 0, "chain|sums|jsonl", "tsge", "what is asked and how it is graded: docs/tasks.md")                                   \
+  I (chain_steps, "task.steps", 3, 1, 16, "", "tsge", "chain: operations in a prompt")                                                        \
+  C (sums_family, "task.family", 0, "add1|add2|successor", "tsge", "sums: one-digit sums, two-digit sums, the number after n")                 \
+  C (task_prompt, "task.prompt", 0, "raw|chat", "tge", "prompts as plain text or in the model's chat format")                                 \
+  I (task_shots, "task.shots", 3, 0, 16, "", "tge", "sums: worked examples before the question")                                              \
+  S (task_path, "task.path", "", "tsge", "jsonl: file of rows {\"problem\", \"answer\"}")                                                      \
+  S (task_system, "task.system", "", "tge", "chat: system message; empty: the template's own default")                                        \
+  S (task_suffix, "task.suffix", "", "tge", "jsonl: text added to every problem")                                                             \
+  L (task_stop, "task.stop", "tge", "a response ends when its text contains one of these")                                                    \
+  F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tge", "prompts held out of training, chosen by seed")                               \
+  C (task_split, "task.split", 0, "train|heldout|all", "ge", "which prompts are used")                                                        \
+  F (task_format_bonus, "task.format_bonus", 0, 0, 1, "", "t", "reward added when an answer can be extracted")                                \
+  /* ---- rollouts */                                                                                                                         \
+  I (prompts, "batch.prompts", 32, 1, 1000000, "prompts", "t", "prompts of a rollout batch (one step)")                                       \
+  I (group, "batch.group", 8, 1, 4096, "responses", "t", "responses a prompt")                                                                \
+  I (ups, "batch.updates_per_step", 4, 1, 4096, "updates", "t", "updates (equal mini-batches) made from a rollout batch")                     \
+  I (max_prompt, "rollout.max_prompt", 1024, 1, 1048576, "tokens", "tge", "a longer prompt is an error")                                      \
+  I (max_new, "rollout.max_tokens", 64, 1, 1048576, "tokens", "tge", "a response is truncated at this length")                                \
+  F (temperature, "rollout.temperature", 1.0, 1e-3, 100, "", "tgec", "log-probs are of softmax(logits / temperature)")                        \
+  F (top_p, "rollout.top_p", 1.0, 1e-6, 1, "", "tge", "nucleus sampling; training refuses values under 1")                                    \
+  I (top_k, "rollout.top_k", 0, 0, 1000000, "", "tge", "sample among the k most likely; 0: all; training refuses others")                     \
+  B (greedy, "rollout.greedy", 0, "ge", "take the most likely token")                                                                         \
+  I (n_samples, "rollout.samples", 1, 1, 4096, "responses", "ge", "responses a prompt in generate and eval")                                  \
+  I (slots, "actor.slots", 64, 1, 65536, "sequences", "tge", "sequences decoded side by side by one rank")                                    \
+  /* ---- staleness */                                                                                                                        \
+  C (stale_mode, "staleness.mode", 0, "exact|bounded|free", "t", "exact: batch b comes from version max(0, b*updates_per_step - k); bounded: lag at most k; free: as it comes") \
+  I (stale_k, "staleness.k", 0, 0, 100000000, "updates", "t", "lag asked for (exact) or allowed (bounded); a multiple of updates_per_step")   \
+  B (in_flight, "staleness.in_flight", 0, "t", "a response may go on under newer weights (refused in exact mode)")                            \
+  C (kv_mode, "staleness.kv", 0, "keep|recompute", "t", "in-flight changes: keep the old keys and values or compute them anew")               \
+  I (ring_slots, "broker.slots", 64, 2, 1048576, "slots", "t", "groups that a broker's ring holds")                                           \
+  I (ring_batches, "broker.queue", 0, 0, 1000000, "batches", "t", "free mode: full batches that may wait; 0: two")                            \
+  /* ---- objective */                                                                                                                        \
+  S (objective, "objective.name", "m2po", "t", "m2po, m2po_clip, m2po_all, grpo, grpo_no_tr, gspo, ...: solera help objective")                \
+  F (tau, "objective.tau", 0.04, 0, 1e30, "nats^2", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set")             \
+  F (clip_low, "objective.clip_low", 0.2, 0, 1, "", "to", "grpo, dapo, dr_grpo, opsm, decoupled_ppo: ratio clipped under 1 - this")           \
+  F (clip_high, "objective.clip_high", 0.2, 0, 1e30, "", "to", "the same, over 1 + this; dapo's own default is 0.28")                         \
+  F (gspo_low, "objective.gspo_low", 3e-4, 0, 1, "", "to", "gspo: sequence ratio clipped under 1 - this")                                     \
+  F (gspo_high, "objective.gspo_high", 4e-4, 0, 1e30, "", "to", "gspo: sequence ratio clipped over 1 + this")                                 \
+  C (advantage, "objective.advantage", 0, "grpo|dr_grpo|rloo", "t", "advantage of a response in its group")                                    \
+  C (on_refused, "objective.on_refused", 0, "stop|drop", "t", "a value that float32 cannot hold: stop the run, or drop that sequence and count it") \
+  /* ---- training */                                                                                                                         \
+  I (updates, "train.updates", 320, 1, 1000000000, "updates", "ts", "optimizer updates of the whole run; a multiple of updates_per_step")      \
+  F (lr, "train.lr", 1e-6, 0, 10, "", "ts", "AdamW learning rate")                                                                            \
+  I (warmup, "train.warmup", 0, 0, 1000000000, "updates", "ts", "learning rate rises linearly over so many updates")                          \
+  C (decay, "train.decay", 0, "constant|linear|cosine", "ts", "learning rate after the warm-up, over train.updates")                          \
+  F (lr_end, "train.lr_end", 0, 0, 1, "share", "ts", "linear, cosine: last learning rate as a share of train.lr")                             \
+  F (beta1, "train.beta1", 0.9, 0, 0.999999, "", "ts", "AdamW beta1")                                                                         \
+  F (beta2, "train.beta2", 0.999, 0, 0.99999999, "", "ts", "AdamW beta2")                                                                     \
+  F (adam_eps, "train.eps", 1e-8, 0, 1, "", "ts", "AdamW epsilon")                                                                            \
+  F (weight_decay, "train.weight_decay", 0.01, 0, 10, "", "ts", "AdamW decoupled decay, on matrices only")                                    \
+  F (grad_clip, "train.grad_clip", 1.0, 0, 1e30, "", "ts", "gradient norm bound; 0: none")                                                    \
+  I (micro_batch_tokens, "train.micro_batch_tokens", 4096, 1, 1000000000, "tokens", "ts", "tokens forwarded together; a longer group goes alone; no result depends on it") \
+  C (truncated, "train.truncated", 0, "train|mask", "t", "truncated responses are trained, or masked (advantage 0, still counted)")           \
+  I (leaves, "learner.leaves", 0, 0, 4096, "", "ts", "runs of sequences whose gradients are summed in a fixed tree; 0: one a learner; 8: the same bytes for 1, 2, 4 and 8 learners") \
+  /* ---- supervised (sft) */                                                                                                                 \
+  I (sft_batch, "sft.batch", 64, 1, 1000000, "sequences", "s", "demonstrations of an update")                                                 \
+  F (sft_noise, "sft.noise", 0, 0, 1, "", "s", "chain: probability that a step of a demonstration is wrong")                                  \
+  /* ---- files */                                                                                                                            \
+  I (ckpt_every, "checkpoint.every", 0, 0, 1000000000, "updates", "ts", "write a checkpoint every so many updates (a multiple of updates_per_step); 0: only at the end") \
+  I (ckpt_keep, "checkpoint.keep_last", 2, 1, 1000000, "", "ts", "checkpoints that are kept")                                                 \
+  B (export_model, "checkpoint.export", 1, "ts", "write the final weights as a Hugging Face folder OUT/model")                                \
+  B (stats, "stats.write", 1, "t", "write every token's statistics to HDF5")                                                                  \
+  I (stats_deflate, "stats.deflate", 0, 0, 9, "level", "t", "shuffle and deflate level; 0: off")                                              \
+  I (stats_chunk, "stats.chunk", 65536, 1024, 16777216, "rows", "t", "rows of an HDF5 chunk")                                                 \
+  B (tensorboard, "log.tensorboard", 0, "ts", "write TensorBoard event files too")                                                            \
+  F (log_every_s, "log.every_s", 5, 0, 1e9, "s", "ts", "a line of the table at most so often (metrics.jsonl has every update)")               \
+  /* ---- evaluation */                                                                                                                       \
+  I (eval_prompts, "eval.prompts", 256, 1, 10000000, "prompts", "e", "prompts of an evaluation")                                              \
+  I (eval_every, "eval.every", 0, 0, 1000000000, "updates", "s", "sft: measure the pass rate every so many updates; 0: only at the end")
+#endif

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# SOL_PKG(VAR, MODULE, HEADER, DEBIAN-PACKAGE): a required library by pkg-config; sets VAR_CFLAGS, VAR_LIBS, VAR_VERSION
+AC_DEFUN([SOL_PKG], [
+  PKG_CHECK_MODULES([$1], [$2], [],
+    [AC_MSG_ERROR([$2 was not found by pkg-config: install $4, or set PKG_CONFIG_PATH, or $1_CFLAGS and $1_LIBS])])
+  $1_VERSION=`$PKG_CONFIG --modversion $2 2>/dev/null`
+  AC_DEFINE_UNQUOTED([SOL_$1_VERSION], ["$$1_VERSION"], [version of $2 at configure time])
+  m4_ifval([$3], [
+    sol_save_CPPFLAGS=$CPPFLAGS; CPPFLAGS="$CPPFLAGS $$1_CFLAGS"
+    AC_CHECK_HEADER([$3], [], [AC_MSG_ERROR([$3 was not found: install $4])])
+    CPPFLAGS=$sol_save_CPPFLAGS])
+])
+
+# SOL_WARNINGS: one set for gcc and clang; --enable-werror makes it an error (CI)
+AC_DEFUN([SOL_WARNINGS], [
+  AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [make every warning an error])], [], [enable_werror=no])
+  SOL_CFLAGS="-std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes"
+  SOL_CFLAGS="$SOL_CFLAGS -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wwrite-strings -fno-math-errno -ffp-contract=off"
+  sol_werror="shown"
+  AS_IF([test "x$enable_werror" = xyes], [SOL_CFLAGS="$SOL_CFLAGS -Werror"; sol_werror="errors"])
+  AC_SUBST([SOL_CFLAGS])
+  SOL_CC_BEHIND=`$CC --version 2>/dev/null | sed 1q`
+  AC_DEFINE_UNQUOTED([SOL_COMPILER], ["$SOL_CC_BEHIND"], [the compiler behind CC])
+])
+
+# SOL_SANITIZE: --enable-sanitize=address,undefined
+AC_DEFUN([SOL_SANITIZE], [
+  AC_ARG_ENABLE([sanitize], [AS_HELP_STRING([--enable-sanitize=LIST], [build with these sanitizers (address,undefined or thread)])],
+    [], [enable_sanitize=no])
+  AS_CASE([$enable_sanitize], [no], [sol_sanitize=none],
+    [yes], [sol_sanitize=address,undefined], [sol_sanitize=$enable_sanitize])
+  AS_IF([test "x$sol_sanitize" != xnone], [
+    SOL_CFLAGS="$SOL_CFLAGS -fsanitize=$sol_sanitize -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    LDFLAGS="$LDFLAGS -fsanitize=$sol_sanitize"])
+  AM_CONDITIONAL([SANITIZE], [test "x$sol_sanitize" != xnone])
+])
+
+# SOL_SIMD: which instruction sets the compiler can emit; the program picks at run time
+AC_DEFUN([SOL_SIMD], [
+  sol_simd=
+  AC_LANG_PUSH([C])
+  sol_save_CFLAGS=$CFLAGS
+  CFLAGS="$sol_save_CFLAGS -mavx2 -mfma -mf16c"
+  AC_CACHE_CHECK([for AVX2 and FMA], [sol_cv_avx2], [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
+    [[__m256 a = _mm256_setzero_ps (); a = _mm256_fmadd_ps (a, a, a); (void) a;]])], [sol_cv_avx2=yes], [sol_cv_avx2=no])])
+  CFLAGS="$sol_save_CFLAGS -mavx512f -mavx512vl -mavx512dq -mavx512bw"
+  AC_CACHE_CHECK([for AVX-512], [sol_cv_avx512], [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
+    [[__m512 a = _mm512_setzero_ps (); a = _mm512_fmadd_ps (a, a, a); (void) a;]])], [sol_cv_avx512=yes], [sol_cv_avx512=no])])
+  CFLAGS=$sol_save_CFLAGS
+  AC_LANG_POP([C])
+  AS_IF([test $sol_cv_avx2 = yes], [sol_simd="$sol_simd avx2"; AC_DEFINE([SOL_HAVE_AVX2], [1], [AVX2 kernels are built])])
+  AS_IF([test $sol_cv_avx512 = yes], [sol_simd="$sol_simd avx512"; AC_DEFINE([SOL_HAVE_AVX512], [1], [AVX-512 kernels are built])])
+  AM_CONDITIONAL([HAVE_AVX2], [test $sol_cv_avx2 = yes])
+  AM_CONDITIONAL([HAVE_AVX512], [test $sol_cv_avx512 = yes])
+])
+
+# SOL_CUDA: the seam of the CUDA backend, a plugin that is opened at run time. This version has no kernels for it.
+AC_DEFUN([SOL_CUDA], [
+  AC_ARG_WITH([cuda], [AS_HELP_STRING([--with-cuda@<:@=DIR@:>@], [build the CUDA plugin (not in this version)])], [], [with_cuda=no])
+  AS_IF([test "x$with_cuda" != xno],
+    [AC_MSG_ERROR([--with-cuda was given, but this version of Solera has no CUDA backend yet])])
+  sol_cuda_summary="no (host backends: cpu, ref)"
+])
