@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* checkpoint.h: RUN/checkpoints/u00000320/ {manifest.json, weights.f32, adam_m.f32, adam_v.f32, queue.0, ...}; RUN/checkpoints/latest names the newest whole one. Written to a ".tmp" folder,
+ * every file fsync'd, manifest last (sizes and XXH3 of every file, counters, settings), renamed, then latest. Files are canonical flat blocks: any number of learners reads them. */
+#ifndef SOL_CHECKPOINT_H
+#define SOL_CHECKPOINT_H
+#include "solera/comm.h"
+#include "solera/config.h"
+#include "solera/status.h"
+
+typedef struct {
+  int64_t update;        /* updates made */
+  int64_t step;          /* AdamW's step = update, kept apart */
+  int64_t elements;      /* of weights, m, v */
+  uint64_t weight_digest;
+  int64_t counters[32];  /* the learner's own, by its own enum */
+  double sums[16];
+  int n_queues;          /* files queue.0 .. */
+} sol_checkpoint_t;
+
+/* Writing, in this order. begin (rank 0 of comm makes the folder; collective) -> each rank writes its slices -> queue files written by brokers into the folder -> commit (collective). */
+typedef struct sol_checkpoint_writer sol_checkpoint_writer_t;
+sol_status_t sol_checkpoint_begin (const char *run_dir, int64_t update, int64_t elements, sol_comm_t *comm, sol_checkpoint_writer_t **writer_p);
+const char *sol_checkpoint_dir (const sol_checkpoint_writer_t *w); /* the temporary folder */
+/* elements [first, first + n) of "weights", "adam_m" or "adam_v"; not collective */
+sol_status_t sol_checkpoint_put (sol_checkpoint_writer_t *w, const char *what, int64_t first, int64_t n, const float *data);
+/* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, removes all but keep_last older ones. The writer is destroyed, also on errors (the folder is then removed). */
+sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last);
+
+/* Reading. Finds the newest whole checkpoint of run_dir (checks manifest, sizes and checksums; a damaged one is named in a warning and the one before is used).
+ * SOL_END: there is none. *dir_p sol_free. Not collective. */
+sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_t *info_p, char **dir_p, char **settings_p);
+sol_status_t sol_checkpoint_get (const char *dir, const char *what, int64_t first, int64_t n, float *data);
+/* one checkpoint folder, checked wholly */
+sol_status_t sol_checkpoint_open (const char *dir, sol_checkpoint_t *info_p, char **settings_p);
+#endif

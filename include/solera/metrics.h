@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metrics.h: what a run says while it runs: metrics.jsonl (one line an update, flushed), the terminal's table, TensorBoard events, status.json, and where time went. */
+#ifndef SOL_METRICS_H
+#define SOL_METRICS_H
+#include "solera/buffer.h"
+#include "solera/config.h"
+#include "solera/status.h"
+#include <stdint.h>
+
+/* One update. One table (src/store/metrics.c) gives the names in metrics.jsonl, TensorBoard tags and docs. NaN: unknown, written as null. */
+typedef struct {
+  int64_t update, batch, n_tokens, n_sequences;
+  double time_s, lr, loss;
+  double lag_min, lag_mean, lag_max;
+  double reward_fresh, reward_consumed;   /* mean reward of rollouts of the newest version known, and of the trained mini-batch */
+  double fresh_version;
+  double clip_share, masked_share, high_share, low_share; /* of N: any of clip bits or mask; masked; high; low */
+  double share_T, m2_before, m2_after, m2_all, cut, kl_k1, kl_k3, ess, entropy, entropy_behav, ratio_dev; /* ratio_dev = mean |r-1| */
+  double grad_norm, response_length, truncated_share, zero_groups_share, dropped_sequences;
+  double tokens_per_s_generated, tokens_per_s_trained, queue_groups, seconds_left;
+  double generate_s, wait_s, forward_s, select_s, backward_s, reduce_s, optimizer_s, write_s, publish_s;
+  int64_t lag_histogram[16]; int64_t lag_first; /* counts of lag lag_first + i; wider lags in the last */
+  double entropy_sum[2][28]; int64_t entropy_n[2][28]; /* |r-1| in 28 bins of .025 on [0, .7), by sign of A (0: A <= 0, 1: A > 0) */
+} sol_metrics_row_t;
+
+typedef struct sol_metrics sol_metrics_t;
+/* resumed_update >= 0: lines of metrics.jsonl at updates >= it are cut away first */
+sol_status_t sol_metrics_open (const char *run_dir, const sol_config_t *config, int64_t resumed_update, sol_metrics_t **metrics_p);
+sol_status_t sol_metrics_put (sol_metrics_t *m, const sol_metrics_row_t *row); /* jsonl, tensorboard, terminal line every log.every_s and at the last update */
+void sol_metrics_close (sol_metrics_t *m);
+
+/* status.json, atomic: state "running" | "done" | "stopped" | "failed" */
+sol_status_t sol_status_write (const char *run_dir, const char *state, const char *reason, int64_t update, int64_t updates, const char *checkpoint);
+
+/* where time went, per rank: phases by name; printed by rank 0 as a table role x phase with shares, which names the busiest role */
+typedef enum { SOL_PHASE_GENERATE, SOL_PHASE_WAIT, SOL_PHASE_FETCH, SOL_PHASE_FORWARD, SOL_PHASE_SELECT, SOL_PHASE_BACKWARD, SOL_PHASE_REDUCE, SOL_PHASE_OPTIMIZER,
+               SOL_PHASE_PUBLISH, SOL_PHASE_WRITE, SOL_PHASE_BROKER, SOL_PHASE_COUNT } sol_phase_t;
+typedef struct { double s[SOL_PHASE_COUNT], total_s; char role[16]; int index; } sol_times_t;
+/* all ranks' times -> text */
+void sol_times_table (const sol_times_t *times, int n, sol_buffer_t *out);
+const char *sol_phase_name (sol_phase_t phase);
+#endif

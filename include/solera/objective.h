@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* objective.h: advantage, M2 selection and every objective: (log-ratio, advantage) of a whole update batch -> a coefficient and a verdict per token.
+ * Host code in double on every backend, the same for training and re-scoring. Definitions: docs/objectives.md (from the papers named there). */
+#ifndef SOL_OBJECTIVE_H
+#define SOL_OBJECTIVE_H
+#include "solera/comm.h"
+#include "solera/config.h"
+
+/* Advantages of one group: reward [n] -> adv [n] (double). kind: SOL_ADVANTAGE_*. All rewards equal: exactly 0. rloo with n = 1: SOL_ERR_USAGE. */
+sol_status_t sol_advantage_solve (int kind, const double *reward, int n, double *adv);
+
+/* This rank's tokens of the update batch. Global order is (seq, pos); ranks and storage may hold sequences in any order, a sequence lies wholly on one rank, its
+ * tokens adjacent in position order. seq: rollout id, unique over all ranks. */
+typedef struct {
+  int64_t n;
+  const float *d, *adv;        /* log-ratio fl32(lp_theta - lp_behav), advantage */
+  const float *lp, *d_prox;    /* log pi_behav; log pi_prox - log pi_behav; NULL where the objective needs none */
+  const int64_t *seq;
+} sol_tokens_t;
+
+#define SOL_VERDICT_T 1u      /* in the trust-region set: A>0, d>0 or A<0, d<0 */
+#define SOL_VERDICT_HIGH 2u   /* clipped high */
+#define SOL_VERDICT_LOW 4u    /* clipped low */
+#define SOL_VERDICT_MASKED 8u
+
+typedef struct {
+  double loss;
+  int64_t n, n_seq;                              /* over all ranks */
+  int64_t n_high, n_low, n_masked;
+  int64_t n_T, n_kept;                           /* m2po family, else n_T by its definition and n_kept = n - masked */
+  double m2_before, m2_after;                    /* exact means over T rounded once (m2po_all: over all tokens); 0 for empty */
+  double m2_all;                                 /* mean of M2 over all tokens, whatever the objective */
+  double cut, band;                              /* NaN: none */
+  int64_t tie_kept;
+} sol_verdicts_t;
+
+typedef struct sol_objective sol_objective_t;
+/* the table: i-th objective's name and sentence; NULL past the end */
+const char *sol_objective_name (int i, const char **doc_p);
+/* parameters by name, as double, with the objective's own default when NaN is asked: sol_objective_set refuses an unknown one by name. */
+sol_status_t sol_objective_create (const char *name, sol_objective_t **objective_p); /* unknown: error with the nearest name */
+void sol_objective_destroy (sol_objective_t *o);
+sol_status_t sol_objective_set (sol_objective_t *o, const char *param, double value);
+/* i-th parameter's name, value and sentence; NULL past the end */
+const char *sol_objective_param (const sol_objective_t *o, int i, double *value_p, const char **doc_p);
+/* objective.* settings -> parameters that this objective has */
+sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);
+int sol_objective_needs_prox (const sol_objective_t *o);
+
+/* a token that refuses the update: |d| or A not finite, M2 or c not representable */
+typedef struct { int64_t seq, index; /* index into this rank's arrays or -1: another rank's */ double d, adv, c; const char *why; } sol_refusal_t;
+/* Collective over comm (all learners). c [n] double: dLoss/d log pi_theta, verdict [n]. scratch-free for the caller; internal room grows outside the hot path (kept in o).
+ * SOL_ERR_NUMERIC: the update is refused (on all ranks), *refusal_p names the first such token in global order; nothing else is written.
+ * SOL_ERR_USAGE: a sequence objective was given an advantage that is not constant in a sequence. */
+sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const sol_tokens_t *tokens, double *c, uint8_t *verdict, sol_verdicts_t *sum_p, sol_refusal_t *refusal_p);
+#endif
