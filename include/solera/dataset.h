@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset.h: problems from a JSON-lines file: one object a line with the strings "problem" and "answer" and an optional "id" (string or whole number; default: the
+ * line number); other keys are ignored. Errors name file and line. Constant after opening. */
+#ifndef SOL_DATASET_H
+#define SOL_DATASET_H
+#include "solera/status.h"
+#include <stdint.h>
+
+typedef struct {
+  const char *id, *problem, *answer; /* owned by the data set, UTF-8, zero-terminated */
+  int64_t line;                      /* in the file, from 1 */
+} sol_problem_t;
+typedef struct sol_dataset sol_dataset_t;
+
+/* refuses an empty file, rows without the two strings, ids that appear twice */
+sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p);
+void sol_dataset_close (sol_dataset_t *dataset);
+int64_t sol_dataset_size (const sol_dataset_t *dataset);
+const sol_problem_t *sol_dataset_row (const sol_dataset_t *dataset, int64_t row);
+
+/* Element i of the epoch's permutation of 0..n-1, computed without a table: Feistel network with Philox as round function, walked until inside [0, n). A pure function
+ * of its arguments; i < n. */
+uint64_t sol_permute (uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i);
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.h: what is asked and how it is graded; one interface for the built-in chain (docs/tasks.md), sums and JSON-lines problems.
+ * Prompt number `index` is a pure function of (settings, seed, split, index): no state, so any rank may ask for any prompt. Whether a question is held out is decided by a hash of its
+ * content and the seed, so train and held-out prompts never share a question. A task is constant: const functions may run in several threads. Nothing is collective. */
+#ifndef SOL_TASK_H
+#define SOL_TASK_H
+#include "solera/config.h"
+#include "solera/decoder.h" /* sol_finish_t */
+#include "solera/tokenizer.h"
+
+typedef struct sol_task sol_task_t;
+
+#define SOL_CHAIN_VOCAB 16 /* 0..9 digits, then + - * = ; # */
+#define SOL_CHAIN_EOS 15   /* '#' */
+
+/* one prompt; {0} before first use, its buffers are reused by the next call */
+typedef struct {
+  uint64_t index;
+  uint64_t id;         /* identity of the question: equal content, equal id, in every run */
+  sol_ids_t ids;       /* tokens of the prompt */
+  sol_buffer_t text;   /* what was tokenized */
+  sol_buffer_t answer; /* reference */
+} sol_prompt_t;
+void sol_prompt_free (sol_prompt_t *prompt);
+
+/* parts of a reward, in this order in records */
+enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_COUNT };
+extern const char *const sol_part_name[SOL_PART_COUNT];
+typedef struct {
+  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus */
+  double total;                /* their sum: the reward */
+  int correct;                 /* the pass rate counts this */
+} sol_grade_t;
+
+/* tokenizer: NULL for the chain task (ignored if given), else needed and kept by reference. model_folder: where the chat template is; may be NULL when no chat form is used.
+ * config is kept by reference. */
+sol_status_t sol_task_create (const sol_config_t *config, const sol_tokenizer_t *tokenizer, const char *model_folder, sol_task_t **task_p);
+void sol_task_destroy (sol_task_t *task);
+/* does this configuration need a tokenizer (a model folder)? */
+int sol_task_needs_tokenizer (const sol_config_t *config);
+/* smallest vocabulary a model needs; its end-of-sequence id (the first of several; -1: none) */
+int32_t sol_task_vocab (const sol_task_t *task);
+int32_t sol_task_eos (const sol_task_t *task);
+/* different questions in a split (SOL_SPLIT_*); 0: too many to list (chain) */
+uint64_t sol_task_count (const sol_task_t *task, int split);
+
+/* SOL_ERR_LIMIT: the split has no question */
+sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
+/* finish: the sol_finish_t of the response; a truncated response is graded as it stands */
+sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p);
+/* 0, SOL_FINISH_EOS or SOL_FINISH_STOP; task is a const sol_task_t *: fits sol_decoder_params_t.ends. Allocates nothing, looks only at what the last token can have ended. */
+int sol_task_ends (void *task, const int32_t *ids, int32_t n);
+/* A demonstration for supervised training: the prompt (as sol_task_prompt) and a response, ending with its end token. noise: chain only, each step's result is replaced by a random
+ * digit with this probability and the error is carried on; other tasks refuse noise > 0. Randomness: (seed, index). */
+sol_status_t sol_task_demo (const sol_task_t *task, int split, uint64_t index, double noise, sol_prompt_t *prompt, sol_ids_t *response);
+/* readable text of tokens, special tokens included, appended to out */
+void sol_task_text (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out);
+#endif
