@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. */
+#include "solera/random.h"
+#include "solera/log.h"
+#include <Random123/philox.h>
+#include <math.h>
+
+sol_random_t sol_random (uint64_t seed, uint64_t group, sol_random_purpose_t purpose, uint32_t sample, uint32_t position)
+{
+  SOL_ASSERT (sample < 1u << 24);
+  const philox4x32_ctr_t ctr = { { (uint32_t) group, (uint32_t) (group >> 32), (uint32_t) purpose << 24 | sample, position } };
+  const philox4x32_key_t key = { { (uint32_t) seed, (uint32_t) (seed >> 32) } };
+  const philox4x32_ctr_t out = philox4x32 (ctr, key);
+  return (sol_random_t) { { out.v[0], out.v[1], out.v[2], out.v[3] } };
+}
+
+static uint64_t word64 (sol_random_t r, int second) { return (uint64_t) r.w[second ? 3 : 1] << 32 | r.w[second ? 2 : 0]; }
+
+double sol_random_u53 (sol_random_t r, int second) { return (double) (word64 (r, second) >> 11) * 0x1p-53; }
+
+uint64_t sol_random_below (sol_random_t r, uint64_t n)
+{
+  SOL_ASSERT (n >= 1);
+  __extension__ typedef unsigned __int128 wide_t;
+  return (uint64_t) (((wide_t) word64 (r, 0) * n) >> 64);
+}
+
+double sol_random_normal (sol_random_t r)
+{
+  const double u = 1.0 - sol_random_u53 (r, 0); /* in (0, 1]: the logarithm is finite */
+  return sqrt (-2.0 * log (u)) * cos (6.283185307179586476925286766559 * sol_random_u53 (r, 1));
+}
