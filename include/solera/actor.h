@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* actor.h: the role that generates. It claims tickets from the broker, fetches the weights that the staleness rule asks for, decodes whole groups with continuous batching, grades
+ * them and appends their records. One step is short and never waits, so that one rank can take all roles in turn. */
+#ifndef SOL_ACTOR_H
+#define SOL_ACTOR_H
+#include "solera/broker.h"
+#include "solera/decoder.h"
+#include "solera/metrics.h"
+#include "solera/task.h"
+
+typedef struct sol_actor sol_actor_t;
+typedef struct {
+  const sol_config_t *config;
+  sol_model_t *model;   /* the actor's own; not destroyed here */
+  sol_task_t *task;
+  sol_broker_t *broker;
+  int index;            /* actor.index */
+} sol_actor_params_t;
+/* not collective; all memory is made here */
+sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p);
+void sol_actor_destroy (sol_actor_t *actor);
+/* one turn: appends what is finished, claims what fits, decodes one token of every running sequence. OK: something was done; AGAIN: it waits (for a ticket, a version, room in
+ * the ring); END: every ticket is generated and appended, or the learners said goodbye. */
+sol_status_t sol_actor_step (sol_actor_t *actor);
+/* phases so far (generate, fetch, ...); waiting is the caller's to count */
+void sol_actor_times (const sol_actor_t *actor, sol_times_t *times);
+int64_t sol_actor_tokens (const sol_actor_t *actor);
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learner.h: the role that trains. Batch after batch from the broker, updates_per_step updates from each: forward over the whole update batch, the objective decides globally,
+ * backward, gradients summed in a fixed tree, AdamW on this learner's slice, weights shared, a new version published. Learners act together: their calls are collective
+ * over the learners' communicator, but a step returns AGAIN while the broker has nothing, so that one rank can take all roles in turn. */
+#ifndef SOL_LEARNER_H
+#define SOL_LEARNER_H
+#include "solera/broker.h"
+#include "solera/metrics.h"
+#include "solera/model.h"
+
+typedef struct sol_learner sol_learner_t;
+typedef struct {
+  const sol_config_t *config;
+  sol_model_t *model;
+  sol_broker_t *broker;
+  sol_comm_t *comm;        /* the learners' */
+  const char *run_dir, *model_dir; /* model_dir: tokenizer files are carried along from it; NULL: none */
+  const char *settings, *hosts;    /* texts for the files */
+  const char *resume_dir;  /* checkpoint to go on from, or NULL */
+  const float *weights;    /* the whole start block, canonical; NULL on resume; not kept */
+} sol_learner_params_t;
+/* collective over the learners */
+sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p);
+void sol_learner_destroy (sol_learner_t *learner);
+/* one turn. OK: something was done; AGAIN: it waits for the broker; END: the run is over: all updates are made, or a stop was asked for, and the last checkpoint is written. */
+sol_status_t sol_learner_step (sol_learner_t *learner);
+int64_t sol_learner_update (const sol_learner_t *learner); /* updates made */
+int sol_learner_stopped (const sol_learner_t *learner);    /* the signal that ended the run, or 0 */
+const char *sol_learner_checkpoint (const sol_learner_t *learner); /* the last one's folder name, or "" */
+void sol_learner_times (const sol_learner_t *learner, sol_times_t *times);
+#endif

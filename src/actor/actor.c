@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "solera/actor.h"
+#include "solera/clock.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/watch.h"
+#include <string.h>
+
+struct sol_actor {
+  sol_actor_params_t p;
+  sol_decoder_t *decoder;
+  void *block;             /* a published block on its way into the model */
+  int64_t version;         /* of the model's weights; -1: none yet */
+  int64_t ticket, want;    /* a granted ticket that waits for version `want` */
+  int held, put_waits, no_more;
+  char *record;
+  size_t record_room;
+  sol_task_prompt_t prompt;
+  /* columns of the record being packed, [group * max_new] and [group] */
+  int32_t *ids, *len;
+  uint8_t *finish;
+  float *lp, *raw_lp, *entropy;
+  double *reward, *parts;
+  sol_version_run_t *runs;
+  double phase[SOL_PHASE_COUNT];
+};
+
+static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol_task_ends (ctx, ids, n); }
+
+sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p)
+{
+  const sol_config_t *c = params->config;
+  size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
+  sol_actor_t *a = sol_alloc (sizeof *a);
+  sol_decoder_params_t dp = { .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new,
+                              .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE,
+                              .ends = response_ends, .ends_ctx = params->task };
+  sol_status_t st;
+  a->p = *params;
+  a->version = -1;
+  a->record_room = sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new);
+  a->record = sol_alloc (a->record_room);
+  a->ids = sol_alloc (tokens * sizeof *a->ids);
+  a->lp = sol_alloc (tokens * sizeof *a->lp);
+  a->raw_lp = sol_alloc (tokens * sizeof *a->raw_lp);
+  a->entropy = sol_alloc (tokens * sizeof *a->entropy);
+  a->runs = sol_alloc (tokens * sizeof *a->runs);
+  a->len = sol_alloc (group * sizeof *a->len);
+  a->finish = sol_alloc (group);
+  a->reward = sol_alloc (group * sizeof *a->reward);
+  a->parts = sol_alloc (group * SOL_REWARD_PARTS * sizeof *a->parts);
+  SOL_GO (sol_alloc_large (sol_model_bytes (params->model), "a published weight block", &a->block));
+  SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
+  *actor_p = a;
+  return SOL_OK;
+out:
+  sol_actor_destroy (a);
+  return st;
+}
+
+void sol_actor_destroy (sol_actor_t *a)
+{
+  if (!a) return;
+  sol_decoder_destroy (a->decoder);
+  sol_task_prompt_free (&a->prompt);
+  void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
+}
+
+/* responses one after another, without the decoder's stride; equal versions become one run */
+static int32_t flatten (sol_actor_t *a, const sol_group_out_t *g, int64_t *n_tokens_p)
+{
+  int64_t n = 0;
+  int32_t runs = 0;
+  for (int32_t s = 0; s < g->n_samples; s++) {
+    for (int32_t t = 0; t < g->len[s]; t++, n++) {
+      int64_t at = (int64_t) s * g->stride + t;
+      a->ids[n] = g->ids[at];
+      a->lp[n] = g->lp[at];
+      a->raw_lp[n] = g->raw_lp[at];
+      a->entropy[n] = g->entropy[at];
+      if (runs == 0 || a->runs[runs - 1].version != g->version[at]) a->runs[runs++] = (sol_version_run_t){ (int32_t) n, 0, g->version[at] };
+      a->runs[runs - 1].n_tokens++;
+    }
+    a->len[s] = g->len[s];
+    a->finish[s] = g->finish[s];
+  }
+  *n_tokens_p = n;
+  return runs;
+}
+
+/* grades a finished group and hands its record to the broker */
+static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
+{
+  const sol_config_t *c = a->p.config;
+  sol_rollout_t view = { .ticket = g->tag, .index = g->tag, .n_responses = g->n_samples, .n_prompt = g->n_prompt, .n_parts = SOL_REWARD_PARTS,
+                         .temperature = (float) c->temperature, .actor = a->p.index, .prompt = g->prompt, .len = a->len, .finish = a->finish,
+                         .reward = a->reward, .parts = a->parts, .runs = a->runs, .ids = a->ids, .lp = a->lp, .entropy = a->entropy };
+  size_t bytes;
+  int64_t at = 0;
+  sol_status_t st;
+  view.n_runs = flatten (a, g, &view.n_tokens);
+  if (view.temperature != 1.0f) view.raw_lp = a->raw_lp;
+  SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, g->tag, &a->prompt));
+  view.prompt_id = a->prompt.id;
+  for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++)
+    SOL_TRY (sol_task_grade (a->p.task, &a->prompt, a->ids + at, a->len[s], a->finish[s], a->parts + s * SOL_REWARD_PARTS, &a->reward[s]));
+  SOL_TRY (sol_rollout_pack (&view, a->record, a->record_room, &bytes));
+  st = sol_broker_put (a->p.broker, a->record, bytes);
+  a->put_waits = st == SOL_AGAIN;
+  return a->put_waits ? SOL_OK : st;
+}
+
+/* brings the model to version v. AGAIN: not there yet */
+static sol_status_t fetch (sol_actor_t *a, int64_t v)
+{
+  double t0 = sol_clock_s ();
+  sol_status_t st = sol_broker_fetch (a->p.broker, v, a->block);
+  if (st != SOL_OK) return st;
+  SOL_TRY (sol_model_set (a->p.model, a->block));
+  SOL_TRY (sol_decoder_version (a->decoder, v, a->p.config->kv_mode == SOL_KV_RECOMPUTE));
+  SOL_TRY (sol_broker_release (a->p.broker, v));
+  a->version = v;
+  a->phase[SOL_PHASE_FETCH] += sol_clock_s () - t0;
+  return SOL_OK;
+}
+
+/* claims one group and starts it. AGAIN: nothing to claim, no version yet, or the running sequences must end first */
+static sol_status_t claim (sol_actor_t *a)
+{
+  const sol_config_t *c = a->p.config;
+  if (!a->held) {
+    sol_status_t st = sol_broker_claim (a->p.broker, &a->ticket, &a->want);
+    if (st == SOL_END) a->no_more = 1;
+    if (st != SOL_OK) return st == SOL_END ? SOL_AGAIN : st;
+    a->held = 1;
+  }
+  if (a->want != a->version) { /* new weights only between sequences, unless they may go on under them */
+    sol_status_t st;
+    if (sol_decoder_running (a->decoder) > 0 && !c->in_flight) return SOL_AGAIN;
+    st = fetch (a, a->want);
+    if (st == SOL_ERR_STALE && c->stale_mode != SOL_STALE_EXACT) { /* overwritten meanwhile: a newer one serves as well */
+      SOL_TRY (sol_broker_newest (a->p.broker, &a->want));
+      return SOL_AGAIN;
+    }
+    if (st != SOL_OK) return st;
+  }
+  SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, (uint64_t) a->ticket, &a->prompt));
+  SOL_TRY (sol_decoder_put (a->decoder, (uint64_t) a->ticket, (uint64_t) a->ticket, a->prompt.ids, a->prompt.n, (int32_t) c->group, (int32_t) c->max_new));
+  a->held = 0;
+  return SOL_OK;
+}
+
+/* a newer version while sequences run (in flight) */
+static sol_status_t refresh (sol_actor_t *a)
+{
+  int64_t newest;
+  sol_status_t st;
+  if (!a->p.config->in_flight || sol_decoder_running (a->decoder) == 0 || a->held) return SOL_OK;
+  SOL_TRY (sol_broker_newest (a->p.broker, &newest));
+  if (newest <= a->version) return SOL_OK;
+  st = fetch (a, newest);
+  return st == SOL_AGAIN || st == SOL_ERR_STALE ? SOL_OK : st;
+}
+
+sol_status_t sol_actor_step (sol_actor_t *a)
+{
+  sol_status_t st;
+  sol_group_out_t g;
+  int busy = 0;
+  if (sol_broker_ended (a->p.broker)) return SOL_END;
+  if (a->put_waits) {
+    st = sol_broker_put (a->p.broker, NULL, 0);
+    if (st == SOL_AGAIN) sol_watch_wait ("broker", "room in the ring");
+    if (st != SOL_OK) return st;
+    a->put_waits = 0;
+    busy = 1;
+  }
+  while (!a->put_waits && (st = sol_decoder_take (a->decoder, &g)) == SOL_OK) {
+    SOL_TRY (append (a, &g));
+    busy = 1;
+  }
+  if (a->put_waits) return busy ? SOL_OK : SOL_AGAIN;
+  SOL_TRY (refresh (a));
+  while (!a->no_more && sol_decoder_free_slots (a->decoder) > 0) {
+    st = claim (a);
+    if (st == SOL_AGAIN) break;
+    if (st != SOL_OK) return st;
+    busy = 1;
+  }
+  if (sol_decoder_running (a->decoder) > 0) {
+    double t0 = sol_clock_s ();
+    st = sol_decoder_step (a->decoder);
+    a->phase[SOL_PHASE_GENERATE] += sol_clock_s () - t0;
+    if (st != SOL_OK && st != SOL_AGAIN) return st;
+    sol_watch_beat ("generating");
+    return SOL_OK;
+  }
+  if (busy) return SOL_OK;
+  if (a->no_more && !a->held) sol_watch_wait ("learner.0", "the end of the run");
+  else if (a->held) sol_watch_wait ("broker", "weights of version %lld", (long long) a->want);
+  else sol_watch_wait ("broker", "a ticket");
+  return SOL_AGAIN;
+}
+
+void sol_actor_times (const sol_actor_t *a, sol_times_t *times)
+{
+  for (int i = 0; i < SOL_PHASE_COUNT; i++) times->s[i] += a->phase[i];
+}
+
+int64_t sol_actor_tokens (const sol_actor_t *a) { return sol_decoder_tokens (a->decoder); }

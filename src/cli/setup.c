@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup.h"
+#include "solera/buffer.h"
+#include "solera/checkpoint.h"
+#include "solera/file.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/safetensors.h"
+#include <stdio.h>
+#include <string.h>
+
+sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const *overrides, int n, const char *command, sol_config_t **config_p)
+{
+  sol_config_t *c = NULL;
+  sol_buffer_t text = { 0 };
+  char *data = NULL;
+  size_t bytes = 0;
+  sol_status_t st = SOL_OK;
+  if (sol_comm_rank (world) == 0) {
+    st = sol_config_load (path, overrides, n, command, &c);
+    if (st == SOL_OK) {
+      sol_config_text (c, &text);
+      data = text.data;
+      bytes = text.bytes;
+    }
+  }
+  SOL_GO (sol_comm_agree (world, st));
+  SOL_GO (sol_comm_bcast_text (world, &data, &bytes, 0));
+  if (sol_comm_rank (world) != 0) {
+    st = sol_config_parse (data, bytes, "settings from rank 0", command, &c);
+    sol_free (data);
+  }
+  SOL_GO (sol_comm_agree (world, st));
+  sol_buffer_free (&text);
+  *config_p = c;
+  return SOL_OK;
+out:
+  sol_buffer_free (&text);
+  sol_config_destroy (c);
+  return st;
+}
+
+/* the settings that the run was started with, against today's */
+static sol_status_t compare_settings (const char *path, const sol_config_t *now)
+{
+  char *text;
+  size_t bytes;
+  sol_config_t *old;
+  const char *bad;
+  sol_status_t st;
+  SOL_TRY (sol_file_read (path, 0, &text, &bytes));
+  st = sol_config_parse (text, bytes, path, NULL, &old);
+  sol_free (text);
+  SOL_TRY (st);
+  bad = sol_config_resume_conflict (old, now);
+  if (bad) {
+    sol_buffer_t a = { 0 }, b = { 0 };
+    sol_config_value (old, sol_setting_find (bad), &a);
+    sol_config_value (now, sol_setting_find (bad), &b);
+    st = sol_fail (SOL_ERR_USAGE, "resume", "%s: the run has %s: %s, now %s was asked for; this setting may not change on --resume", path, bad, a.data ? a.data : "", b.data ? b.data : "");
+    sol_buffer_free (&a);
+    sol_buffer_free (&b);
+  }
+  sol_config_destroy (old);
+  return st;
+}
+
+static sol_status_t prepare_folder (const sol_config_t *c, int resume, int force, char **resume_dir_p)
+{
+  char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
+  sol_buffer_t text = { 0 };
+  sol_status_t st;
+  if (!sol_dir_is_empty (c->out) && !resume && !force) {
+    st = sol_fail (SOL_ERR_USAGE, "run", "%s exists: continue it with --resume, or replace it with --force, or choose another out=FOLDER", c->out);
+    goto out;
+  }
+  if (force && !resume) {
+    if (sol_file_exists (c->out) && !sol_dir_is_empty (c->out) && !sol_file_exists (settings)) {
+      st = sol_fail (SOL_ERR_USAGE, "run", "%s is not a run folder (no settings.yaml): --force does not remove it", c->out);
+      goto out;
+    }
+    SOL_GO (sol_dir_remove (c->out));
+  }
+  SOL_GO (sol_dir_make (c->out));
+  if (resume && sol_file_exists (settings)) {
+    SOL_GO (compare_settings (settings, c));
+    sol_checkpoint_t info;
+    char *old;
+    st = sol_checkpoint_find (c->out, &info, &dir, &old);
+    if (st == SOL_END) st = SOL_OK;
+    else if (st == SOL_OK) sol_free (old);
+    else goto out;
+    if (dir) sol_log (SOL_LOG_INFO, "run", "resuming from %s (update %lld)", dir, (long long) info.update);
+    else sol_log (SOL_LOG_INFO, "run", "%s has no whole checkpoint: starting from the beginning", c->out);
+  }
+  sol_config_text (c, &text);
+  SOL_GO (sol_file_write (settings, text.data, text.bytes));
+  *resume_dir_p = dir;
+  dir = NULL;
+out:
+  sol_buffer_free (&text);
+  sol_free (settings);
+  sol_free (dir);
+  return st;
+}
+
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p)
+{
+  char *dir = NULL, *text;
+  size_t bytes;
+  sol_status_t st = SOL_OK;
+  int rank = sol_comm_rank (world);
+  if (rank == 0) st = prepare_folder (config, resume, force, &dir);
+  SOL_TRY (sol_comm_agree (world, st));
+  text = dir ? dir : sol_strdup ("");
+  bytes = rank == 0 ? strlen (text) + 1 : 0;
+  SOL_TRY (sol_comm_bcast_text (world, &text, &bytes, 0));
+  if (text[0]) *resume_dir_p = text;
+  else {
+    sol_free (text);
+    *resume_dir_p = NULL;
+  }
+  if (rank == 0) {
+    char *log = sol_path_join (config->out, "log.txt");
+    sol_log_file (log);
+    sol_free (log);
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_setup_hosts (sol_comm_t *world, char **hosts_p)
+{
+  enum { NAME = 64 };
+  int size = sol_comm_size (world);
+  char mine[NAME] = { 0 }, *all = sol_alloc ((size_t) size * NAME);
+  sol_buffer_t text = { 0 };
+  sol_status_t st;
+  snprintf (mine, sizeof mine, "%s", sol_comm_host ());
+  SOL_GO (sol_comm_allgather (world, mine, NAME, all));
+  for (int r = 0, n; r < size; r += n) { /* equal neighbours as NAME*count */
+    for (n = 1; r + n < size && !strncmp (all + r * NAME, all + (r + n) * NAME, NAME); n++) {}
+    sol_buffer_printf (&text, "%s%.63s", r ? "," : "", all + r * NAME);
+    if (n > 1) sol_buffer_printf (&text, "*%d", n);
+  }
+  *hosts_p = sol_strdup (text.data);
+out:
+  sol_buffer_free (&text);
+  sol_free (all);
+  return st;
+}
+
+sol_status_t sol_setup_create (const sol_config_t *c, const char *model_dir, int want_task, sol_setup_t *s)
+{
+  sol_status_t st = SOL_OK;
+  *s = (sol_setup_t){ .model_dir = model_dir ? model_dir : c->model_path[0] ? c->model_path : NULL };
+  if (want_task) SOL_TRY (sol_task_create (c, s->model_dir, &s->task));
+  if (s->model_dir) SOL_GO (sol_arch_load (s->model_dir, &s->arch));
+  else {
+    int32_t vocab = sol_task_vocab (s->task), eos = sol_task_eos (s->task);
+    if (vocab <= 0) SOL_GO (sol_fail (SOL_ERR_USAGE, "model", "this task has no vocabulary of its own: model.path must name a model folder"));
+    SOL_GO (sol_arch_new (c, vocab, (int32_t) (c->max_prompt + c->max_new), eos, &s->arch));
+  }
+  if (want_task && sol_task_vocab (s->task) > s->arch.vocab)
+    SOL_GO (sol_fail (SOL_ERR_USAGE, "model", "the task has %d tokens, the model %d", sol_task_vocab (s->task), s->arch.vocab));
+  s->dtype = c->model_dtype == SOL_DTYPE_SETTING_F32 ? SOL_F32 : c->model_dtype == SOL_DTYPE_SETTING_BF16 ? SOL_BF16 : s->arch.dtype;
+  s->table = sol_table_create (&s->arch);
+  return SOL_OK;
+out:
+  sol_setup_destroy (s);
+  return st;
+}
+
+void sol_setup_destroy (sol_setup_t *s)
+{
+  sol_table_destroy (s->table);
+  sol_task_destroy (s->task);
+  s->table = NULL;
+  s->task = NULL;
+}
+
+sol_status_t sol_setup_backend (const sol_config_t *c, sol_backend_t **backend_p)
+{
+  static const char *const name[] = { "auto", "cpu", "ref", "cuda" };
+  return sol_backend_create (name[c->backend], (int) c->threads, NULL, backend_p);
+}
+
+sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p)
+{
+  float *w = NULL;
+  sol_status_t st;
+  SOL_TRY (sol_alloc_large ((size_t) s->table->elements * sizeof *w, "the start weights", (void **) &w));
+  if (s->model_dir) SOL_GO (sol_safetensors_load (s->model_dir, s->table, s->arch.tied, w));
+  else sol_table_init (s->table, &s->arch, (uint64_t) c->seed, w);
+  *weights_p = w;
+  return SOL_OK;
+out:
+  sol_free (w);
+  return st;
+}
+
+sol_status_t sol_setup_model (const sol_config_t *c, const sol_setup_t *s, sol_backend_t **backend_p, sol_model_t **model_p)
+{
+  float *w = NULL;
+  void *block = NULL;
+  sol_backend_t *b = NULL;
+  sol_model_t *m = NULL;
+  sol_status_t st;
+  SOL_GO (sol_setup_weights (c, s, &w));
+  SOL_GO (sol_setup_backend (c, &b));
+  SOL_GO (sol_model_create (b, &s->arch, s->dtype, &m));
+  SOL_GO (sol_alloc_large (sol_model_bytes (m), "the published weights", &block));
+  sol_model_round (w, s->table->elements, s->dtype, block);
+  SOL_GO (sol_model_set (m, block));
+  *backend_p = b;
+  *model_p = m;
+  b = NULL;
+  m = NULL;
+out:
+  sol_free (w);
+  sol_free (block);
+  sol_model_destroy (m);
+  if (b) sol_backend_destroy (b);
+  return st;
+}

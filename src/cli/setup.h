@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* setup.h: what several commands do before their work: the run's folder, the task, the model's sizes, the backend, the start weights. */
+#ifndef SOL_SETUP_H
+#define SOL_SETUP_H
+#include "solera/comm.h"
+#include "solera/model.h"
+#include "solera/task.h"
+
+/* Collective over world: rank 0 loads and checks the settings, all get the same. */
+sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const *overrides, int n, const char *command, sol_config_t **config_p);
+/* Collective: makes config->out (an existing one needs resume or force), writes settings.yaml, opens the log. *resume_dir_p: the newest whole checkpoint when resume is asked for and there is one, else NULL
+ * (sol_free). Refuses settings that differ from the run's and may not. */
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p);
+/* hosts of all ranks, one line; collective; sol_free */
+sol_status_t sol_setup_hosts (sol_comm_t *world, char **hosts_p);
+
+/* task, sizes, backend and model for a training role or a filter; model_dir overrides model.path when given. What is not wanted is NULL. */
+typedef struct {
+  sol_task_t *task;
+  sol_arch_t arch;
+  sol_dtype_t dtype; /* of published weights */
+  sol_table_t *table;
+  const char *model_dir; /* NULL: a new model */
+} sol_setup_t;
+sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
+void sol_setup_destroy (sol_setup_t *setup);
+sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
+/* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */
+sol_status_t sol_setup_weights (const sol_config_t *config, const sol_setup_t *setup, float **weights_p);
+/* backend and model with the folder's weights installed, for the commands that only compute */
+sol_status_t sol_setup_model (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t **backend_p, sol_model_t **model_p);
+#endif

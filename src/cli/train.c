@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train.c: `solera train`: makes the objects of this rank's role and turns their steps until the run is over. */
+#include "setup.h"
+#include "solera/actor.h"
+#include "solera/broker.h"
+#include "solera/clock.h"
+#include "solera/file.h"
+#include "solera/learner.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/safetensors.h"
+#include "solera/stats.h"
+#include "solera/stop.h"
+#include "solera/watch.h"
+#include "train.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+  sol_config_t *config;
+  sol_comm_t *world;
+  sol_roles_t *roles;
+  sol_setup_t setup;
+  sol_backend_t *backend;
+  sol_model_t *actor_model, *learner_model;
+  sol_broker_t *broker;
+  sol_actor_t *actor;
+  sol_learner_t *learner;
+  char *resume_dir, *hosts;
+  sol_buffer_t settings;
+  double wait_s, broker_s;
+} train_t;
+
+static void abort_job (void) { sol_comm_abort (SOL_EXIT_WATCHDOG); }
+
+static sol_status_t open_broker (train_t *t)
+{
+  const sol_config_t *c = t->config;
+  sol_broker_params_t p = { .roles = t->roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
+                            .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2,
+                            .record_bytes = sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new),
+                            .weight_bytes = (size_t) t->setup.table->elements * sol_dtype_bytes (t->setup.dtype) };
+  SOL_TRY (sol_broker_open (&p, &t->broker));
+  if (t->resume_dir) {
+    sol_checkpoint_t info = { 0 };
+    sol_status_t st = SOL_OK;
+    if (sol_comm_rank (t->world) == 0) st = sol_checkpoint_open (t->resume_dir, &info, NULL);
+    SOL_TRY (sol_comm_agree (t->world, st));
+    SOL_TRY (sol_comm_bcast (t->world, &info, sizeof info, 0));
+    SOL_TRY (sol_broker_load (t->broker, t->resume_dir, info.update));
+  }
+  return SOL_OK;
+}
+
+static sol_status_t create_learner (train_t *t)
+{
+  sol_learner_params_t p = { .config = t->config, .broker = t->broker, .comm = t->roles->learners, .run_dir = t->config->out, .model_dir = t->setup.model_dir,
+                             .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir };
+  float *w = NULL;
+  sol_status_t st = SOL_OK;
+  if (!t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
+  if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->learner_model);
+  st = sol_comm_agree (p.comm, st);
+  p.model = t->learner_model;
+  p.weights = w;
+  if (st == SOL_OK) st = sol_learner_create (&p, &t->learner);
+  sol_free (w);
+  return st;
+}
+
+static sol_status_t create_roles (train_t *t)
+{
+  sol_role_t role = t->roles->role;
+  sol_status_t st = SOL_OK;
+  if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK && (role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO)) st = create_learner (t);
+  if (st == SOL_OK && (role == SOL_ROLE_ACTOR || role == SOL_ROLE_SOLO)) {
+    sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index };
+    st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->actor_model);
+    p.model = t->actor_model;
+    if (st == SOL_OK) st = sol_actor_create (&p, &t->actor);
+  }
+  return st;
+}
+
+/* one role's turn; idle time is counted as waiting */
+static sol_status_t turn (train_t *t)
+{
+  sol_status_t a, b, l;
+  switch (t->roles->role) {
+    case SOL_ROLE_ACTOR: return sol_actor_step (t->actor);
+    case SOL_ROLE_LEARNER: return sol_learner_step (t->learner);
+    case SOL_ROLE_BROKER: return sol_broker_step (t->broker);
+    case SOL_ROLE_SOLO: break;
+  }
+  l = sol_learner_step (t->learner);
+  if (l != SOL_OK && l != SOL_AGAIN) return l;
+  a = sol_actor_step (t->actor);
+  if (a != SOL_OK && a != SOL_AGAIN && a != SOL_END) return a;
+  b = sol_broker_step (t->broker);
+  if (b != SOL_OK && b != SOL_AGAIN) return b;
+  return l == SOL_OK || a == SOL_OK || b == SOL_OK ? SOL_OK : SOL_AGAIN;
+}
+
+static sol_status_t loop (train_t *t)
+{
+  unsigned idle = 0;
+  double idle_from = 0;
+  for (;;) {
+    sol_status_t st = turn (t);
+    if (st == SOL_END) return SOL_OK;
+    if (st == SOL_AGAIN) {
+      if (idle == 0) idle_from = sol_clock_s ();
+      sol_clock_idle (&idle);
+      if (t->roles->role == SOL_ROLE_BROKER) sol_watch_wait ("actors and learners", "anything to do");
+      continue;
+    }
+    if (st != SOL_OK) return st;
+    if (idle > 0) t->wait_s += sol_clock_s () - idle_from;
+    if (t->roles->role == SOL_ROLE_BROKER) sol_watch_beat ("serving");
+    idle = 0;
+  }
+}
+
+/* who was busy with what, over all ranks */
+static sol_status_t print_times (train_t *t)
+{
+  int size = sol_comm_size (t->world);
+  sol_times_t mine = { .total_s = sol_clock_s () }, *all = sol_alloc ((size_t) size * sizeof *all);
+  sol_buffer_t text = { 0 };
+  sol_status_t st;
+  snprintf (mine.role, sizeof mine.role, "%s", sol_role_name (t->roles->role));
+  mine.index = t->roles->index;
+  if (t->actor) sol_actor_times (t->actor, &mine);
+  if (t->learner) sol_learner_times (t->learner, &mine);
+  mine.s[SOL_PHASE_WAIT] += t->wait_s;
+  if (t->roles->role == SOL_ROLE_BROKER) mine.s[SOL_PHASE_BROKER] = mine.total_s - t->wait_s;
+  SOL_GO (sol_comm_allgather (t->world, &mine, sizeof mine, all));
+  if (sol_comm_rank (t->world) == 0) {
+    sol_times_table (all, size, &text);
+    fputs (text.data ? text.data : "", stdout);
+    fflush (stdout);
+  }
+out:
+  sol_buffer_free (&text);
+  sol_free (all);
+  return st;
+}
+
+static void say_start (const train_t *t)
+{
+  const sol_config_t *c = t->config;
+  double tokens = (double) c->updates / (double) c->ups * (double) (c->prompts * c->group * c->max_new);
+  const sol_roles_t *r = t->roles;
+  if (r->role == SOL_ROLE_SOLO) sol_log (SOL_LOG_INFO, "run", "solo: one rank is actor, broker and learner in turn");
+  else sol_log (SOL_LOG_INFO, "run", "%d actors, %d brokers, %d learners", r->n_actors, r->n_brokers, r->n_learners);
+  sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %lld; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
+           c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", (long long) c->stale_k, c->out);
+  if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", tokens * sol_stats_bytes_per_token () / 1e6);
+}
+
+static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **state_p)
+{
+  sol_role_t role;
+  sol_status_t st;
+  SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "train", &t->config));
+  SOL_TRY (sol_roles_create (t->config, o->role, t->world, &t->roles));
+  role = t->roles->role;
+  sol_log_who (sol_role_name (role), role == SOL_ROLE_SOLO ? -1 : t->roles->index);
+  SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
+  *state_p = "running";
+  if (sol_comm_rank (t->world) == 0) SOL_TRY (sol_status_write (t->config->out, "running", "", 0, t->config->updates, ""));
+  sol_config_text (t->config, &t->settings);
+  SOL_TRY (sol_setup_hosts (t->world, &t->hosts));
+  st = sol_setup_create (t->config, NULL, 1, &t->setup);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  if (sol_comm_rank (t->world) == 0) {
+    say_start (t);
+    if (t->setup.model_dir) SOL_TRY (sol_model_carry (t->setup.model_dir, t->config->out));
+  }
+  {
+    char *watch = sol_path_join (t->config->out, "watch");
+    st = sol_watch_start (watch, sol_comm_rank (t->world), sol_comm_size (t->world), t->config->watchdog_s, abort_job);
+    sol_free (watch);
+    SOL_TRY (sol_comm_agree (t->world, st));
+  }
+  SOL_TRY (open_broker (t));
+  st = create_roles (t);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  return loop (t);
+}
+
+static void destroy (train_t *t)
+{
+  sol_actor_destroy (t->actor);
+  sol_learner_destroy (t->learner);
+  sol_broker_close (t->broker);
+  sol_model_destroy (t->actor_model);
+  sol_model_destroy (t->learner_model);
+  if (t->backend) sol_backend_destroy (t->backend);
+  sol_setup_destroy (&t->setup);
+  sol_roles_destroy (t->roles);
+  sol_buffer_free (&t->settings);
+  sol_free (t->hosts);
+  sol_free (t->resume_dir);
+  sol_config_destroy (t->config);
+}
+
+/* the outcome, by the learner that wrote the last checkpoint */
+static void write_outcome (const train_t *t)
+{
+  const sol_learner_t *l = t->learner;
+  int stop = sol_learner_stopped (l);
+  char reason[64] = "all updates are made";
+  if (stop) snprintf (reason, sizeof reason, "%s", sol_stop_name (stop));
+  sol_status_write (t->config->out, stop ? "stopped" : "done", reason, sol_learner_update (l), t->config->updates, sol_learner_checkpoint (l));
+  sol_log (SOL_LOG_INFO, "run", "%s (%s) after update %lld: %s", stop ? "stopped" : "done", reason, (long long) sol_learner_update (l), t->config->out);
+}
+
+/* an error on one rank ends the job: the others wait for this one in collectives */
+static void fail (train_t *t, sol_status_t st, int in_folder)
+{
+  if (in_folder) {
+    int64_t update = t->learner ? sol_learner_update (t->learner) : 0;
+    sol_status_write (t->config->out, "failed", sol_status_string (st), update, t->config->updates, t->learner ? sol_learner_checkpoint (t->learner) : "");
+    sol_log (SOL_LOG_ERROR, "run", "%s ends: %s; continue with --resume", sol_log_name (), sol_status_string (st));
+  }
+  if (sol_comm_size (t->world) > 1) sol_comm_abort (st == SOL_ERR_USAGE ? 2 : 1);
+}
+
+int sol_train (const sol_train_options_t *o)
+{
+  train_t t = { .world = sol_comm_world () };
+  const char *state = NULL;
+  sol_status_t st;
+  sol_stop_install ();
+  st = run (&t, o, &state);
+  if (st != SOL_OK) fail (&t, st, state != NULL);
+  else {
+    if (t.learner && sol_comm_rank (t.roles->learners) == 0) write_outcome (&t);
+    st = print_times (&t);
+  }
+  sol_watch_end ();
+  destroy (&t);
+  return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOL_TRAIN_H
+#define SOL_TRAIN_H
+#define SOL_EXIT_WATCHDOG 75 /* a wait passed its deadline */
+
+typedef struct {
+  const char *path;        /* YAML file, or NULL */
+  char *const *overrides;  /* key=value */
+  int n_overrides, resume, force;
+  const char *role;        /* --role, or NULL */
+} sol_train_options_t;
+/* collective over the world; returns the exit code */
+int sol_train (const sol_train_options_t *options);
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.c: takes a batch of groups from the broker, checks that each is what the staleness rule asked for, and cuts mini-batches into segments. */
+#include "learner_internal.h"
+#include "solera/decoder.h"
+#include <stdlib.h>
+#include <string.h>
+
+sol_status_t sol_learner_room (sol_learner_t *l)
+{
+  const sol_config_t *c = l->c;
+  size_t groups = (size_t) c->prompts, mini = (size_t) (sol_learner_groups (l) * c->group), tokens = mini * (size_t) c->max_new;
+  sol_columns_t *k = &l->col;
+  l->row = sol_alloc (groups * sizeof *l->row);
+  l->group = sol_alloc (groups * sizeof *l->group);
+  l->adv = sol_alloc (groups * (size_t) c->group * sizeof *l->adv);
+  l->segment = sol_alloc (mini * sizeof *l->segment);
+  l->segment_leaf = sol_alloc (mini * sizeof *l->segment_leaf);
+  l->len = sol_alloc (mini * sizeof *l->len);
+  l->leaf = sol_alloc (mini * sizeof *l->leaf);
+  l->dropped = sol_alloc (mini);
+  k->room = (int64_t) tokens;
+  struct { void **p; size_t bytes; } col[] = {
+    { (void **) &k->seq, 8 }, { (void **) &k->src, 8 }, { (void **) &k->c, 8 }, { (void **) &k->position, 4 }, { (void **) &k->token, 4 }, { (void **) &k->version, 4 },
+    { (void **) &k->update_lag, 4 }, { (void **) &k->lp_behav, 4 }, { (void **) &k->lp, 4 }, { (void **) &k->entropy, 4 }, { (void **) &k->entropy_behav, 4 },
+    { (void **) &k->d, 4 }, { (void **) &k->adv, 4 }, { (void **) &k->lp_prox, 4 }, { (void **) &k->d_prox, 4 }, { (void **) &k->lp_pass, 4 },
+    { (void **) &k->entropy_pass, 4 }, { (void **) &k->c_lp, 4 }, { (void **) &k->verdict, 1 } };
+  for (size_t i = 0; i < sizeof col / sizeof *col; i++) SOL_TRY (sol_alloc_large (tokens * col[i].bytes, "the columns of an update batch", col[i].p));
+  if (sol_objective_needs_prox (l->objective)) /* of the whole batch: made before its first update */
+    SOL_TRY (sol_alloc_large (tokens * (size_t) c->ups * sizeof (float), "log-probs at the start of a batch", (void **) &k->prox_pass));
+  return SOL_OK;
+}
+
+void sol_learner_room_free (sol_learner_t *l)
+{
+  sol_columns_t *k = &l->col;
+  void *all[] = { l->row, l->group, l->adv, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
+                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
+}
+
+/* exact: every token from the version that the batch is due from; bounded: none older than k at the batch's first update */
+static sol_status_t check_versions (const sol_learner_t *l, const sol_rollout_t *g)
+{
+  const sol_config_t *c = l->c;
+  int64_t first = l->batch * c->ups, due = first > c->stale_k ? first - c->stale_k : 0;
+  for (int32_t i = 0; i < g->n_runs; i++) {
+    int64_t v = g->runs[i].version;
+    if (c->stale_mode == SOL_STALE_EXACT && v != due)
+      return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected policy version %lld, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
+                       (long long) due, (long long) v);
+    if (c->stale_mode == SOL_STALE_BOUNDED && first - v > c->stale_k)
+      return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected a lag of at most %lld updates, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
+                       (long long) c->stale_k, (long long) (first - v));
+    if (v > first) return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: version %lld is newer than the weights", (long long) l->batch, (unsigned long long) g->ticket, (long long) v);
+  }
+  return SOL_OK;
+}
+
+static sol_status_t grade (sol_learner_t *l, int64_t i)
+{
+  const sol_config_t *c = l->c;
+  const sol_rollout_t *g = &l->group[i];
+  double adv[4096];
+  if (g->n_responses != c->group)
+    return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected %lld responses, found %d", (unsigned long long) g->ticket, (long long) c->group, g->n_responses);
+  if (g->temperature != (float) c->temperature)
+    return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected log-probs at temperature %g, found %g", (unsigned long long) g->ticket, c->temperature, (double) g->temperature);
+  if (g->n_prompt < 1 || g->n_prompt > c->max_prompt) return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a prompt of %d tokens", (unsigned long long) g->ticket, g->n_prompt);
+  for (int32_t s = 0; s < g->n_responses; s++)
+    if (g->len[s] < 1 || g->len[s] > c->max_new)
+      return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a response of %d tokens, expected 1 to %lld", (unsigned long long) g->ticket, g->len[s], (long long) c->max_new);
+  SOL_TRY (sol_advantage_solve (c->advantage, g->reward, g->n_responses, adv));
+  for (int32_t s = 0; s < g->n_responses; s++)
+    l->adv[i * c->group + s] = c->truncated == SOL_TRUNCATED_MASK && g->finish[s] == SOL_FINISH_LENGTH ? 0.0f : (float) adv[s];
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_take (sol_learner_t *l)
+{
+  int64_t n = l->c->prompts;
+  size_t total = 0, at = 0;
+  sol_status_t st = sol_broker_batch (l->p.broker, l->batch, l->row);
+  if (st != SOL_OK) return st;
+  for (int64_t i = 0; i < n; i++) total += ((size_t) l->row[i].bytes + 7) & ~(size_t) 7;
+  if (total > l->records_room) { /* grows to the largest batch seen, with slack: not every batch */
+    sol_free (l->records);
+    l->records = NULL;
+    l->records_room = total + total / 4;
+    SOL_TRY (sol_alloc_large (l->records_room, "the records of a batch", (void **) &l->records));
+  }
+  for (int64_t i = 0; i < n; i++) {
+    SOL_TRY (sol_broker_get (l->p.broker, l->batch, &l->row[i], l->records + at));
+    SOL_TRY (sol_rollout_open (l->records + at, (size_t) l->row[i].bytes, &l->group[i]));
+    SOL_TRY (check_versions (l, &l->group[i]));
+    SOL_TRY (grade (l, i));
+    at += ((size_t) l->row[i].bytes + 7) & ~(size_t) 7;
+  }
+  return SOL_OK;
+}
+
+/* the columns that the record gives, for one response */
+static void fill (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t from, float adv, int64_t n_before)
+{
+  sol_columns_t *k = &l->col;
+  int32_t run = 0;
+  for (int32_t t = 0; t < g->len[s]; t++) {
+    int64_t i = k->n++, at = from + t;
+    SOL_ASSERT (i < k->room);
+    while (at >= (int64_t) g->runs[run].first_token + g->runs[run].n_tokens) run++;
+    k->seq[i] = (int64_t) g->ticket * l->c->group + s;
+    k->src[i] = n_before + t;
+    k->position[i] = t;
+    k->token[i] = g->ids[at];
+    k->version[i] = (int32_t) g->runs[run].version;
+    k->lp_behav[i] = g->lp[at];
+    k->entropy_behav[i] = g->entropy ? g->entropy[at] : 0;
+    k->adv[i] = adv;
+  }
+}
+
+void sol_learner_cut (sol_learner_t *l, int64_t mini)
+{
+  int64_t groups = sol_learner_groups (l), g0 = mini * groups, per = l->c->group, n_seq = groups * per;
+  int first = l->opt->first_of[l->rank], end = l->opt->first_of[l->rank + 1];
+  for (int64_t i = 0; i < n_seq; i++) l->len[i] = l->group[g0 + i / per].len[i % per];
+  memset (l->dropped, 0, (size_t) n_seq);
+  sol_leaf_assign (l->len, n_seq, l->opt->n_leaves, l->leaf);
+  l->n_segments = 0;
+  l->col.n = 0;
+  for (int64_t i = 0; i < n_seq; i++) {
+    const sol_rollout_t *g = &l->group[g0 + i / per];
+    int32_t s = (int32_t) (i % per), group = (int32_t) (g0 + i / per);
+    sol_segment_t *seg = l->n_segments ? &l->segment[l->n_segments - 1] : NULL;
+    int64_t from = 0;
+    if (l->leaf[i] < first || l->leaf[i] >= end) continue;
+    if (!seg || seg->group != group || l->segment_leaf[l->n_segments - 1] != l->leaf[i]) {
+      l->segment_leaf[l->n_segments] = l->leaf[i];
+      seg = &l->segment[l->n_segments++];
+      *seg = (sol_segment_t){ .group = group, .first = s, .rows = g->n_prompt, .token = l->col.n };
+    }
+    for (int32_t j = 0; j < s; j++) from += g->len[j];
+    seg->n++;
+    seg->rows += g->len[s] - 1;
+    seg->n_tokens += g->len[s];
+    fill (l, g, s, from, l->adv[(g0 + i / per) * per + s], l->col.n);
+  }
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learner.c: the order of things. All learners are in the same state at the same time; only waiting for the broker is each one's own. */
+#include "learner_internal.h"
+#include "solera/stop.h"
+#include <stdio.h>
+#include <string.h>
+
+static sol_status_t load (sol_learner_t *l)
+{
+  sol_checkpoint_t info;
+  SOL_TRY (sol_checkpoint_open (l->p.resume_dir, &info, NULL));
+  SOL_TRY (sol_optimizer_load (l->opt, l->p.resume_dir, &info));
+  l->update = info.update;
+  l->batch = info.update / l->c->ups;
+  l->dropped_total = info.counters[0];
+  l->lag0_said = (int) info.counters[1];
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p)
+{
+  const sol_config_t *c = params->config;
+  sol_learner_t *l = sol_alloc (sizeof *l);
+  int64_t worst = c->prompts / c->ups * (c->max_prompt + c->group * c->max_new);
+  sol_status_t st;
+  l->p = *params;
+  l->c = c;
+  l->rank = sol_comm_rank (params->comm);
+  l->size = sol_comm_size (params->comm);
+  SOL_GO (sol_objective_create_config (c, &l->objective));
+  SOL_GO (sol_optimizer_create (params->model, params->comm, c->leaves, params->weights, &l->opt));
+  if (params->resume_dir) SOL_GO (load (l));
+  st = sol_learner_room (l);
+  SOL_GO (sol_comm_agree (params->comm, st));
+  l->cap_tokens = (int32_t) (c->micro_batch_tokens < worst ? c->micro_batch_tokens : worst);
+  l->cap_rows = l->cap_tokens;
+  sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens);
+  st = sol_pass_create (params->model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
+  SOL_GO (sol_comm_agree (params->comm, st));
+  st = sol_report_open (l);
+  SOL_GO (sol_comm_agree (params->comm, st));
+  *learner_p = l;
+  return SOL_OK;
+out:
+  sol_learner_destroy (l);
+  return st;
+}
+
+void sol_learner_destroy (sol_learner_t *l)
+{
+  if (!l) return;
+  if (l->stats) sol_stats_close (l->stats);
+  if (l->metrics) sol_metrics_close (l->metrics);
+  if (l->fresh) fclose (l->fresh);
+  sol_pass_destroy (l->pass);
+  sol_packer_destroy (&l->packer);
+  sol_optimizer_destroy (l->opt);
+  sol_objective_destroy (l->objective);
+  sol_learner_room_free (l);
+  sol_free (l);
+}
+
+/* the batch is there for every learner: one answer to "was a stop asked for?" */
+static sol_status_t start_batch (sol_learner_t *l)
+{
+  int64_t stop = sol_stop_requested ();
+  SOL_TRY (sol_comm_max_i64 (l->p.comm, &stop, 1));
+  if (stop) {
+    l->stop = (int) stop;
+    sol_stop_set (l->stop);
+    if (l->rank == 0) sol_log (SOL_LOG_INFO, "learner", "%s: stopping after update %lld", sol_stop_name (l->stop), (long long) l->update);
+    l->finished = 1;
+    l->state = LEARNER_SAVE;
+    return SOL_OK;
+  }
+  if (sol_objective_needs_prox (l->objective)) SOL_TRY (sol_comm_agree (l->p.comm, sol_learner_prox (l)));
+  l->state = LEARNER_UPDATE;
+  return SOL_OK;
+}
+
+static sol_status_t make_update (sol_learner_t *l)
+{
+  int64_t mini = l->update - l->batch * l->c->ups;
+  SOL_TRY (sol_learner_make_update (l, mini));
+  SOL_TRY (sol_report_update (l, mini));
+  sol_watch_beat ("training");
+  l->update++;
+  if (mini + 1 < l->c->ups) return SOL_OK;
+  SOL_TRY (sol_broker_done (l->p.broker, l->batch));
+  l->batch++;
+  l->state = LEARNER_PUBLISH;
+  return SOL_OK;
+}
+
+static sol_status_t publish (sol_learner_t *l)
+{
+  double t0 = sol_clock_s ();
+  if (l->rank == 0) {
+    sol_status_t st = sol_broker_publish (l->p.broker, l->update, l->opt->block);
+    l->phase[SOL_PHASE_PUBLISH] += sol_clock_s () - t0;
+    if (st == SOL_AGAIN) sol_watch_wait ("actors", "version %lld to be fetched", (long long) (l->update - 2 * l->c->ups));
+    if (st != SOL_OK) return st;
+    if (l->state == LEARNER_PUBLISH) SOL_TRY (sol_broker_check (l->p.broker));
+  }
+  if (l->state == LEARNER_START) l->state = l->update >= l->c->updates ? LEARNER_END : LEARNER_WAIT;
+  else if (l->update >= l->c->updates) l->state = LEARNER_FRESH;
+  else l->state = l->c->ckpt_every > 0 && l->update % l->c->ckpt_every == 0 ? LEARNER_SAVE : LEARNER_WAIT;
+  return SOL_OK;
+}
+
+/* rollouts of the last version are generated too: their reward is the run's result */
+static sol_status_t wait_fresh (sol_learner_t *l)
+{
+  l->finished = 1;
+  if (l->rank == 0 && l->c->stale_mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates) {
+    sol_watch_wait ("actors", "rollouts of version %lld", (long long) l->fresh_next);
+    return SOL_AGAIN;
+  }
+  l->state = LEARNER_SAVE;
+  return SOL_OK;
+}
+
+static sol_status_t finish (sol_learner_t *l)
+{
+  SOL_TRY (sol_comm_barrier (l->p.comm));
+  SOL_TRY (sol_report_close (l));
+  if (l->rank == 0) SOL_TRY (sol_broker_goodbye (l->p.broker));
+  return SOL_END;
+}
+
+sol_status_t sol_learner_step (sol_learner_t *l)
+{
+  sol_status_t st;
+  SOL_TRY (sol_report_fresh (l));
+  switch (l->state) {
+    case LEARNER_START:
+    case LEARNER_PUBLISH: return publish (l);
+    case LEARNER_WAIT:
+      st = sol_learner_take (l);
+      if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld", (long long) l->batch);
+      return st == SOL_OK ? start_batch (l) : st;
+    case LEARNER_UPDATE: return make_update (l);
+    case LEARNER_FRESH: return wait_fresh (l);
+    case LEARNER_SAVE:
+      l->state = LEARNER_SAVE_QUEUE;
+      return sol_save_begin (l);
+    case LEARNER_SAVE_QUEUE:
+      st = sol_save_queue (l);
+      if (st == SOL_AGAIN) sol_watch_wait ("broker", "its queue in the checkpoint");
+      if (st == SOL_OK) l->state = LEARNER_SAVE_COMMIT;
+      return st;
+    case LEARNER_SAVE_COMMIT:
+      SOL_TRY (sol_save_commit (l));
+      l->state = !l->finished ? LEARNER_WAIT : l->stop ? LEARNER_END : LEARNER_REST;
+      return SOL_OK;
+    case LEARNER_REST:
+      st = sol_report_rest (l);
+      if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld, which stays untrained", (long long) l->batch);
+      if (st == SOL_OK) l->state = LEARNER_END;
+      return st;
+    case LEARNER_END: return finish (l);
+  }
+  return SOL_END;
+}
+
+int64_t sol_learner_update (const sol_learner_t *l) { return l->update; }
+int sol_learner_stopped (const sol_learner_t *l) { return l->stop; }
+const char *sol_learner_checkpoint (const sol_learner_t *l) { return l->checkpoint; }
+void sol_learner_times (const sol_learner_t *l, sol_times_t *times)
+{
+  for (int i = 0; i < SOL_PHASE_COUNT; i++) times->s[i] += l->phase[i];
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* learner_internal.h: the learner's parts: batch.c takes a batch, update.c makes one update, report.c records it, save.c writes checkpoints, learner.c is the order of things. */
+#ifndef SOL_LEARNER_INTERNAL_H
+#define SOL_LEARNER_INTERNAL_H
+#include "optimizer.h"
+#include "segment.h"
+#include "solera/clock.h"
+#include "solera/learner.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/objective.h"
+#include "solera/stats.h"
+#include "solera/watch.h"
+
+/* this learner's tokens of one update batch, in its order; columns of room tokens */
+typedef struct {
+  int64_t n, room;
+  int64_t *seq, *src;       /* rollout id; place in the forward pass's order (differs from the index once a sequence was dropped) */
+  int32_t *position, *token, *version, *update_lag;
+  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox;
+  float *lp_pass, *entropy_pass, *prox_pass; /* in the forward pass's order */
+  double *c;
+  float *c_lp;              /* in the forward pass's order */
+  uint8_t *verdict;
+} sol_columns_t;
+
+typedef enum { LEARNER_START, LEARNER_WAIT, LEARNER_UPDATE, LEARNER_PUBLISH, LEARNER_SAVE, LEARNER_SAVE_QUEUE, LEARNER_SAVE_COMMIT, LEARNER_FRESH, LEARNER_REST, LEARNER_END } sol_learner_state_t;
+
+struct sol_learner {
+  sol_learner_params_t p;
+  const sol_config_t *c;
+  int rank, size;
+  sol_learner_state_t state;
+  sol_optimizer_t *opt;
+  sol_objective_t *objective;
+  sol_pass_t *pass;
+  sol_packer_t packer;
+  int32_t cap_tokens, cap_rows;  /* of pass and packer */
+  /* the batch */
+  int64_t batch, update;         /* batch being trained; updates made */
+  sol_batch_row_t *row;          /* [prompts] */
+  char *records;
+  size_t records_room;
+  sol_rollout_t *group;          /* [prompts], into records */
+  float *adv;                    /* [prompts * group] */
+  /* the update */
+  sol_segment_t *segment;        /* [n_segments] of mine */
+  int32_t *segment_leaf, n_segments;
+  int32_t *len, *leaf;           /* [sequences of a mini-batch] */
+  uint8_t *dropped;              /* [sequences of a mini-batch] */
+  int64_t n_dropped_seq, dropped_total;
+  sol_columns_t col;
+  sol_verdicts_t verdicts;
+  double loss, norm, lr;
+  /* records */
+  sol_stats_t *stats;
+  sol_metrics_t *metrics;
+  FILE *fresh;
+  int64_t fresh_next;            /* version whose fresh reward is reported next */
+  double fresh_reward, fresh_version;
+  int64_t start_update, tokens_in_before;
+  double start_s, last_s, last_phase[SOL_PHASE_COUNT];
+  double phase[SOL_PHASE_COUNT];
+  int lag0_said;
+  /* stopping and saving */
+  int stop, finished;
+  sol_checkpoint_writer_t *writer;
+  char checkpoint[32];
+};
+
+/* ---- batch.c */
+sol_status_t sol_learner_room (sol_learner_t *l);  /* memory for batches */
+void sol_learner_room_free (sol_learner_t *l);
+sol_status_t sol_learner_take (sol_learner_t *l);  /* AGAIN: not there; reads, checks and grades batch l->batch */
+void sol_learner_cut (sol_learner_t *l, int64_t mini); /* segments and columns of mini-batch `mini` */
+static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c->prompts / l->c->ups; }
+
+/* ---- update.c */
+sol_status_t sol_learner_prox (sol_learner_t *l);              /* decoupled objectives: log-probs under the policy at the start of the batch */
+sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini); /* collective */
+
+/* ---- report.c */
+sol_status_t sol_report_open (sol_learner_t *l);
+sol_status_t sol_report_update (sol_learner_t *l, int64_t mini); /* collective */
+sol_status_t sol_report_fresh (sol_learner_t *l);              /* rank 0; not collective */
+int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version); /* responses due from that version (exact mode) */
+sol_status_t sol_report_rest (sol_learner_t *l);               /* sequences that were never trained; AGAIN while the broker serves them */
+sol_status_t sol_report_close (sol_learner_t *l);
+
+/* ---- save.c */
+sol_status_t sol_save_begin (sol_learner_t *l);
+sol_status_t sol_save_queue (sol_learner_t *l);  /* AGAIN */
+sol_status_t sol_save_commit (sol_learner_t *l);
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "optimizer.h"
+#include "solera/clock.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <math.h>
+#include <string.h>
+
+/* rounds my slice, gives everybody every slice, prepares the matrices */
+static sol_status_t install (sol_optimizer_t *o)
+{
+  sol_dtype_t dtype = sol_model_dtype (o->model);
+  size_t bytes = sol_dtype_bytes (dtype);
+  sol_model_round (o->w, o->n, dtype, o->block + (size_t) o->first * bytes);
+  SOL_TRY (sol_comm_share_slices (o->comm, o->block, o->cut, bytes));
+  return sol_model_set (o->model, o->block);
+}
+
+sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p)
+{
+  int size = sol_comm_size (comm), rank = sol_comm_rank (comm);
+  sol_optimizer_t *o = sol_alloc (sizeof *o);
+  int64_t chunks;
+  sol_status_t st = SOL_OK;
+  o->comm = comm;
+  o->model = model;
+  o->n_leaves = leaves > 0 ? (int) leaves : size;
+  o->elements = sol_model_table (model)->elements;
+  o->first_of = sol_alloc ((size_t) (size + 1) * sizeof *o->first_of);
+  o->cut = sol_alloc ((size_t) (size + 1) * sizeof *o->cut);
+  chunks = (o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK;
+  for (int r = 0; r <= size; r++) {
+    int64_t at = chunks * r / size * SOL_SUMSQ_CHUNK;
+    o->first_of[r] = (int) ((int64_t) o->n_leaves * r / size);
+    o->cut[r] = at < o->elements ? at : o->elements;
+  }
+  o->first = o->cut[rank];
+  o->n = o->cut[rank + 1] - o->first;
+  o->partial = sol_alloc ((size_t) chunks * sizeof *o->partial);
+  float **slices[] = { &o->w, &o->m, &o->v, &o->grad };
+  for (int i = 0; i < 4 && st == SOL_OK; i++) st = sol_alloc_large ((size_t) (o->n + 16) * sizeof (float), "a slice of the optimizer's state", (void **) slices[i]);
+  if (st == SOL_OK) st = sol_alloc_large (sol_model_bytes (model), "the published weight block", (void **) &o->block);
+  SOL_GO (sol_comm_agree (comm, st));
+  SOL_GO (sol_tree_create (comm, sol_grad_elements (model), o->n_leaves, o->first_of, &o->tree));
+  if (weights) {
+    memcpy (o->w, weights + o->first, (size_t) o->n * sizeof (float));
+    SOL_GO (install (o));
+  }
+  *optimizer_p = o;
+  return SOL_OK;
+out:
+  sol_optimizer_destroy (o);
+  return st;
+}
+
+void sol_optimizer_destroy (sol_optimizer_t *o)
+{
+  if (!o) return;
+  sol_tree_destroy (o->tree);
+  void *all[] = { o->first_of, o->cut, o->w, o->m, o->v, o->grad, o->block, o->partial, o };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
+}
+
+sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info)
+{
+  sol_status_t st = SOL_OK;
+  if (info->elements != o->elements)
+    st = sol_fail (SOL_ERR_FORMAT, "learner", "%s: expected %lld weights, as the model has, found %lld", dir, (long long) o->elements, (long long) info->elements);
+  if (st == SOL_OK) st = sol_checkpoint_get (dir, "weights", o->first, o->n, o->w);
+  if (st == SOL_OK) st = sol_checkpoint_get (dir, "adam_m", o->first, o->n, o->m);
+  if (st == SOL_OK) st = sol_checkpoint_get (dir, "adam_v", o->first, o->n, o->v);
+  SOL_TRY (sol_comm_agree (o->comm, st));
+  o->step = info->step;
+  return install (o);
+}
+
+sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer_t *w)
+{
+  SOL_TRY (sol_checkpoint_put (w, "weights", o->first, o->n, o->w));
+  SOL_TRY (sol_checkpoint_put (w, "adam_m", o->first, o->n, o->m));
+  return sol_checkpoint_put (w, "adam_v", o->first, o->n, o->v);
+}
+
+/* Euclidean norm from fixed chunks of the canonical block, summed in chunk order: the same for any number of learners */
+static sol_status_t grad_norm (sol_optimizer_t *o, double *norm_p)
+{
+  int size = sol_comm_size (o->comm);
+  int64_t chunks = (o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK, mine = (o->n + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK;
+  sol_backend_t *b = sol_model_backend (o->model);
+  sol_queue_t *q = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
+  double *part = o->partial + o->first / SOL_SUMSQ_CHUNK, sum = 0;
+  size_t *bytes_of = sol_alloc ((size_t) size * sizeof *bytes_of);
+  sol_status_t st;
+  if (mine > 0) sol_backend_ops (b)->sumsq (q, sol_tensor (o->grad, SOL_F32, 1, o->n), sol_tensor (part, SOL_F64, 1, mine));
+  SOL_GO (sol_backend_ops (b)->sync (q));
+  for (int r = 0; r < size; r++) bytes_of[r] = (size_t) ((o->cut[r + 1] - o->cut[r] + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK) * sizeof (double);
+  if (size > 1) {
+    double *own = sol_alloc ((size_t) (mine + 1) * sizeof *own);
+    memcpy (own, part, (size_t) mine * sizeof *own);
+    st = sol_comm_allgatherv (o->comm, own, (size_t) mine * sizeof *own, o->partial, bytes_of);
+    sol_free (own);
+    if (st != SOL_OK) goto out;
+  }
+  for (int64_t i = 0; i < chunks; i++) sum += o->partial[i];
+  *norm_p = sqrt (sum);
+out:
+  sol_free (bytes_of);
+  return st;
+}
+
+sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p)
+{
+  double t0 = sol_clock_s (), t1, norm;
+  SOL_TRY (sol_tree_finish (o->tree, o->cut, o->grad));
+  SOL_TRY (grad_norm (o, &norm));
+  if (!isfinite (norm)) return sol_fail (SOL_ERR_NUMERIC, "learner", "update %lld refused: the gradient's norm is %g", (long long) o->step, norm);
+  t1 = sol_clock_s ();
+  hyper.step = o->step + 1;
+  hyper.scale = grad_clip > 0 && norm > grad_clip ? grad_clip / (norm + 1e-6) : 1;
+  sol_adamw_step (o->model, hyper, o->first, o->n, o->grad, o->w, o->m, o->v);
+  SOL_TRY (install (o));
+  o->step++;
+  o->reduce_s += t1 - t0;
+  o->optimizer_s += sol_clock_s () - t1;
+  *norm_p = norm;
+  return SOL_OK;
+}
+
+sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p)
+{
+  float *all = NULL;
+  sol_status_t st = sol_alloc_large ((size_t) o->elements * sizeof *all, "the whole float32 master", (void **) &all);
+  SOL_GO (sol_comm_agree (o->comm, st));
+  memcpy (all + o->first, o->w, (size_t) o->n * sizeof *all);
+  SOL_GO (sol_comm_share_slices (o->comm, all, o->cut, sizeof *all));
+  *master_p = all;
+  return SOL_OK;
+out:
+  sol_free (all);
+  return st;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optimizer.h: gradient tree, norm, AdamW on this learner's slice of the float32 master, rounding, and sharing of the rounded weights. Used by learner and sft. */
+#ifndef SOL_OPTIMIZER_H
+#define SOL_OPTIMIZER_H
+#include "solera/checkpoint.h"
+#include "solera/comm.h"
+#include "solera/model.h"
+
+typedef struct {
+  sol_comm_t *comm;
+  sol_model_t *model;
+  int n_leaves, *first_of;  /* leaves of each learner: [size + 1] */
+  int64_t elements, *cut;   /* slices of the canonical block, at multiples of SOL_SUMSQ_CHUNK: [size + 1] */
+  int64_t first, n;         /* my slice */
+  float *w, *m, *v, *grad;  /* [n] each */
+  char *block;              /* the whole published block */
+  double *partial;          /* sums of squares, one a chunk of the whole block */
+  sol_tree_t *tree;
+  int64_t step;             /* updates made */
+  double reduce_s, optimizer_s;
+} sol_optimizer_t;
+
+/* Collective. weights: the whole start block (not kept), or NULL: then load a checkpoint next. leaves 0: one a learner. */
+sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p);
+void sol_optimizer_destroy (sol_optimizer_t *o);
+/* collective: weights and moments of a checkpoint, then installs them */
+sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info);
+sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer_t *w);
+/* Collective, after every leaf was pushed: sums, clips (0: no clip), updates, shares and installs the new weights. hyper: lr, betas, eps, decay.
+ * SOL_ERR_NUMERIC on all ranks when the gradient's norm is not finite; nothing is changed then. */
+sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p);
+/* collective: the whole float32 master on every rank, sol_free it */
+sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
+#endif

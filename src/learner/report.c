@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.c: what an update leaves behind: token statistics, a line of metrics, the rewards of fresh rollouts. */
+#include "learner_internal.h"
+#include "solera/decoder.h"
+#include "solera/file.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* fresh.jsonl: a checkpoint at update u was written when every version before u was reported, so a resumed run keeps just those lines */
+static sol_status_t open_fresh (sol_learner_t *l, int64_t resumed)
+{
+  char *path = sol_path_join (l->p.run_dir, "fresh.jsonl"), *old = NULL;
+  size_t bytes = 0, keep = 0;
+  sol_status_t st = SOL_OK;
+  if (resumed > 0 && sol_file_exists (path)) SOL_GO (sol_file_read (path, 0, &old, &bytes));
+  for (char *line = old, *end; line && (end = strchr (line, '\n')); line = end + 1) {
+    long long v;
+    if (sscanf (line, "{\"version\":%lld", &v) != 1 || v >= resumed) break;
+    keep = (size_t) (end + 1 - old);
+  }
+  l->fresh = fopen (path, "w");
+  if (!l->fresh || fwrite (old ? old : "", 1, keep, l->fresh) != keep || fflush (l->fresh)) st = sol_fail (SOL_ERR_IO, "learner", "%s: cannot be written", path);
+  l->fresh_next = resumed > 0 ? resumed : 0;
+out:
+  sol_free (old);
+  sol_free (path);
+  return st;
+}
+
+sol_status_t sol_report_open (sol_learner_t *l)
+{
+  const sol_config_t *c = l->c;
+  int64_t resumed = l->p.resume_dir ? l->update : -1;
+  int launch = 0;
+  l->start_update = l->update;
+  l->start_s = l->last_s = sol_clock_s ();
+  l->fresh_reward = l->fresh_version = NAN;
+  if (l->rank == 0) SOL_TRY (sol_stats_launch (l->p.run_dir, &launch));
+  SOL_TRY (sol_comm_bcast (l->p.comm, &launch, sizeof launch, 0));
+  if (c->stats) {
+    sol_stats_params_t sp = { .run_dir = l->p.run_dir, .settings = l->p.settings, .program = PACKAGE_STRING, .hosts = l->p.hosts, .learner = l->rank, .launch = launch,
+                              .seed = (uint64_t) c->seed, .deflate = (int) c->stats_deflate, .chunk = c->stats_chunk, .resumed_update = resumed < 0 ? 0 : resumed };
+    sol_buffer_t lib = { 0 };
+    sol_buffer_printf (&lib, "%s; hdf5 %s; backend %s", sol_comm_library (), SOL_HDF5_VERSION, sol_backend_describe (sol_model_backend (l->p.model)));
+    sp.libraries = lib.data;
+    sol_status_t st = sol_stats_open (&sp, &l->stats);
+    sol_buffer_free (&lib);
+    SOL_TRY (st);
+  }
+  if (l->rank != 0) return SOL_OK;
+  SOL_TRY (sol_metrics_open (l->p.run_dir, c, resumed, &l->metrics));
+  return open_fresh (l, resumed);
+}
+
+/* ---- the sums behind a line of metrics; one flat vector, added over the learners in rank order */
+enum { SUM_N, SUM_SEQ, SUM_LAG, SUM_ENT, SUM_ENTB, SUM_DEV, SUM_K1, SUM_K3, SUM_R, SUM_R2, SUM_LEN, SUM_TRUNC, SUM_SCALARS };
+#define HIST 16
+#define BINS 28
+typedef struct { double s[SUM_SCALARS], hist[HIST], bin_n[2][BINS], bin_e[2][BINS]; } sums_t;
+
+static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
+{
+  const sol_columns_t *k = &l->col;
+  for (int64_t i = 0; i < k->n; i++) {
+    double d = (double) k->d[i], r = exp (d), dev = fabs (r - 1);
+    int64_t lag = l->update - k->version[i], h = lag - lag_first, b = (int64_t) (dev / 0.025);
+    int sign = k->adv[i] > 0;
+    s->s[SUM_LAG] += (double) lag;
+    s->s[SUM_ENT] += (double) k->entropy[i];
+    s->s[SUM_ENTB] += (double) k->entropy_behav[i];
+    s->s[SUM_DEV] += dev;
+    s->s[SUM_K1] -= d;
+    s->s[SUM_K3] += expm1 (d) - d;
+    s->s[SUM_R] += r;
+    s->s[SUM_R2] += r * r;
+    s->hist[h < 0 ? 0 : h < HIST ? h : HIST - 1] += 1;
+    if (b < BINS) {
+      s->bin_n[sign][b] += 1;
+      s->bin_e[sign][b] += (double) k->entropy[i];
+    }
+  }
+  s->s[SUM_N] = (double) k->n;
+}
+
+/* what every learner knows of the mini-batch: all its groups */
+static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m)
+{
+  int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, zero = 0, tokens = 0;
+  double reward = 0;
+  for (int64_t i = mini * groups; i < (mini + 1) * groups; i++) {
+    const sol_rollout_t *g = &l->group[i];
+    int same = 1;
+    for (int32_t s = 0; s < g->n_responses; s++, n++) {
+      reward += g->reward[s];
+      tokens += g->len[s];
+      trunc += g->finish[s] == SOL_FINISH_LENGTH;
+      same &= g->reward[s] == g->reward[0];
+    }
+    zero += same;
+  }
+  m->n_sequences = n;
+  m->reward_consumed = reward / (double) n;
+  m->response_length = (double) tokens / (double) n;
+  m->truncated_share = (double) trunc / (double) n;
+  m->zero_groups_share = (double) zero / (double) groups;
+}
+
+static void put_verdicts (const sol_learner_t *l, sol_metrics_row_t *m)
+{
+  const sol_verdicts_t *v = &l->verdicts;
+  double n = v->n > 0 ? (double) v->n : 1;
+  m->loss = v->loss;
+  m->high_share = (double) v->n_high / n;
+  m->low_share = (double) v->n_low / n;
+  m->masked_share = (double) v->n_masked / n;
+  m->clip_share = (double) (v->n_high + v->n_low + v->n_masked) / n;
+  m->share_T = (double) v->n_T / n;
+  m->m2_before = v->m2_before;
+  m->m2_after = v->m2_after;
+  m->m2_all = v->m2_all;
+  m->cut = v->cut;
+}
+
+static void put_sums (const sums_t *s, sol_metrics_row_t *m)
+{
+  double n = s->s[SUM_N] > 0 ? s->s[SUM_N] : 1;
+  m->n_tokens = (int64_t) s->s[SUM_N];
+  m->lag_mean = s->s[SUM_LAG] / n;
+  m->entropy = s->s[SUM_ENT] / n;
+  m->entropy_behav = s->s[SUM_ENTB] / n;
+  m->ratio_dev = s->s[SUM_DEV] / n;
+  m->kl_k1 = s->s[SUM_K1] / n;
+  m->kl_k3 = s->s[SUM_K3] / n;
+  m->ess = s->s[SUM_R2] > 0 ? s->s[SUM_R] * s->s[SUM_R] / s->s[SUM_R2] / n : NAN;
+  for (int i = 0; i < HIST; i++) m->lag_histogram[i] = (int64_t) s->hist[i];
+  for (int j = 0; j < 2; j++)
+    for (int i = 0; i < BINS; i++) {
+      m->entropy_n[j][i] = (int64_t) s->bin_n[j][i];
+      m->entropy_sum[j][i] = s->bin_e[j][i];
+    }
+}
+
+static void put_times (sol_learner_t *l, sol_metrics_row_t *m, const sol_broker_counts_t *n)
+{
+  double now = sol_clock_s (), dt = now - l->last_s, d[SOL_PHASE_COUNT];
+  for (int i = 0; i < SOL_PHASE_COUNT; i++) {
+    d[i] = l->phase[i] - l->last_phase[i];
+    l->last_phase[i] = l->phase[i];
+  }
+  m->time_s = now;
+  m->generate_s = NAN; /* the actors' own: see the table at the end */
+  m->wait_s = d[SOL_PHASE_WAIT];
+  m->forward_s = d[SOL_PHASE_FORWARD];
+  m->select_s = d[SOL_PHASE_SELECT];
+  m->backward_s = d[SOL_PHASE_BACKWARD];
+  m->reduce_s = d[SOL_PHASE_REDUCE];
+  m->optimizer_s = d[SOL_PHASE_OPTIMIZER];
+  m->write_s = d[SOL_PHASE_WRITE];
+  m->publish_s = d[SOL_PHASE_PUBLISH];
+  m->tokens_per_s_trained = dt > 0 ? (double) m->n_tokens / dt : NAN;
+  m->tokens_per_s_generated = dt > 0 ? (double) (n->tokens_in - l->tokens_in_before) / dt : NAN;
+  m->queue_groups = (double) n->groups_queued;
+  m->seconds_left = (double) (l->c->updates - l->update - 1) * (now - l->start_s) / (double) (l->update + 1 - l->start_update);
+  l->tokens_in_before = n->tokens_in;
+  l->last_s = now;
+}
+
+/* the recorded log-probs were made by exactly these weights: how far is the learner's own computation? */
+static void say_lag0 (sol_learner_t *l)
+{
+  const sol_columns_t *k = &l->col;
+  double worst = 0;
+  int64_t n = 0, differ = 0;
+  if (l->lag0_said) return;
+  for (int64_t i = 0; i < k->n; i++) {
+    double d = fabs ((double) k->d[i]);
+    if (k->version[i] != l->update) continue;
+    n++;
+    differ += k->d[i] != 0;
+    if (d > worst) worst = d;
+  }
+  if (n == 0) return;
+  l->lag0_said = 1;
+  sol_log (differ ? SOL_LOG_WARN : SOL_LOG_INFO, "learner", "lag 0: recorded and recomputed log-probs differ in %lld of %lld tokens, by at most %.3g nats", (long long) differ, (long long) n, worst);
+}
+
+static sol_status_t write_stats (sol_learner_t *l)
+{
+  const sol_columns_t *k = &l->col;
+  sol_stats_tokens_t t = { .n = k->n, .update = (int32_t) l->update, .seq = k->seq, .position = k->position, .token = k->token, .version = k->version, .lp_behav = k->lp_behav,
+                           .lp = k->lp, .entropy = k->entropy, .entropy_behav = k->entropy_behav, .advantage = k->adv, .verdict = k->verdict,
+                           .lp_prox = k->prox_pass ? k->lp_prox : NULL };
+  return sol_stats_tokens (l->stats, &t);
+}
+
+/* one response as a row of the sequences table */
+static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t batch, int32_t update, float adv)
+{
+  int64_t seq = (int64_t) g->ticket * l->c->group + s, ticket = (int64_t) g->ticket, from = 0;
+  int32_t b = (int32_t) batch, vmin = INT32_MAX, vmax = -1, n_prompt = g->n_prompt, len = g->len[s];
+  float reward = (float) g->reward[s], answer = g->n_parts > 0 ? (float) g->parts[s * g->n_parts] : NAN, format = g->n_parts > 1 ? (float) g->parts[s * g->n_parts + 1] : NAN;
+  for (int32_t j = 0; j < s; j++) from += g->len[j];
+  for (int32_t i = 0; i < g->n_runs; i++) {
+    const sol_version_run_t *r = &g->runs[i];
+    if (r->first_token >= from + len || r->first_token + r->n_tokens <= from) continue;
+    if (r->version < vmin) vmin = (int32_t) r->version;
+    if (r->version > vmax) vmax = (int32_t) r->version;
+  }
+  sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
+                                .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format,
+                                .advantage = &adv, .prompt = g->prompt };
+  return sol_stats_sequences (l->stats, &row);
+}
+
+static sol_status_t write_sequences (sol_learner_t *l)
+{
+  int64_t per = l->c->group;
+  for (int32_t i = 0; i < l->n_segments; i++) {
+    const sol_segment_t *seg = &l->segment[i];
+    for (int32_t s = seg->first; s < seg->first + seg->n; s++)
+      SOL_TRY (write_sequence (l, &l->group[seg->group], s, l->batch, (int32_t) l->update, l->adv[(int64_t) seg->group * per + s]));
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
+{
+  sol_metrics_row_t m = { .update = l->update, .batch = l->batch, .lr = l->lr, .grad_norm = l->norm };
+  sums_t s = { 0 };
+  sol_broker_counts_t n = { 0 };
+  int64_t minmax[2] = { INT64_MIN, INT64_MIN };
+  double t0 = sol_clock_s ();
+  sol_status_t st;
+  say_lag0 (l);
+  if (l->stats) {
+    SOL_TRY (write_stats (l));
+    SOL_TRY (write_sequences (l));
+  }
+  l->phase[SOL_PHASE_WRITE] += sol_clock_s () - t0;
+  for (int64_t i = 0; i < l->col.n; i++) {
+    int64_t lag = l->update - l->col.version[i];
+    if (-lag > minmax[0]) minmax[0] = -lag;
+    if (lag > minmax[1]) minmax[1] = lag;
+  }
+  SOL_TRY (sol_comm_max_i64 (l->p.comm, minmax, 2));
+  m.lag_first = minmax[0] == INT64_MIN ? 0 : -minmax[0];
+  sum_tokens (l, m.lag_first, &s);
+  SOL_TRY (sol_comm_sum_f64 (l->p.comm, (double *) &s, (int) (sizeof s / sizeof (double))));
+  if (l->rank != 0) return SOL_OK;
+  st = sol_broker_counts (l->p.broker, &n);
+  if (st != SOL_OK && st != SOL_AGAIN) return st;
+  sum_groups (l, mini, &m);
+  put_verdicts (l, &m);
+  put_sums (&s, &m);
+  put_times (l, &m, &n);
+  m.lag_min = minmax[0] == INT64_MIN ? NAN : (double) -minmax[0];
+  m.lag_max = minmax[1] == INT64_MIN ? NAN : (double) minmax[1];
+  m.reward_fresh = l->fresh_reward;
+  m.fresh_version = l->fresh_version;
+  m.dropped_sequences = (double) l->dropped_total;
+  return sol_metrics_put (l->metrics, &m);
+}
+
+int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version)
+{
+  const sol_config_t *c = l->c;
+  return (version == 0 ? c->stale_k / c->ups + 1 : 1) * c->prompts * c->group;
+}
+
+sol_status_t sol_report_fresh (sol_learner_t *l)
+{
+  const sol_config_t *c = l->c;
+  while (l->rank == 0 && l->fresh_next <= l->c->updates) {
+    double sum, later;
+    int64_t n, more = 0;
+    sol_status_t st = sol_broker_fresh (l->p.broker, l->fresh_next, &sum, &n);
+    if (st == SOL_AGAIN) return SOL_OK;
+    SOL_TRY (st);
+    if (c->stale_mode == SOL_STALE_EXACT) {
+      if (n < sol_report_fresh_due (l, l->fresh_next)) return SOL_OK;
+    } else { /* complete when rollouts of a later version have arrived */
+      if (l->fresh_next + c->ups > l->update) return SOL_OK;
+      st = sol_broker_fresh (l->p.broker, l->fresh_next + c->ups, &later, &more);
+      if (st != SOL_OK || (more == 0 && !l->finished)) return st == SOL_AGAIN ? SOL_OK : st;
+    }
+    if (n > 0) {
+      l->fresh_reward = sum / (double) n;
+      l->fresh_version = (double) l->fresh_next;
+      if (l->fresh) {
+        fprintf (l->fresh, "{\"version\":%lld,\"reward\":%.9g,\"responses\":%lld}\n", (long long) l->fresh_next, l->fresh_reward, (long long) n);
+        fflush (l->fresh);
+      }
+    }
+    l->fresh_next += c->ups;
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_report_rest (sol_learner_t *l)
+{
+  int64_t n_tickets = l->c->stale_mode == SOL_STALE_EXACT ? (l->c->updates + l->c->stale_k) / l->c->ups + 1 : 0; /* batches that are due from versions up to the end */
+  for (; l->batch < n_tickets; l->batch++) {
+    if (l->rank == 0 && l->stats) {
+      sol_status_t st = sol_learner_take (l);
+      if (st != SOL_OK) return st;
+      for (int64_t i = 0; i < l->c->prompts; i++)
+        for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, &l->group[i], s, l->batch, -1, l->adv[i * l->c->group + s]));
+    }
+    SOL_TRY (sol_broker_done (l->p.broker, l->batch));
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_report_close (sol_learner_t *l)
+{
+  sol_status_t st = l->stats ? sol_stats_close (l->stats) : SOL_OK;
+  l->stats = NULL;
+  SOL_TRY (sol_comm_agree (l->p.comm, st));
+  if (l->rank == 0 && l->c->stats) st = sol_stats_link (l->p.run_dir);
+  if (l->metrics) sol_metrics_close (l->metrics);
+  l->metrics = NULL;
+  if (l->fresh) fclose (l->fresh);
+  l->fresh = NULL;
+  return st;
+}

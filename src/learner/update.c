@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* update.c: one update in two phases: forward over the whole update batch, the objective decides globally, then backward leaf by leaf. */
+#include "learner_internal.h"
+#include <math.h>
+#include <string.h>
+
+static void beat (void) { sol_watch_beat ("training"); }
+
+/* segments [s, return value) are one micro-batch: of one leaf, within the token budget, at least one */
+static int32_t micro_end (const sol_learner_t *l, int32_t s)
+{
+  int64_t rows = l->segment[s].rows;
+  int32_t e = s + 1;
+  while (e < l->n_segments && l->segment_leaf[e] == l->segment_leaf[s] && rows + l->segment[e].rows <= l->c->micro_batch_tokens) rows += l->segment[e++].rows;
+  return e;
+}
+
+/* pass and packer hold the largest micro-batch seen; they grow at most a few times a run */
+static sol_status_t room_for (sol_learner_t *l, int64_t tokens, int64_t rows)
+{
+  if (tokens <= l->cap_tokens && rows <= l->cap_rows) return SOL_OK;
+  sol_pass_destroy (l->pass);
+  sol_packer_destroy (&l->packer);
+  l->pass = NULL;
+  l->cap_tokens = (int32_t) (tokens > l->cap_tokens ? tokens + tokens / 8 : l->cap_tokens);
+  l->cap_rows = (int32_t) (rows > l->cap_rows ? rows + rows / 8 : l->cap_rows);
+  sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens);
+  return sol_pass_create (l->p.model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
+}
+
+static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, float *lp, float *entropy)
+{
+  int64_t tokens = 0, rows = 0;
+  for (int32_t i = s; i < e; i++) {
+    tokens += l->segment[i].rows;
+    rows += l->segment[i].n_tokens;
+  }
+  SOL_TRY (room_for (l, tokens, rows));
+  sol_packer_clear (&l->packer);
+  for (int32_t i = s; i < e; i++) sol_packer_add (&l->packer, &l->segment[i], &l->group[l->segment[i].group]);
+  beat ();
+  return sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, lp, entropy, NULL);
+}
+
+/* phase one; *micros_p: micro-batches made (1: its activations are still there) */
+static sol_status_t forward_all (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p)
+{
+  *micros_p = 0;
+  for (int32_t s = 0, e; s < l->n_segments; s = e, ++*micros_p) {
+    int64_t at = l->segment[s].token;
+    e = micro_end (l, s);
+    SOL_TRY (forward (l, s, e, lp + at, entropy + at));
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_prox (sol_learner_t *l)
+{
+  int64_t stride = l->col.room;
+  int32_t micros;
+  sol_status_t st = SOL_OK;
+  for (int64_t j = 0; j < l->c->ups && st == SOL_OK; j++) {
+    sol_learner_cut (l, j);
+    st = forward_all (l, l->col.prox_pass + j * stride, l->col.entropy_pass, &micros);
+  }
+  return st;
+}
+
+/* the forward pass's results beside the record's columns */
+static void compare (sol_learner_t *l, int64_t mini)
+{
+  sol_columns_t *k = &l->col;
+  const float *prox = k->prox_pass ? k->prox_pass + mini * k->room : NULL;
+  for (int64_t i = 0; i < k->n; i++) {
+    int64_t at = k->src[i];
+    k->lp[i] = k->lp_pass[at];
+    k->entropy[i] = k->entropy_pass[at];
+    k->d[i] = k->lp[i] - k->lp_behav[i];
+    if (prox) {
+      k->lp_prox[i] = prox[at];
+      k->d_prox[i] = prox[at] - k->lp_behav[i];
+    }
+  }
+}
+
+/* takes the tokens of one sequence out of the columns (its place in the forward pass stays, with coefficient 0) */
+static void drop (sol_learner_t *l, int64_t seq)
+{
+  sol_columns_t *k = &l->col;
+  int64_t n = 0;
+  for (int64_t i = 0; i < k->n; i++) {
+    if (k->seq[i] == seq) continue;
+    k->seq[n] = k->seq[i], k->src[n] = k->src[i], k->position[n] = k->position[i], k->token[n] = k->token[i], k->version[n] = k->version[i];
+    k->lp_behav[n] = k->lp_behav[i], k->entropy_behav[n] = k->entropy_behav[i], k->adv[n] = k->adv[i];
+    k->lp[n] = k->lp[i], k->entropy[n] = k->entropy[i], k->d[n] = k->d[i], k->lp_prox[n] = k->lp_prox[i], k->d_prox[n] = k->d_prox[i];
+    n++;
+  }
+  k->n = n;
+}
+
+static sol_status_t decide (sol_learner_t *l)
+{
+  sol_columns_t *k = &l->col;
+  l->n_dropped_seq = 0;
+  for (;;) {
+    sol_tokens_t t = { .n = k->n, .d = k->d, .adv = k->adv, .lp = k->lp_behav, .d_prox = k->prox_pass ? k->d_prox : NULL, .seq = k->seq };
+    sol_refusal_t r = { 0 };
+    sol_status_t st = sol_objective_solve (l->objective, l->p.comm, &t, k->c, k->verdict, &l->verdicts, &r);
+    if (st != SOL_ERR_NUMERIC) return st;
+    if (l->c->on_refused == SOL_REFUSED_STOP)
+      return sol_fail (st, "learner", "update %lld refused: sequence %lld (ticket %lld, response %lld): %s (log-ratio %g, advantage %g, coefficient %g); objective.on_refused: drop would go on without it",
+                       (long long) l->update, (long long) r.seq, (long long) (r.seq / l->c->group), (long long) (r.seq % l->c->group), r.why, r.d, r.adv, r.c);
+    if (l->rank == 0) sol_log (SOL_LOG_WARN, "learner", "update %lld: sequence %lld is dropped: %s (log-ratio %g, advantage %g)", (long long) l->update, (long long) r.seq, r.why, r.d, r.adv);
+    drop (l, r.seq);
+    l->n_dropped_seq++;
+    l->dropped_total++;
+  }
+}
+
+/* a segment whose coefficients are all 0 adds exactly nothing to any gradient */
+static int is_idle (const sol_learner_t *l, const sol_segment_t *s)
+{
+  for (int64_t i = s->token; i < s->token + s->n_tokens; i++)
+    if (l->col.c_lp[i] != 0) return 0;
+  return 1;
+}
+
+/* phase two for one leaf: its busy segments, packed anew */
+static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int kept, float *grad)
+{
+  double t0;
+  if (kept) {
+    t0 = sol_clock_s ();
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, l->col.c_lp + l->segment[s].token, NULL, grad, beat));
+    l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
+    return SOL_OK;
+  }
+  while (s < e) {
+    int64_t rows = 0, n = 0, tokens = 0;
+    int32_t from = s;
+    float *c = (float *) l->col.c; /* the double coefficients are not needed any more: room for the packed ones */
+    for (; s < e && (from == s || rows == 0 || rows + l->segment[s].rows <= l->c->micro_batch_tokens); s++)
+      if (!is_idle (l, &l->segment[s])) {
+        rows += l->segment[s].rows;
+        tokens += l->segment[s].n_tokens;
+      }
+    if (rows == 0) continue;
+    t0 = sol_clock_s ();
+    SOL_TRY (room_for (l, rows, tokens));
+    sol_packer_clear (&l->packer);
+    for (int32_t i = from; i < s; i++) {
+      if (is_idle (l, &l->segment[i])) continue;
+      sol_packer_add (&l->packer, &l->segment[i], &l->group[l->segment[i].group]);
+      memcpy (c + n, l->col.c_lp + l->segment[i].token, (size_t) l->segment[i].n_tokens * sizeof *c);
+      n += l->segment[i].n_tokens;
+    }
+    SOL_TRY (sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, l->col.lp_pass, l->col.entropy_pass, NULL));
+    l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
+    t0 = sol_clock_s ();
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, c, NULL, grad, beat));
+    l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
+  }
+  return SOL_OK;
+}
+
+static sol_status_t backward_all (sol_learner_t *l, int kept)
+{
+  sol_columns_t *k = &l->col;
+  int32_t s = 0;
+  memset (k->c_lp, 0, (size_t) k->room * sizeof *k->c_lp);
+  for (int64_t i = 0; i < k->n; i++) k->c_lp[k->src[i]] = (float) k->c[i];
+  for (int leaf = l->opt->first_of[l->rank]; leaf < l->opt->first_of[l->rank + 1]; leaf++) {
+    float *grad = sol_tree_leaf (l->opt->tree);
+    int32_t e = s;
+    while (e < l->n_segments && l->segment_leaf[e] == leaf) e++;
+    if (e > s) SOL_TRY (backward_leaf (l, s, e, kept, grad));
+    sol_grad_fold (l->p.model, grad);
+    SOL_TRY (sol_tree_push (l->opt->tree));
+    s = e;
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
+{
+  const sol_config_t *c = l->c;
+  double t0 = sol_clock_s (), r0 = l->opt->reduce_s, o0 = l->opt->optimizer_s;
+  int32_t micros;
+  sol_status_t st;
+  sol_learner_cut (l, mini);
+  st = forward_all (l, l->col.lp_pass, l->col.entropy_pass, &micros);
+  SOL_TRY (sol_comm_agree (l->p.comm, st));
+  compare (l, mini);
+  l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
+  t0 = sol_clock_s ();
+  SOL_TRY (decide (l));
+  l->phase[SOL_PHASE_SELECT] += sol_clock_s () - t0;
+  st = backward_all (l, micros == 1);
+  SOL_TRY (sol_comm_agree (l->p.comm, st));
+  l->lr = sol_config_lr (c, l->update);
+  SOL_TRY (sol_optimizer_step (l->opt, (sol_adamw_t){ .lr = l->lr, .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay }, c->grad_clip, &l->norm));
+  l->phase[SOL_PHASE_REDUCE] += l->opt->reduce_s - r0;
+  l->phase[SOL_PHASE_OPTIMIZER] += l->opt->optimizer_s - o0;
+  return SOL_OK;
+}
