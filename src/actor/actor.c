@@ -15,7 +15,7 @@ struct sol_actor {
   int held, put_waits, no_more;
   char *record;
   size_t record_room;
-  sol_task_prompt_t prompt;
+  sol_prompt_t prompt;
   /* columns of the record being packed, [group * max_new] and [group] */
   int32_t *ids, *len;
   uint8_t *finish;
@@ -48,7 +48,7 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   a->len = sol_alloc (group * sizeof *a->len);
   a->finish = sol_alloc (group);
   a->reward = sol_alloc (group * sizeof *a->reward);
-  a->parts = sol_alloc (group * SOL_REWARD_PARTS * sizeof *a->parts);
+  a->parts = sol_alloc (group * SOL_PART_COUNT * sizeof *a->parts);
   SOL_GO (sol_alloc_large (sol_model_bytes (params->model), "a published weight block", &a->block));
   SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
   *actor_p = a;
@@ -62,7 +62,7 @@ void sol_actor_destroy (sol_actor_t *a)
 {
   if (!a) return;
   sol_decoder_destroy (a->decoder);
-  sol_task_prompt_free (&a->prompt);
+  sol_prompt_free (&a->prompt);
   void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
@@ -93,7 +93,7 @@ static int32_t flatten (sol_actor_t *a, const sol_group_out_t *g, int64_t *n_tok
 static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
 {
   const sol_config_t *c = a->p.config;
-  sol_rollout_t view = { .ticket = g->tag, .index = g->tag, .n_responses = g->n_samples, .n_prompt = g->n_prompt, .n_parts = SOL_REWARD_PARTS,
+  sol_rollout_t view = { .ticket = g->tag, .index = g->tag, .n_responses = g->n_samples, .n_prompt = g->n_prompt, .n_parts = SOL_PART_COUNT,
                          .temperature = (float) c->temperature, .actor = a->p.index, .prompt = g->prompt, .len = a->len, .finish = a->finish,
                          .reward = a->reward, .parts = a->parts, .runs = a->runs, .ids = a->ids, .lp = a->lp, .entropy = a->entropy };
   size_t bytes;
@@ -103,8 +103,12 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
   if (view.temperature != 1.0f) view.raw_lp = a->raw_lp;
   SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, g->tag, &a->prompt));
   view.prompt_id = a->prompt.id;
-  for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++)
-    SOL_TRY (sol_task_grade (a->p.task, &a->prompt, a->ids + at, a->len[s], a->finish[s], a->parts + s * SOL_REWARD_PARTS, &a->reward[s]));
+  for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++) {
+    sol_grade_t grade;
+    SOL_TRY (sol_task_grade (a->p.task, &a->prompt, a->ids + at, a->len[s], a->finish[s], &grade));
+    memcpy (a->parts + s * SOL_PART_COUNT, grade.part, sizeof grade.part);
+    a->reward[s] = grade.total;
+  }
   SOL_TRY (sol_rollout_pack (&view, a->record, a->record_room, &bytes));
   st = sol_broker_put (a->p.broker, a->record, bytes);
   a->put_waits = st == SOL_AGAIN;
@@ -146,7 +150,7 @@ static sol_status_t claim (sol_actor_t *a)
     if (st != SOL_OK) return st;
   }
   SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, (uint64_t) a->ticket, &a->prompt));
-  SOL_TRY (sol_decoder_put (a->decoder, (uint64_t) a->ticket, (uint64_t) a->ticket, a->prompt.ids, a->prompt.n, (int32_t) c->group, (int32_t) c->max_new));
+  SOL_TRY (sol_decoder_put (a->decoder, (uint64_t) a->ticket, (uint64_t) a->ticket, a->prompt.ids.data, a->prompt.ids.n, (int32_t) c->group, (int32_t) c->max_new));
   a->held = 0;
   return SOL_OK;
 }

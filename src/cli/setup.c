@@ -153,11 +153,16 @@ sol_status_t sol_setup_create (const sol_config_t *c, const char *model_dir, int
 {
   sol_status_t st = SOL_OK;
   *s = (sol_setup_t){ .model_dir = model_dir ? model_dir : c->model_path[0] ? c->model_path : NULL };
-  if (want_task) SOL_TRY (sol_task_create (c, s->model_dir, &s->task));
+  if (want_task) {
+    if (sol_task_needs_tokenizer (c)) {
+      if (!s->model_dir) return sol_fail (SOL_ERR_USAGE, "model", "this task needs a tokenizer: model.path must name a model folder");
+      SOL_TRY (sol_tokenizer_load (s->model_dir, &s->tokenizer));
+    }
+    SOL_GO (sol_task_create (c, s->tokenizer, s->model_dir, &s->task));
+  }
   if (s->model_dir) SOL_GO (sol_arch_load (s->model_dir, &s->arch));
   else {
     int32_t vocab = sol_task_vocab (s->task), eos = sol_task_eos (s->task);
-    if (vocab <= 0) SOL_GO (sol_fail (SOL_ERR_USAGE, "model", "this task has no vocabulary of its own: model.path must name a model folder"));
     SOL_GO (sol_arch_new (c, vocab, (int32_t) (c->max_prompt + c->max_new), eos, &s->arch));
   }
   if (want_task && sol_task_vocab (s->task) > s->arch.vocab)
@@ -174,6 +179,8 @@ void sol_setup_destroy (sol_setup_t *s)
 {
   sol_table_destroy (s->table);
   sol_task_destroy (s->task);
+  sol_tokenizer_destroy (s->tokenizer);
+  s->tokenizer = NULL;
   s->table = NULL;
   s->task = NULL;
 }

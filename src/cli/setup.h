@@ -16,6 +16,7 @@ sol_status_t sol_setup_hosts (sol_comm_t *world, char **hosts_p);
 
 /* task, sizes, backend and model for a training role or a filter; model_dir overrides model.path when given. What is not wanted is NULL. */
 typedef struct {
+  sol_tokenizer_t *tokenizer; /* NULL: the task needs none */
   sol_task_t *task;
   sol_arch_t arch;
   sol_dtype_t dtype; /* of published weights */

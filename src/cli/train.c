@@ -3,6 +3,7 @@
 #include "setup.h"
 #include "solera/actor.h"
 #include "solera/broker.h"
+#include "solera/checkpoint.h"
 #include "solera/clock.h"
 #include "solera/file.h"
 #include "solera/learner.h"

@@ -124,6 +124,7 @@ static sol_status_t finish (sol_learner_t *l)
 {
   SOL_TRY (sol_comm_barrier (l->p.comm));
   SOL_TRY (sol_report_close (l));
+  if (l->c->export_model && !l->stop) SOL_TRY (sol_save_export (l));
   if (l->rank == 0) SOL_TRY (sol_broker_goodbye (l->p.broker));
   return SOL_END;
 }

@@ -11,6 +11,7 @@
 #include "solera/objective.h"
 #include "solera/stats.h"
 #include "solera/watch.h"
+#include <stdio.h>
 
 /* this learner's tokens of one update batch, in its order; columns of room tokens */
 typedef struct {
@@ -91,4 +92,5 @@ sol_status_t sol_report_close (sol_learner_t *l);
 sol_status_t sol_save_begin (sol_learner_t *l);
 sol_status_t sol_save_queue (sol_learner_t *l);  /* AGAIN */
 sol_status_t sol_save_commit (sol_learner_t *l);
+sol_status_t sol_save_export (sol_learner_t *l); /* the weights as a Hugging Face folder */
 #endif

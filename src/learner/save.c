@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* save.c: a checkpoint in three steps, because the brokers write their part in between: begin, wait for the queue, commit. */
 #include "learner_internal.h"
+#include "solera/file.h"
+#include "solera/safetensors.h"
 #include <string.h>
 
 sol_status_t sol_save_begin (sol_learner_t *l)
@@ -41,4 +43,19 @@ sol_status_t sol_save_commit (sol_learner_t *l)
   }
   l->phase[SOL_PHASE_WRITE] += sol_clock_s () - t0;
   return SOL_OK;
+}
+
+sol_status_t sol_save_export (sol_learner_t *l)
+{
+  float *master;
+  sol_status_t st = SOL_OK;
+  SOL_TRY (sol_optimizer_master (l->opt, &master));
+  if (l->rank == 0) {
+    char *dir = sol_path_join (l->p.run_dir, "model");
+    st = sol_model_save (dir, sol_model_arch (l->p.model), sol_model_table (l->p.model), master, sol_model_dtype (l->p.model), 0, l->p.model_dir);
+    if (st == SOL_OK) sol_log (SOL_LOG_INFO, "learner", "model folder written: %s", dir);
+    sol_free (dir);
+  }
+  sol_free (master);
+  return sol_comm_agree (l->p.comm, st);
 }
