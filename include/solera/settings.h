@@ -117,6 +117,6 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   B (tensorboard, "log.tensorboard", 0, "ts", "write TensorBoard event files too")                                                            \
   F (log_every_s, "log.every_s", 5, 0, 1e9, "s", "ts", "a line of the table at most so often (metrics.jsonl has every update)")               \
   /* ---- evaluation */                                                                                                                       \
-  I (eval_prompts, "eval.prompts", 256, 1, 10000000, "prompts", "e", "prompts of an evaluation")                                              \
+  I (eval_prompts, "eval.prompts", 256, 1, 10000000, "prompts", "es", "prompts of an evaluation")                                              \
   I (eval_every, "eval.every", 0, 0, 1000000000, "updates", "s", "sft: measure the pass rate every so many updates; 0: only at the end")
 #endif

@@ -11,4 +11,5 @@ typedef struct {
 } sol_train_options_t;
 /* collective over the world; returns the exit code */
 int sol_train (const sol_train_options_t *options);
+int sol_sft (const sol_train_options_t *options);
 #endif

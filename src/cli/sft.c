@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sft.c: `solera sft`: supervised training on a task's demonstrations; leaves OUT/model, checkpoints and metrics.jsonl. */
+#include "solera/sft.h"
+#include "setup.h"
+#include "solera/checkpoint.h"
+#include "solera/clock.h"
+#include "solera/eval.h"
+#include "solera/file.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/metrics.h"
+#include "solera/safetensors.h"
+#include "solera/stop.h"
+#include "train.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  sol_config_t *config;
+  sol_comm_t *world;
+  sol_setup_t setup;
+  sol_backend_t *backend;
+  sol_model_t *model;
+  sol_sft_t *sft;
+  char *resume_dir;
+  sol_buffer_t settings;
+  FILE *metrics;
+  int stopped;
+} sft_t;
+
+static int is_root (const sft_t *t) { return sol_comm_rank (t->world) == 0; }
+
+/* pass rate at temperature 1 and greedy, held-out prompts where there are any */
+static sol_status_t measure (sft_t *t)
+{
+  sol_config_t c = *t->config; /* a copy of the struct: strings stay the original's */
+  for (int greedy = 0; greedy < 2; greedy++) {
+    sol_eval_params_t p = { .model = t->model, .task = t->setup.task, .config = &c, .comm = t->world, .split = c.task_holdout > 0 ? SOL_SPLIT_HELDOUT : SOL_SPLIT_ALL,
+                            .prompts = c.eval_prompts, .samples = 1 };
+    sol_eval_t e;
+    sol_status_t st;
+    c.greedy = greedy;
+    c.temperature = 1;
+    st = sol_eval_run (&p, &e);
+    if (st == SOL_STOPPED) return SOL_OK;
+    SOL_TRY (st);
+    if (!is_root (t)) continue;
+    sol_log (SOL_LOG_INFO, "sft", "update %lld: pass rate %.3f (%s, %lld prompts)", (long long) sol_sft_update (t->sft), (double) e.correct / (double) e.responses,
+             greedy ? "greedy" : "T=1", (long long) e.prompts);
+    fprintf (t->metrics, "{\"update\":%lld,\"pass_rate\":%.6f,\"greedy\":%s,\"prompts\":%lld}\n", (long long) sol_sft_update (t->sft), (double) e.correct / (double) e.responses,
+             greedy ? "true" : "false", (long long) e.prompts);
+    fflush (t->metrics);
+  }
+  return SOL_OK;
+}
+
+static void report (sft_t *t, double loss, double norm, double *last)
+{
+  int64_t u = sol_sft_update (t->sft);
+  double now = sol_clock_s ();
+  int tty = isatty (STDOUT_FILENO), end = u == t->config->updates;
+  if (!is_root (t)) return;
+  fprintf (t->metrics, "{\"update\":%lld,\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"time_s\":%.3f}\n", (long long) u - 1, loss, norm, sol_config_lr (t->config, u - 1), now);
+  fflush (t->metrics);
+  if (!end && now - *last < (tty ? 0.5 : t->config->log_every_s)) return;
+  *last = now;
+  printf (tty && !end ? "\rupdate %6lld of %lld  loss %.4f  gradient norm %.3f " : tty ? "\rupdate %6lld of %lld  loss %.4f  gradient norm %.3f \n" : "update %6lld of %lld  loss %.4f  gradient norm %.3f\n",
+          (long long) u, (long long) t->config->updates, loss, norm);
+  fflush (stdout);
+}
+
+static sol_status_t loop (sft_t *t)
+{
+  const sol_config_t *c = t->config;
+  double loss, norm, last = 0;
+  for (;;) {
+    int64_t stop = sol_stop_requested (), u;
+    sol_status_t st;
+    SOL_TRY (sol_comm_max_i64 (t->world, &stop, 1));
+    if (stop) {
+      t->stopped = (int) stop;
+      return sol_sft_save (t->sft);
+    }
+    st = sol_sft_step (t->sft, &loss, &norm);
+    if (st == SOL_END) break;
+    SOL_TRY (st);
+    report (t, loss, norm, &last);
+    u = sol_sft_update (t->sft);
+    if (u < c->updates && c->ckpt_every > 0 && u % c->ckpt_every == 0) SOL_TRY (sol_sft_save (t->sft));
+    if (u < c->updates && c->eval_every > 0 && u % c->eval_every == 0) SOL_TRY (measure (t));
+  }
+  SOL_TRY (sol_sft_save (t->sft));
+  return measure (t);
+}
+
+static sol_status_t export_model (sft_t *t)
+{
+  float *master;
+  sol_status_t st = SOL_OK;
+  SOL_TRY (sol_sft_master (t->sft, &master));
+  if (is_root (t)) {
+    char *dir = sol_path_join (t->config->out, "model");
+    st = sol_model_save (dir, &t->setup.arch, t->setup.table, master, t->setup.dtype, 0, t->setup.model_dir);
+    if (st == SOL_OK) sol_log (SOL_LOG_INFO, "sft", "model folder written: %s", dir);
+    sol_free (dir);
+  }
+  sol_free (master);
+  return sol_comm_agree (t->world, st);
+}
+
+static sol_status_t open_metrics (sft_t *t)
+{
+  char *path = sol_path_join (t->config->out, "metrics.jsonl");
+  t->metrics = fopen (path, t->resume_dir ? "a" : "w");
+  sol_status_t st = t->metrics ? SOL_OK : sol_fail (SOL_ERR_IO, "sft", "%s: cannot be written", path);
+  sol_free (path);
+  return st;
+}
+
+static sol_status_t run (sft_t *t, const sol_train_options_t *o, int *in_folder)
+{
+  sol_sft_params_t p = { .comm = t->world };
+  float *w = NULL;
+  sol_status_t st = SOL_OK;
+  SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "sft", &t->config));
+  SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
+  *in_folder = 1;
+  sol_config_text (t->config, &t->settings);
+  st = sol_setup_create (t->config, NULL, 1, &t->setup);
+  if (st == SOL_OK && is_root (t)) st = open_metrics (t);
+  if (st == SOL_OK && is_root (t)) st = sol_status_write (t->config->out, "running", "", 0, t->config->updates, "");
+  if (st == SOL_OK) st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->model);
+  if (st == SOL_OK && !t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
+  SOL_GO (sol_comm_agree (t->world, st));
+  p.config = t->config;
+  p.model = t->model;
+  p.task = t->setup.task;
+  p.resume_dir = t->resume_dir;
+  p.weights = w;
+  p.settings = t->settings.data;
+  SOL_GO (sol_sft_create (&p, &t->sft));
+  sol_free (w);
+  w = NULL;
+  if (is_root (t)) sol_log (SOL_LOG_INFO, "sft", "model of %lld weights, %lld updates of %lld demonstrations; writing %s", (long long) t->setup.table->elements,
+                            (long long) t->config->updates, (long long) t->config->sft_batch, t->config->out);
+  SOL_GO (loop (t));
+  if (!t->stopped && t->config->export_model) SOL_GO (export_model (t));
+out:
+  sol_free (w);
+  return st;
+}
+
+int sol_sft (const sol_train_options_t *o)
+{
+  sft_t t = { .world = sol_comm_world () };
+  int in_folder = 0;
+  sol_status_t st;
+  sol_stop_install ();
+  st = run (&t, o, &in_folder);
+  if (in_folder && is_root (&t)) {
+    char last[32] = "";
+    int64_t u = t.sft ? sol_sft_update (t.sft) : 0;
+    if (st == SOL_OK) snprintf (last, sizeof last, "u%08lld", (long long) u);
+    sol_status_write (t.config->out, st != SOL_OK ? "failed" : t.stopped ? "stopped" : "done",
+                      st != SOL_OK ? sol_status_string (st) : t.stopped ? sol_stop_name (t.stopped) : "all updates are made", u, t.config->updates, last);
+  }
+  if (st != SOL_OK && sol_comm_size (t.world) > 1) sol_comm_abort (st == SOL_ERR_USAGE ? 2 : 1);
+  sol_sft_destroy (t.sft);
+  sol_model_destroy (t.model);
+  if (t.backend) sol_backend_destroy (t.backend);
+  sol_setup_destroy (&t.setup);
+  if (t.metrics) fclose (t.metrics);
+  sol_buffer_free (&t.settings);
+  sol_free (t.resume_dir);
+  sol_config_destroy (t.config);
+  return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;
+}
