@@ -123,6 +123,7 @@ void sol_learner_cut (sol_learner_t *l, int64_t mini)
   int64_t groups = sol_learner_groups (l), g0 = mini * groups, per = l->c->group, n_seq = groups * per;
   int first = l->opt->first_of[l->rank], end = l->opt->first_of[l->rank + 1];
   for (int64_t i = 0; i < n_seq; i++) l->len[i] = l->group[g0 + i / per].len[i % per];
+  SOL_ASSERT (n_seq > 0);
   memset (l->dropped, 0, (size_t) n_seq);
   sol_leaf_assign (l->len, n_seq, l->opt->n_leaves, l->leaf);
   l->n_segments = 0;

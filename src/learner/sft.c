@@ -115,7 +115,7 @@ sol_status_t sol_sft_step (sol_sft_t *s, double *loss_p, double *norm_p)
 {
   const sol_config_t *c = s->p.config;
   int rank = sol_comm_rank (s->p.comm);
-  int64_t tokens, i = 0;
+  int64_t tokens = 0, i = 0;
   double nll = 0;
   sol_status_t st;
   if (s->opt->step >= c->updates) return SOL_END;
