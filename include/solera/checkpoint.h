@@ -23,11 +23,14 @@ sol_status_t sol_checkpoint_begin (const char *run_dir, int64_t update, int64_t 
 const char *sol_checkpoint_dir (const sol_checkpoint_writer_t *w); /* the temporary folder */
 /* elements [first, first + n) of "weights", "adam_m" or "adam_v"; not collective */
 sol_status_t sol_checkpoint_put (sol_checkpoint_writer_t *w, const char *what, int64_t first, int64_t n, const float *data);
-/* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, removes all but keep_last older ones. The writer is destroyed, also on errors (the folder is then removed). */
+/* this rank could not do its part (a queue file failed, say): commit will end with st on all ranks and remove the folder */
+void sol_checkpoint_spoil (sol_checkpoint_writer_t *w, sol_status_t st);
+/* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, keeps keep_last in all (later ones, of a history that the run has left, go too).
+ * weights must have been put wholly, adam_m and adam_v wholly or not at all. The writer is destroyed, also on errors (the folder is then removed). */
 sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last);
 
 /* Reading. Finds the newest whole checkpoint of run_dir (checks manifest, sizes and checksums; a damaged one is named in a warning and the one before is used).
- * SOL_END: there is none. *dir_p sol_free. Not collective. */
+ * SOL_END: there is none at all. All damaged: an error; so is a newer format version (nothing older is used silently). *dir_p, *settings_p (both may be NULL) sol_free. Not collective. */
 sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_t *info_p, char **dir_p, char **settings_p);
 sol_status_t sol_checkpoint_get (const char *dir, const char *what, int64_t first, int64_t n, float *data);
 /* one checkpoint folder, checked wholly */
