@@ -56,7 +56,7 @@ static sol_status_t read_form (const char *path, const cJSON *j, sol_st_entry_t 
 
 static sol_status_t read_entry (const char *path, const cJSON *j, uint64_t data_bytes, sol_st_entry_t *e)
 {
-  uint64_t bytes;
+  uint64_t bytes = 0;
   int64_t begin, end;
   if (!cJSON_IsObject (j)) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: header entry %s is not an object", path, e->name);
   SOL_TRY (read_form (path, j, e, &bytes));
