@@ -23,6 +23,6 @@ sol_random_t sol_random (uint64_t seed, uint64_t group, sol_random_purpose_t pur
 double sol_random_u53 (sol_random_t r, int second);
 /* uniform integer in [0, n) without bias worth the name (64-bit multiply-shift of words 0, 1); n >= 1 */
 uint64_t sol_random_below (sol_random_t r, uint64_t n);
-/* standard normal (Box-Muller on the two uniforms) */
+/* standard normal (Box-Muller on the two uniforms; the same bits on every CPU) */
 double sol_random_normal (sol_random_t r);
 #endif

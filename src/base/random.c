@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11. */
 #include "solera/random.h"
+#include "solera/elementary.h"
 #include "solera/log.h"
 #include <Random123/philox.h>
 #include <math.h>
@@ -28,5 +29,5 @@ uint64_t sol_random_below (sol_random_t r, uint64_t n)
 double sol_random_normal (sol_random_t r)
 {
   const double u = 1.0 - sol_random_u53 (r, 0); /* in (0, 1]: the logarithm is finite */
-  return sqrt (-2.0 * log (u)) * cos (6.283185307179586476925286766559 * sol_random_u53 (r, 1));
+  return sqrt (-2.0 * sol_log_exact (u)) * sol_cos_turns (sol_random_u53 (r, 1));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/random.h"
 #include "../tap.h"
+#include "solera/elementary.h"
 #include <math.h>
 #include <string.h>
 
@@ -21,8 +22,24 @@ static void test_known (void)
   }
 }
 
+static void test_elementary (void)
+{
+  double worst_log = 0, worst_cos = 0;
+  for (uint32_t i = 0; i < 50000; i++) {
+    const sol_random_t r = sol_random (9, 0, SOL_RANDOM_TEST, 0, i);
+    const double u = sol_random_u53 (r, 0) + 0x1p-60, x = i % 2 ? u : ldexp (u, (int) (i % 600) - 300), t = (sol_random_u53 (r, 1) - 0.5) * 4;
+    const double e = fabs (sol_log_exact (x) - log (x)) / fmax (fabs (log (x)), 1e-3), c = fabs (sol_cos_turns (t) - cos (6.283185307179586476925 * t));
+    worst_log = fmax (worst_log, e);
+    worst_cos = fmax (worst_cos, c);
+  }
+  tap_ok (worst_log < 1e-15, "logarithm within %g", worst_log);
+  tap_ok (worst_cos < 3e-15, "cosine within %g", worst_cos);
+  ok (sol_log_exact (1) == 0 && sol_cos_turns (0) == 1 && sol_cos_turns (0.25) == 0 && sol_cos_turns (0.5) == -1 && sol_cos_turns (-0.75) == 0);
+}
+
 int main (void)
 {
+  test_elementary ();
   test_known ();
   const sol_random_t ones = { { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff } }, zero = { { 0 } }, half = { { 0, 0x80000000, 0, 0 } };
   ok (sol_random_u53 (ones, 0) < 1 && sol_random_u53 (ones, 0) == 1 - 0x1p-53);
