@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* evaluate.c: `solera eval MODEL`: pass rate of a model on a task's prompts. */
+#include "generate.h"
+#include "setup.h"
+#include "solera/eval.h"
+#include "solera/file.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/stop.h"
+#include <math.h>
+#include <stdio.h>
+
+typedef struct { FILE *rows; const sol_task_t *task; } each_t;
+
+/* one line a prompt: what was asked, what came, what was right */
+static sol_status_t write_row (void *ctx, const sol_prompt_t *prompt, const sol_group_out_t *out, const sol_grade_t *grades)
+{
+  each_t *e = ctx;
+  sol_buffer_t b = { 0 }, text = { 0 };
+  if (!e->rows) return SOL_OK;
+  sol_buffer_printf (&b, "{\"index\":%llu,\"prompt\":", (unsigned long long) prompt->index);
+  sol_buffer_json (&b, prompt->text.data ? prompt->text.data : "", prompt->text.bytes);
+  sol_buffer_printf (&b, ",\"answer\":");
+  sol_buffer_json (&b, prompt->answer.data ? prompt->answer.data : "", prompt->answer.bytes);
+  sol_buffer_printf (&b, ",\"responses\":[");
+  for (int32_t s = 0; s < out->n_samples; s++) {
+    sol_buffer_clear (&text);
+    sol_task_text (e->task, out->ids + (int64_t) s * out->stride, out->len[s], &text);
+    sol_buffer_printf (&b, "%s{\"correct\":%s,\"tokens\":%d,\"text\":", s ? "," : "", grades[s].correct ? "true" : "false", out->len[s]);
+    sol_buffer_json (&b, text.data ? text.data : "", text.bytes);
+    sol_buffer_add (&b, "}", 1);
+  }
+  sol_buffer_printf (&b, "]}\n");
+  fwrite (b.data, 1, b.bytes, e->rows);
+  sol_buffer_free (&b);
+  sol_buffer_free (&text);
+  return ferror (e->rows) ? sol_fail (SOL_ERR_IO, "eval", "the file of rows cannot be written") : SOL_OK;
+}
+
+static void print_result (const sol_eval_t *e, int json)
+{
+  double n = e->responses > 0 ? (double) e->responses : 1, p = (double) e->correct / n, se = sqrt (p * (1 - p) / n);
+  if (json)
+    printf ("{\"pass_rate\":%.6f,\"standard_error\":%.6f,\"prompts\":%lld,\"responses\":%lld,\"correct\":%lld,\"mixed\":%lld,\"truncated\":%lld,\"mean_tokens\":%.3f,\"mean_reward\":%.6f,\"seconds\":%.3f}\n",
+            p, se, (long long) e->prompts, (long long) e->responses, (long long) e->correct, (long long) e->mixed, (long long) e->truncated, (double) e->tokens / n, e->reward / n, e->seconds);
+  else
+    printf ("pass rate %.4f +- %.4f (%lld of %lld responses, %lld prompts, %lld of them mixed)\nmean length %.1f tokens, %.1f %% truncated, %.1f s\n", p, se, (long long) e->correct,
+            (long long) e->responses, (long long) e->prompts, (long long) e->mixed, (double) e->tokens / n, 100.0 * (double) e->truncated / n, e->seconds);
+}
+
+int sol_evaluate (const char *model_dir, const sol_config_t *config, const char *rows_path, int json)
+{
+  sol_comm_t *world = sol_comm_world ();
+  sol_setup_t setup = { 0 };
+  sol_backend_t *backend = NULL;
+  sol_model_t *model = NULL;
+  each_t each = { 0 };
+  sol_eval_t e;
+  sol_status_t st;
+  sol_stop_install ();
+  SOL_GO (sol_setup_create (config, model_dir, 1, &setup));
+  SOL_GO (sol_setup_model (config, &setup, &backend, &model));
+  each.task = setup.task;
+  if (rows_path) {
+    sol_buffer_t name = { 0 };
+    sol_buffer_printf (&name, sol_comm_size (world) > 1 ? "%s.%d" : "%s", rows_path, sol_comm_rank (world));
+    each.rows = fopen (name.data, "w");
+    st = each.rows ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "%s: cannot be written", name.data);
+    sol_buffer_free (&name);
+    if (st != SOL_OK) goto out;
+  }
+  sol_eval_params_t p = { .model = model, .task = setup.task, .config = config, .comm = world, .split = config->task_split, .prompts = config->eval_prompts,
+                          .samples = (int32_t) config->n_samples, .each = write_row, .ctx = &each, .progress = sol_comm_rank (world) == 0 };
+  SOL_GO (sol_eval_run (&p, &e));
+  if (sol_comm_rank (world) == 0) print_result (&e, json);
+out:
+  if (each.rows) fclose (each.rows);
+  sol_model_destroy (model);
+  if (backend) sol_backend_destroy (backend);
+  sol_setup_destroy (&setup);
+  if (st != SOL_OK && sol_comm_size (world) > 1) sol_comm_abort (st == SOL_ERR_USAGE ? 2 : 1);
+  return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;
+}
