@@ -5,6 +5,7 @@
 #include "solera/buffer.h"
 #include "solera/settings.h"
 #include "solera/status.h"
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
@@ -36,6 +37,8 @@ const sol_setting_t *sol_settings (int *n_p);
 const sol_setting_t *sol_setting_find (const char *name);
 /* the known name nearest to text (edit distance), or NULL when none is near */
 const char *sol_setting_nearest (const char *text);
+/* changes of one byte, or swaps of two neighbours, that lead from a to b: for "the nearest is" of names and options */
+int sol_edit_distance (const char *a, const char *b);
 
 /* Defaults, then the YAML file (path NULL: none), then overrides "key=value" in order (a value is parsed as a YAML scalar or flow sequence), then
  * cross-checks (check NULL: none; else the command: "train", "sft", ...). Errors name file, line and key, what was expected and what was found.
@@ -50,6 +53,6 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
 const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now);
 /* one setting's value as text ("0.04", "exact") */
 void sol_config_value (const sol_config_t *config, const sol_setting_t *setting, sol_buffer_t *out);
-/* learning rate at an update (0 is the first), by warm-up and decay */
+/* learning rate at an update (0 is the first): rises to train.lr over the warm-up, then decays so that the last update has lr_end. The same bits on every CPU. */
 double sol_config_lr (const sol_config_t *config, int64_t update);
 #endif

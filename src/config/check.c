@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings that contradict each other. Every error names both sides, each with where it was set. */
+#include "settings_internal.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <stdio.h>
+#include <string.h>
+
+static int is (const char *a, const char *b) { return strcmp (a, b) == 0; }
+
+/* "staleness.k is 6 (jobs/a.yaml:12)" */
+static void add_side (const sol_loading_t *l, const char *name, sol_buffer_t *b)
+{
+  int n;
+  const sol_setting_t *s = sol_setting_find (name);
+  SOL_ASSERT (s);
+  const sol_origin_t *o = &l->origin[s - sol_settings (&n)];
+  sol_buffer_t v = { 0 };
+  sol_config_value (l->config, s, &v);
+  sol_buffer_printf (b, "%s is %s (", name, v.bytes ? v.data : "not given");
+  if (o->line == 0) sol_buffer_printf (b, "default)");
+  else if (o->line < 0) sol_buffer_printf (b, "command line)");
+  else sol_buffer_printf (b, "%s:%d)", o->source, o->line);
+  sol_buffer_free (&v);
+}
+
+/* rule: what must hold. other may be NULL: then the command is the other side */
+static sol_status_t contradiction (const sol_loading_t *l, const char *name, const char *other, const char *rule)
+{
+  sol_buffer_t b = { 0 };
+  add_side (l, name, &b);
+  if (other) {
+    sol_buffer_printf (&b, ", but ");
+    add_side (l, other, &b);
+  }
+  sol_buffer_printf (&b, ": %s", rule);
+  sol_fail (SOL_ERR_USAGE, "config", "%s", b.data);
+  sol_buffer_free (&b);
+  return SOL_ERR_USAGE;
+}
+#define REFUSE_IF(cond, ...)                                                                                                                  \
+  do {                                                                                                                                        \
+    if (cond) return contradiction (l, __VA_ARGS__);                                                                                          \
+  } while (0)
+
+static sol_status_t check_steps (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  static const char ups[] = "batch.updates_per_step";
+  REFUSE_IF (c->prompts % c->ups != 0, "batch.prompts", ups, "a batch is cut into equal mini-batches of whole groups, so the first must be a multiple of the second");
+  REFUSE_IF (c->updates % c->ups != 0, "train.updates", ups, "a run ends with a whole step, so the first must be a multiple of the second");
+  REFUSE_IF (c->ckpt_every % c->ups != 0, "checkpoint.every", ups, "checkpoints are written between steps, so the first must be a multiple of the second");
+  if (c->stale_mode == SOL_STALE_FREE) return SOL_OK;
+  REFUSE_IF (c->stale_k % c->ups != 0, "staleness.k", ups, "weights are published between steps, so the first must be a multiple of the second");
+  REFUSE_IF (c->in_flight && c->stale_mode == SOL_STALE_EXACT, "staleness.in_flight", "staleness.mode", "exact staleness needs one version a response");
+  return SOL_OK;
+}
+
+static sol_status_t check_train (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  SOL_TRY (check_steps (l));
+  REFUSE_IF (c->top_p < 1, "rollout.top_p", NULL, "train needs samples of the whole distribution (1), whose log-probs are recorded");
+  REFUSE_IF (c->top_k > 0, "rollout.top_k", NULL, "train needs samples of the whole distribution (0), whose log-probs are recorded");
+  REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");
+  REFUSE_IF (c->leaves > 0 && c->leaves < c->learners, "learner.leaves", "learners", "every learner needs a leaf of the gradient sum: give at least as many, or 0");
+  REFUSE_IF (c->group == 1 && c->advantage == SOL_ADVANTAGE_RLOO, "batch.group", "objective.advantage", "leave-one-out needs at least two responses a prompt");
+  REFUSE_IF (!*c->objective, "objective.name", NULL, "train needs one: solera help objective lists them");
+  if (c->group == 1) sol_log (SOL_LOG_WARN, "config", "batch.group is 1: a response alone in its group has advantage 0, so nothing will be learnt");
+  return SOL_OK;
+}
+
+/* sizes of a new model */
+static sol_status_t check_model (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  if (*c->model_path) return SOL_OK;
+  REFUSE_IF (c->model_width % c->model_heads != 0, "model.width", "model.heads", "the first must be a multiple of the second");
+  REFUSE_IF (c->model_heads % c->model_kv_heads != 0, "model.heads", "model.kv_heads", "the first must be a multiple of the second");
+  REFUSE_IF (c->model_width / c->model_heads % 2 != 0, "model.width", "model.heads", "rotary positions need an even width per head");
+  REFUSE_IF (c->task != SOL_TASK_CHAIN, "task.name", "model.path", "a new model knows only the symbols of the chain: give a model folder with a tokenizer");
+  return SOL_OK;
+}
+
+static sol_status_t check_training (const sol_loading_t *l, const char *command)
+{
+  const sol_config_t *c = l->config;
+  char rule[96];
+  snprintf (rule, sizeof rule, "%s needs a folder to write: out=...", command);
+  REFUSE_IF (!*c->out, "out", NULL, rule);
+  REFUSE_IF (c->warmup > c->updates, "train.warmup", "train.updates", "the warm-up must fit into the run");
+  return check_model (l);
+}
+
+static sol_status_t check_task (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  REFUSE_IF (c->task == SOL_TASK_JSONL && !*c->task_path, "task.name", "task.path", "the file with the problems must be given");
+  REFUSE_IF (c->task == SOL_TASK_CHAIN && c->task_prompt == SOL_PROMPT_CHAT, "task.prompt", "task.name", "the chain has no chat format");
+  for (char **stop = c->task_stop; *stop; stop++) REFUSE_IF (!**stop, "task.stop", NULL, "an empty stop text would end every response at once");
+  return SOL_OK;
+}
+
+static sol_status_t check_sampling (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  REFUSE_IF (c->greedy && c->n_samples > 1, "rollout.samples", "rollout.greedy", "greedy responses to one prompt are all the same");
+  REFUSE_IF (c->task_split == SOL_SPLIT_HELDOUT && !(c->task_holdout > 0), "task.split", "task.holdout", "nothing is held out");
+  return SOL_OK;
+}
+
+sol_status_t sol_config_check (const sol_loading_t *l, const char *command)
+{
+  const int train = is (command, "train"), sft = is (command, "sft");
+  if (train || sft || is (command, "generate") || is (command, "eval")) SOL_TRY (check_task (l));
+  if (train || sft) SOL_TRY (check_training (l, command));
+  if (train) SOL_TRY (check_train (l));
+  if (is (command, "generate") || is (command, "eval")) SOL_TRY (check_sampling (l));
+  return SOL_OK;
+}
