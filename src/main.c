@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "solera/status.h"
+/* The table of contents is SOL_COMMANDS in include/solera/command.h. */
+#include "solera/command.h"
 #include <stdio.h>
+#include <string.h>
 
-int main (void)
+int main (int argc, char **argv)
 {
-  puts (sol_status_string (SOL_OK));
-  return 0;
+  char help[] = "help";
+  if (argc >= 2 && strcmp (argv[1], "--version") == 0) return puts (PACKAGE_STRING) == EOF;
+  if (argc >= 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) argv[1] = help;
+  const sol_command_t *command = sol_command_find (argc >= 2 ? argv[1] : help);
+  if (!command) return sol_command_unknown (argv[1]);
+  if (argc >= 2) return command->run (argc - 1, argv + 1);
+  command->run (1, (char *[]) { help, NULL });
+  return 2; /* a command was expected */
 }

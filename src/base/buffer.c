@@ -84,6 +84,10 @@ void sol_buffer_double (sol_buffer_t *b, double x)
     sol_buffer_add (b, "null", 4);
     return;
   }
+  if (fabs (x) < 1e15 && x == floor (x)) { /* 600, not 6e+02 */
+    sol_buffer_printf (b, "%.0f", x);
+    return;
+  }
   for (int digits = 1; digits <= 17; digits++) {
     snprintf (text, sizeof text, "%.*g", digits, x);
     if (strtod (text, NULL) == x) break;
@@ -96,6 +100,10 @@ void sol_buffer_float (sol_buffer_t *b, float x)
   char text[40];
   if (!isfinite (x)) {
     sol_buffer_add (b, "null", 4);
+    return;
+  }
+  if (fabsf (x) < 1e7f && x == floorf (x)) {
+    sol_buffer_printf (b, "%.0f", (double) x);
     return;
   }
   for (int digits = 1; digits <= 9; digits++) {

@@ -41,7 +41,7 @@ static int double_is (double x, const char *expected)
 
 static void test_numbers (void)
 {
-  ok (double_is (0.1, "0.1") && double_is (1, "1") && double_is (0.04, "0.04") && double_is (-0.0, "-0") && double_is (1e-6, "1e-06"));
+  ok (double_is (0.1, "0.1") && double_is (1, "1") && double_is (0.04, "0.04") && double_is (-0.0, "-0") && double_is (1e-6, "1e-06") && double_is (600, "600") && double_is (1e22, "1e+22"));
   ok (double_is (NAN, "null") && double_is (-INFINITY, "null"));
   ok (double_is (0.1 + 0.2, "0.30000000000000004") && double_is (DBL_MIN / 8, "2.781342323134e-309"));
   int exact = 1;

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* command.h: the table of subcommands. main is its loop; help, man page and completion are made from it. To add one: write src/cli/cmd_NAME.c with
+ *   const sol_command_t sol_command_NAME = { .name = "NAME", ... };
+ * and add the row X (NAME) to SOL_COMMANDS below. */
+#ifndef SOL_COMMAND_H
+#define SOL_COMMAND_H
+#include "solera/buffer.h"
+#include "solera/status.h"
+
+/* in the order in which help lists them */
+#define SOL_COMMANDS(X)                                                                                                                       \
+  X (help)
+
+/* options, one table for all commands: symbol, text, argument (NULL: none), doc */
+#define SOL_OPTIONS(X)                                                                                                                        \
+  X (RESUME, "--resume", NULL, "continue the run in out from its newest whole checkpoint; an empty folder starts")                            \
+  X (FORCE, "--force", NULL, "replace the run in out")                                                                                        \
+  X (ROLE, "--role", "ROLE", "what this rank is: actor, broker or learner (on all ranks or on none)")                                         \
+  X (JSON, "--json", NULL, "print the facts as JSON")                                                                                         \
+  X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
+  X (MAN, "--man", NULL, "print the manual page")                                                                                             \
+  X (BASH, "--bash", NULL, "print the completion for bash")                                                                                   \
+  X (MARKDOWN, "--markdown", NULL, "print docs/settings.md")                                                                                  \
+  X (HELP, "--help", NULL, "print this")
+
+enum {
+#define X(symbol, ...) SOL_OPTION_INDEX_##symbol,
+  SOL_OPTIONS (X)
+#undef X
+  SOL_N_OPTIONS
+};
+typedef enum {
+#define X(symbol, ...) SOL_OPTION_##symbol = 1 << SOL_OPTION_INDEX_##symbol,
+  SOL_OPTIONS (X)
+#undef X
+} sol_option_t;
+typedef struct { const char *text, *argument, *doc; } sol_option_row_t;
+
+typedef struct {
+  const char *name;
+  char group;           /* letter of its settings in settings.h; 0: it takes no key=value */
+  const char *line;     /* what it does, under 60 characters */
+  const char *usage;    /* behind the name: "[FILE.yaml] [key=value ...]" */
+  const char *about;    /* paragraphs, parted by "\n\n"; no markup */
+  unsigned options;     /* or of SOL_OPTION_...; --help is always there */
+  int min_args, max_args; /* arguments that are neither options nor key=value */
+  int (*run) (int argc, char **argv); /* argv[0] is the name; returns the exit status */
+} sol_command_t;
+
+/* the table, NULL at its end */
+extern const sol_command_t *const sol_commands[];
+const sol_command_t *sol_command_find (const char *name);
+/* says that there is no such command and which is near; returns the exit status 2 */
+int sol_command_unknown (const char *name);
+
+/* the command line of a command, sorted */
+typedef struct {
+  unsigned given;      /* or of SOL_OPTION_... */
+  const char *role;    /* of --role */
+  int n_args;
+  char **args;         /* [n_args] */
+  int n_overrides;
+  char **overrides;    /* [n_overrides] key=value, in order */
+} sol_options_t;
+/* Sorts argv[1..argc); the texts stay argv's. SOL_END: --help was given and printed, exit 0. SOL_ERR_USAGE: said what is wrong, exit 2. sol_options_free afterwards, whatever came. */
+sol_status_t sol_options_parse (const sol_command_t *command, int argc, char **argv, sol_options_t *options);
+void sol_options_free (sol_options_t *options);
+/* OK, END and STOPPED 0; ERR_USAGE 2; other errors 1 */
+int sol_exit_code (sol_status_t st);
+
+/* ---- what the tables say (help.c) */
+void sol_help_overview (sol_buffer_t *out);
+void sol_help_command (const sol_command_t *command, sol_buffer_t *out);
+void sol_help_settings (char group, sol_buffer_t *out); /* 0: all */
+void sol_help_man (sol_buffer_t *out);
+void sol_help_bash (sol_buffer_t *out);
+void sol_help_markdown (sol_buffer_t *out);
+#endif
