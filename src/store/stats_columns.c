@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stats_columns.h"
+#include "solera/stats.h"
+
+const sol_stats_column_t sol_stats_column[SOL_STATS_N_COLUMNS] = {
+#define X(table, name, type, unit, doc) { SOL_STATS_##table, #name, SOL_STATS_##type, unit, doc },
+  SOL_STATS_COLUMNS (X)
+#undef X
+};
+const char *const sol_stats_group[SOL_STATS_N_TABLES] = {
+#define X(table, group) group,
+  SOL_STATS_TABLES (X)
+#undef X
+};
+
+size_t sol_stats_type_bytes (sol_stats_type_t type)
+{
+  static const size_t bytes[] = { 4, 8, 8, 1, 4 };
+  return bytes[type];
+}
+
+const char *sol_stats_type_name (sol_stats_type_t type)
+{
+  static const char *const name[] = { "int32", "int64", "uint64", "uint8", "float32" };
+  return name[type];
+}
+
+double sol_stats_bytes_per_token (void)
+{
+  size_t sum = 0;
+  for (int i = 0; i < SOL_STATS_N_COLUMNS; i++)
+    if (sol_stats_column[i].table == SOL_STATS_TOKENS && i != SOL_STATS_TOKENS_lp_prox) sum += sol_stats_type_bytes (sol_stats_column[i].type);
+  return (double) sum;
+}
