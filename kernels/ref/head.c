@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* head.c: log-prob, entropy and their gradient by blocks of the vocabulary; logits are never whole. */
+#include "ref.h"
+
+static float logit (sol_tensor_t x, int64_t r, const sol_weight_t *w, int64_t v, float inv_temp)
+{
+  float s = 0;
+  for (int64_t k = 0; k < x.cols; k++) s = fmaf (*sol_at (x, r, k), sol_get (w->src, v, k), s);
+  return s * inv_temp;
+}
+
+/* adds the block z [n] to the running (M, S, E); the first block has M = -inf */
+static void combine (const float *z, int64_t n, float *M, float *S, float *E)
+{
+  float max = -INFINITY, s[16] = { 0 }, e[16] = { 0 }, bs, be, m, a, b;
+  for (int64_t v = 0; v < n; v++) max = z[v] > max ? z[v] : max;
+  for (int64_t v = 0; v < n; v++) {
+    float d = z[v] - max, p = sol_exp (d);
+    s[v % 16] += p;
+    e[v % 16] = fmaf (p, d, e[v % 16]);
+  }
+  bs = sol_lanes_sum (s);
+  be = sol_lanes_sum (e);
+  if (*M == -INFINITY) {
+    *M = max;
+    *S = bs;
+    *E = be;
+    return;
+  }
+  m = max > *M ? max : *M;
+  a = sol_exp (*M - m);
+  b = sol_exp (max - m);
+  /* sum exp (z - m)(z - m) = exp (M - m) (E + (M - m) S) */
+  *E = fmaf (a, fmaf (*M - m, *S, *E), b * fmaf (max - m, bs, be));
+  *S = fmaf (a, *S, b * bs);
+  *M = m;
+}
+
+void sol_ref_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
+{
+  int64_t V = w->src.rows;
+  (void) q;
+  for (int64_t r = 0; r < x.rows; r++) {
+    float M = -INFINITY, S = 0, E = 0, target = 0, *z = sol_at (scratch, 0, 0);
+    for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
+      int64_t n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK;
+      for (int64_t v = 0; v < n; v++) {
+        z[v] = logit (x, r, w, v0 + v, inv_temp);
+        if (logits.at) *sol_at (logits, r, v0 + v) = z[v];
+        if (targets.at && sol_ints (targets)[r] == v0 + v) target = z[v];
+      }
+      combine (z, n, &M, &S, &E);
+    }
+    *sol_at (partial, r, 0) = M;
+    *sol_at (partial, r, 1) = S;
+    *sol_at (partial, r, 2) = target;
+    *sol_at (partial, r, 3) = E;
+  }
+}
+
+void sol_ref_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial)
+{
+  (void) q;
+  for (int64_t r = 0; r < partial.rows; r++) *sol_at (partial, r, 2) = *sol_at (logits, r, sol_ints (targets)[r]);
+}
+
+void sol_ref_head_finish (sol_queue_t *q, sol_tensor_t partial, sol_tensor_t lp, sol_tensor_t entropy)
+{
+  (void) q;
+  for (int64_t r = 0; r < partial.rows; r++) {
+    float S = *sol_at (partial, r, 1), ls = sol_log_f32 (S);
+    *sol_at (lp, 0, r) = *sol_at (partial, r, 2) - *sol_at (partial, r, 0) - ls;
+    *sol_at (entropy, 0, r) = ls - *sol_at (partial, r, 3) / S;
+  }
+}
+
+void sol_ref_head_backward (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t c_lp, sol_tensor_t c_ent,
+                            sol_tensor_t scratch, sol_tensor_t dx, sol_tensor_t dw)
+{
+  int64_t V = w->src.rows, C = x.cols;
+  (void) q;
+  (void) scratch;
+  for (int64_t r = 0; r < x.rows; r++) {
+    float M = *sol_at (partial, r, 0), S = *sol_at (partial, r, 1), E = *sol_at (partial, r, 3), ls = sol_log_f32 (S), H = ls - E / S;
+    float cl = *sol_at (c_lp, 0, r), ce = c_ent.at ? *sol_at (c_ent, 0, r) : 0;
+    for (int64_t k = 0; k < C; k++) *sol_at (dx, r, k) = 0;
+    if (cl == 0 && ce == 0) continue;
+    for (int64_t v = 0; v < V; v++) {
+      float d = logit (x, r, w, v, inv_temp) - M, p = sol_exp (d) / S, g;
+      g = -p * fmaf (ce, d - ls + H, cl);
+      if (sol_ints (targets)[r] == v) g = g + cl;
+      g = g * inv_temp;
+      for (int64_t k = 0; k < C; k++) {
+        *sol_at (dx, r, k) = fmaf (g, sol_get (w->src, v, k), *sol_at (dx, r, k));
+        if (dw.at) *sol_at (dw, v, k) = fmaf (g, *sol_at (x, r, k), *sol_at (dw, v, k));
+      }
+    }
+  }
+}

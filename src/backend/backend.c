@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend_internal.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRATCH ((int64_t) 1 << 20) /* floats of a queue's room; more is made outside hot paths by sol_queue_floats */
+
+const char *sol_backend_isa (void)
+{
+  static const char *const order[] = { "avx512", "avx2", "portable" };
+  for (int i = 0; i < 3; i++)
+    if (sol_ops_cpu (order[i])) return order[i];
+  return "portable";
+}
+
+/* the CUDA backend is a plugin, opened when it is there: the program itself links nothing of it */
+static int probe_cuda (char *reason, size_t n)
+{
+  void *plugin = dlopen ("libsolera-cuda.so", RTLD_NOW | RTLD_LOCAL);
+  const char *why = plugin ? "plugin of another version" : dlerror ();
+  snprintf (reason, n, "%s", why ? why : "cannot be opened");
+  if (plugin) dlclose (plugin);
+  return 0;
+}
+
+int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
+{
+  switch (i) {
+    case 0:
+      *name_p = "cpu";
+      snprintf (reason, n, "%s", sol_backend_isa ());
+      return 1;
+    case 1:
+      *name_p = "ref";
+      snprintf (reason, n, "plain loops, for tests");
+      return 1;
+    case 2:
+      *name_p = "cuda";
+      return probe_cuda (reason, n);
+    default: return -1;
+  }
+}
+
+static sol_status_t pick (const char *name, const char *isa, sol_backend_t *b)
+{
+  char reason[256];
+  if (!isa) isa = getenv ("SOLERA_ISA");
+  if (!isa) isa = sol_backend_isa ();
+  if (!strcmp (name, "ref")) {
+    b->ops = &sol_ops_ref;
+    b->isa = "";
+    return SOL_OK;
+  }
+  if (!strcmp (name, "cuda")) {
+    probe_cuda (reason, sizeof reason);
+    return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "cuda cannot run here: %s", reason);
+  }
+  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref or cuda, found \"%s\"", name);
+  b->ops = sol_ops_cpu (isa);
+  b->isa = isa;
+  if (!b->ops) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "instruction set \"%s\": expected portable, avx2 or avx512, built and known to this CPU (best here: %s)", isa, sol_backend_isa ());
+  return SOL_OK;
+}
+
+sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p)
+{
+  sol_backend_t *b = sol_alloc (sizeof *b);
+  sol_status_t st = pick (name, isa, b);
+  if (st != SOL_OK) {
+    sol_free (b);
+    return st;
+  }
+  b->threads = threads < 1 ? 1 : threads;
+  for (int i = 0; i < 3; i++) {
+    b->queue[i].backend = b;
+    if (i > 0) continue; /* copies and messages need no room */
+    b->queue[i].n_floats = SCRATCH;
+    b->queue[i].floats = sol_alloc ((size_t) SCRATCH * sizeof (float));
+  }
+  if (b->isa[0]) snprintf (b->text, sizeof b->text, "cpu (%s, %d thread%s)", b->isa, b->threads, b->threads > 1 ? "s" : "");
+  else snprintf (b->text, sizeof b->text, "ref");
+  *backend_p = b;
+  return SOL_OK;
+}
+
+void sol_backend_destroy (sol_backend_t *b)
+{
+  if (!b) return;
+  for (int i = 0; i < 3; i++) sol_free (b->queue[i].floats);
+  sol_free (b);
+}
+
+const sol_ops_t *sol_backend_ops (const sol_backend_t *b) { return b->ops; }
+sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind) { return &b->queue[kind]; }
+void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->ops->caps & SOL_CAP_HOST ? mem : NULL; }
+const char *sol_backend_describe (const sol_backend_t *b) { return b->text; }
+
+float *sol_queue_floats (sol_queue_t *q, int64_t n);
+void sol_queue_error (sol_queue_t *q, sol_status_t st);
+
+void sol_queue_error (sol_queue_t *q, sol_status_t st)
+{
+  if (q->error == SOL_OK) q->error = st;
+}
+
+/* grows for the longest row ever seen: at most a few times a process */
+float *sol_queue_floats (sol_queue_t *q, int64_t n)
+{
+  if (n > q->n_floats) {
+    sol_free (q->floats);
+    q->floats = NULL;
+    q->n_floats = 0;
+    if (sol_alloc_large ((size_t) (n + n / 4) * sizeof (float), "a kernel's room", (void **) &q->floats) != SOL_OK) {
+      sol_queue_error (q, SOL_ERR_MEMORY);
+      return NULL;
+    }
+    q->n_floats = n + n / 4;
+  }
+  return q->floats;
+}

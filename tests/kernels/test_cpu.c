@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Protects: every fast op equals the plain loops bit for bit, at odd shapes, in f32 and bf16 weights, on every instruction set that this CPU has. */
+#include "../tap.h"
+#include "solera/backend.h"
+#include "solera/log.h"
+#include "solera/random.h"
+#include <math.h>
+#include <string.h>
+
+static sol_backend_t *ref, *cpu;
+static uint64_t drawn;
+
+static float draw (void) { return (float) sol_random_normal (sol_random (7, drawn++, SOL_RANDOM_TEST, 0, 0)); }
+static sol_tensor_t make (int64_t rows, int64_t cols)
+{
+  sol_tensor_t t = sol_tensor (sol_alloc ((size_t) (rows * cols) * 4 + 4), SOL_F32, rows, cols);
+  for (int64_t i = 0; i < rows * cols; i++) ((float *) (void *) t.at)[i] = draw ();
+  return t;
+}
+static sol_tensor_t copy_of (sol_tensor_t t)
+{
+  sol_tensor_t c = t;
+  size_t bytes = (size_t) (t.rows * t.cols) * sol_dtype_bytes (t.dtype);
+  c.at = sol_alloc (bytes + 4);
+  memcpy (c.at, t.at, bytes);
+  return c;
+}
+static sol_tensor_t to_bf16 (sol_tensor_t t)
+{
+  sol_tensor_t b = sol_tensor (sol_alloc ((size_t) (t.rows * t.cols) * 2 + 4), SOL_BF16, t.rows, t.cols);
+  sol_backend_ops (ref)->round (sol_backend_queue (ref, SOL_QUEUE_COMPUTE), t, b);
+  sol_free (t.at);
+  return b;
+}
+static sol_tensor_t ints (int64_t n, int32_t below)
+{
+  sol_tensor_t t = sol_tensor (sol_alloc ((size_t) n * 4), SOL_I32, 1, n);
+  for (int64_t i = 0; i < n; i++) ((int32_t *) (void *) t.at)[i] = (int32_t) sol_random_below (sol_random (8, drawn++, SOL_RANDOM_TEST, 0, 0), (uint64_t) below);
+  return t;
+}
+static int same (sol_tensor_t a, sol_tensor_t b) { return !memcmp (a.at, b.at, (size_t) (a.rows * a.cols) * sol_dtype_bytes (a.dtype)); }
+static void drop (int n, sol_tensor_t *t) { for (int i = 0; i < n; i++) sol_free (t[i].at); }
+
+/* one op on both: R and P are its tables, qr and qp its queues */
+#define BOTH                                                                                                           \
+  const sol_ops_t *R = sol_backend_ops (ref), *P = sol_backend_ops (cpu);                                              \
+  sol_queue_t *qr = sol_backend_queue (ref, SOL_QUEUE_COMPUTE), *qp = sol_backend_queue (cpu, SOL_QUEUE_COMPUTE);
+
+static void prepare (sol_tensor_t w, sol_weight_t *wr, sol_weight_t *wp)
+{
+  BOTH
+  P->weight_prepare (qp, w, sol_alloc (P->weight_bytes (cpu, w.rows, w.cols, w.dtype)), wp);
+  R->weight_prepare (qr, w, NULL, wr);
+}
+
+static void test_products (int64_t T, int64_t N, int64_t K, int bf16)
+{
+  BOTH
+  sol_tensor_t x = make (T, K), w = make (N, K), b = make (1, N), y = make (T, N), dx = make (T, K), dw = make (N, K), y2, dx2, dw2;
+  sol_weight_t wr, wp;
+  if (bf16) w = to_bf16 (w);
+  prepare (w, &wr, &wp);
+  y2 = copy_of (y), dx2 = copy_of (dx), dw2 = copy_of (dw);
+  for (int acc = 0; acc < 2; acc++) {
+    R->matmul (qr, x, &wr, acc ? sol_no_tensor : b, acc, y);
+    P->matmul (qp, x, &wp, acc ? sol_no_tensor : b, acc, y2);
+    R->matmul_dx (qr, y, &wr, acc, dx);
+    P->matmul_dx (qp, y2, &wp, acc, dx2);
+  }
+  R->matmul_dw (qr, y, x, dw);
+  P->matmul_dw (qp, y2, x, dw2);
+  tap_ok (same (y, y2) && same (dx, dx2) && same (dw, dw2), "products T=%lld N=%lld K=%lld %s", (long long) T, (long long) N, (long long) K, bf16 ? "bf16" : "f32");
+  if (!bf16) { /* a row's result does not depend on the rows beside it */
+    sol_tensor_t one = sol_tensor_rows (x, T - 1, 1), o = make (1, N);
+    P->matmul (qp, one, &wp, b, 0, o);
+    P->matmul (qp, x, &wp, b, 0, y2);
+    ok (!memcmp (o.at, sol_tensor_rows (y2, T - 1, 1).at, (size_t) N * 4));
+    sol_free (o.at);
+  }
+  sol_free (wp.packed);
+  drop (9, (sol_tensor_t[]){ x, w, b, y, dx, dw, y2, dx2, dw2 });
+}
+
+static void test_rows (int64_t T, int64_t C)
+{
+  BOTH
+  sol_tensor_t x = make (T, C), w = make (1, C), dy = make (T, C), y = make (T, C), inv = make (1, T), dx = make (T, C), dw = make (1, C), up = make (T, C), dg = make (T, C);
+  sol_tensor_t y2 = copy_of (y), inv2 = copy_of (inv), dx2 = copy_of (dx), dw2 = copy_of (dw), dg2 = copy_of (dg);
+  R->rmsnorm (qr, x, w, 1e-5f, y, inv);
+  P->rmsnorm (qp, x, w, 1e-5f, y2, inv2);
+  R->rmsnorm_dx (qr, dy, x, w, inv, 1, dx);
+  P->rmsnorm_dx (qp, dy, x, w, inv2, 1, dx2);
+  R->rmsnorm_dw (qr, dy, x, inv, dw);
+  P->rmsnorm_dw (qp, dy, x, inv2, dw2);
+  tap_ok (same (y, y2) && same (inv, inv2) && same (dx, dx2) && same (dw, dw2), "rmsnorm C=%lld", (long long) C);
+  ((float *) (void *) x.at)[0] = -200;
+  ((float *) (void *) x.at)[1] = 100;
+  R->swiglu (qr, x, up, y);
+  P->swiglu (qp, x, up, y2);
+  R->swiglu_backward (qr, x, up, dy, dx, dg);
+  P->swiglu_backward (qp, x, up, dy, dx2, dg2);
+  tap_ok (same (y, y2) && same (dx, dx2) && same (dg, dg2), "swiglu C=%lld", (long long) C);
+  drop (14, (sol_tensor_t[]){ x, w, dy, y, inv, dx, dw, up, dg, y2, inv2, dx2, dw2, dg2 });
+}
+
+static void test_rope (int64_t T, int32_t H, int64_t D)
+{
+  BOTH
+  sol_tensor_t x = make (T, H * D), x2 = copy_of (x), table = make (50, D), pos = ints (T, 50);
+  for (int sign = 1; sign >= -1; sign -= 2) {
+    R->rope (qr, x, H, pos, table, sign);
+    P->rope (qp, x2, H, pos, table, sign);
+  }
+  tap_ok (same (x, x2), "rope D=%lld", (long long) D);
+  drop (4, (sol_tensor_t[]){ x, x2, table, pos });
+}
+
+static void test_attention (int32_t H, int32_t Hkv, int64_t D)
+{
+  BOTH
+  /* a prompt of 21, two responses behind it, a sequence alone, one decode step */
+  sol_span_t s[] = { { 0, 21, 0, 0, 0, 21 }, { 21, 5, 0, 21, 21, 5 }, { 26, 18, 0, 21, 26, 18 }, { 44, 33, 0, 0, 44, 33 }, { 77, 1, 0, 21, 30, 3 } };
+  int64_t T = 78;
+  float scale = 1 / sqrtf ((float) D);
+  sol_tensor_t Q = make (T, H * D), K = make (T, Hkv * D), V = make (T, Hkv * D), O = make (T, H * D), st = make (T, 2 * H), dO = make (T, H * D), dQ = make (T, H * D), dK = make (T, Hkv * D),
+               dV = make (T, Hkv * D), O2 = copy_of (O), st2 = copy_of (st), dQ2 = copy_of (dQ), dK2 = copy_of (dK), dV2 = copy_of (dV), one, q1;
+  R->attention (qr, Q, K, V, sol_no_tensor, s, 5, H, Hkv, scale, O, st);
+  P->attention (qp, Q, K, V, sol_no_tensor, s, 5, H, Hkv, scale, O2, st2);
+  R->attention_backward (qr, dO, Q, K, V, O, st, sol_no_tensor, s, 5, H, Hkv, scale, dQ, dK, dV);
+  P->attention_backward (qp, dO, Q, K, V, O2, st2, sol_no_tensor, s, 5, H, Hkv, scale, dQ2, dK2, dV2);
+  tap_ok (same (O, O2) && same (st, st2), "attention H=%d Hkv=%d D=%lld", H, Hkv, (long long) D);
+  tap_ok (same (dQ, dQ2) && same (dK, dK2) && same (dV, dV2), "attention backward H=%d Hkv=%d D=%lld", H, Hkv, (long long) D);
+  one = make (1, H * D); /* the third token of the second response, alone */
+  q1 = sol_tensor_rows (Q, 28, 1);
+  s[0] = (sol_span_t){ 0, 1, 0, 21, 26, 3 };
+  P->attention (qp, q1, K, V, sol_no_tensor, s, 1, H, Hkv, scale, one, sol_no_tensor);
+  ok (!memcmp (one.at, sol_tensor_rows (O2, 28, 1).at, (size_t) (H * D) * 4));
+  drop (15, (sol_tensor_t[]){ Q, K, V, O, st, dO, dQ, dK, dV, O2, st2, dQ2, dK2, dV2, one });
+}
+
+static void test_head (int64_t rows, int64_t V, int64_t C, float inv_temp, int bf16)
+{
+  BOTH
+  sol_tensor_t x = make (rows, C), w = make (V, C), t = ints (rows, (int32_t) V), scratch = make (rows, SOL_HEAD_BLOCK), part = make (rows, 4), lg = make (rows, V), cl = make (1, rows), ce = make (1, rows),
+               dx = make (rows, C), dw = make (V, C), part2 = copy_of (part), lg2 = copy_of (lg), dx2 = copy_of (dx), dw2 = copy_of (dw);
+  sol_weight_t wr, wp;
+  if (bf16) w = to_bf16 (w);
+  prepare (w, &wr, &wp);
+  ((float *) (void *) cl.at)[0] = 0;
+  ((float *) (void *) ce.at)[0] = 0;
+  R->head_partial (qr, x, &wr, t, inv_temp, scratch, lg, part);
+  P->head_partial (qp, x, &wp, t, inv_temp, scratch, lg2, part2);
+  tap_ok (same (part, part2) && same (lg, lg2), "head V=%lld C=%lld", (long long) V, (long long) C);
+  P->head_partial (qp, x, &wp, t, inv_temp, scratch, sol_no_tensor, part2);
+  ok (same (part, part2));
+  R->head_backward (qr, x, &wr, t, inv_temp, part, cl, ce, scratch, dx, dw);
+  P->head_backward (qp, x, &wp, t, inv_temp, part2, cl, ce, scratch, dx2, dw2);
+  tap_ok (same (dx, dx2) && same (dw, dw2), "head backward V=%lld C=%lld", (long long) V, (long long) C);
+  sol_free (wp.packed);
+  drop (14, (sol_tensor_t[]){ x, w, t, scratch, part, lg, cl, ce, dx, dw, part2, lg2, dx2, dw2 });
+}
+
+static void test_adamw (int64_t n)
+{
+  BOTH
+  sol_tensor_t g = make (1, n), w = make (1, n), m = make (1, n), v = make (1, n), w2, m2, v2;
+  sol_adamw_t h = { 1e-3, .9, .999, 1e-8, .01, .5, 3 };
+  for (int64_t i = 0; i < n; i++) ((float *) (void *) v.at)[i] = fabsf (((float *) (void *) v.at)[i]);
+  w2 = copy_of (w), m2 = copy_of (m), v2 = copy_of (v);
+  R->adamw (qr, h, g, w, m, v);
+  P->adamw (qp, h, g, w2, m2, v2);
+  ok (same (w, w2) && same (m, m2) && same (v, v2));
+  drop (7, (sol_tensor_t[]){ g, w, m, v, w2, m2, v2 });
+}
+
+int main (void)
+{
+  static const char *const isa[] = { "portable", "avx2", "avx512" };
+  need (sol_backend_create ("ref", 1, NULL, &ref) == SOL_OK);
+  sol_log_level (SOL_LOG_ERROR);
+  for (int i = 0; i < 3; i++) {
+    if (sol_backend_create ("cpu", 1, isa[i], &cpu) != SOL_OK) {
+      tap_ok (1, "%s # SKIP not on this CPU", isa[i]);
+      continue;
+    }
+    printf ("# %s\n", sol_backend_describe (cpu));
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+      test_products (1, 48, 48, bf16);
+      test_products (37, 331, 65, bf16);
+      test_products (13, 16, 300, bf16);
+      test_products (29, 170, 576, bf16);
+      test_products (70, 33, 17, bf16);
+    }
+    test_rows (5, 48);
+    test_rows (3, 65);
+    test_rows (2, 576);
+    test_rope (9, 3, 8);
+    test_rope (4, 2, 64);
+    test_attention (4, 2, 16);
+    test_attention (3, 1, 8);
+    test_attention (4, 4, 64);
+    test_attention (2, 1, 24);
+    test_attention (2, 1, 128);
+    test_head (7, 331, 48, 1.0f, 0);
+    test_head (19, 2500, 33, 0.7f, 1);
+    test_head (3, 16, 64, 1.0f, 0);
+    test_adamw (1003);
+    sol_backend_destroy (cpu);
+  }
+  sol_backend_destroy (ref);
+  return tap_done ();
+}
