@@ -21,7 +21,7 @@ static inline void scratch_remove (void) { ok (sol_dir_remove (scratch) == SOL_O
 /* scratch/NAME in one of eight turning buffers */
 static inline const char *at (const char *name)
 {
-  static char buf[8][512];
+  static char buf[8][1024];
   static int k;
   k = (k + 1) % 8;
   snprintf (buf[k], sizeof buf[k], "%s/%s", scratch, name);
