@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The books of continuous batching: groups queue in the order of put; a free place takes the next response of the first group that still has some; a prompt is
+ * prefilled when its first response starts and leaves the cache with its last. No result depends on any of this: only when things are computed does. */
+#include "decoder_internal.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <string.h>
+
+#define SAMPLES_MOST 4096
+
+static sol_status_t size_up (sol_decoder_t *d)
+{
+  const sol_decoder_params_t *p = &d->p;
+  /* Prompts of full length for a quarter of the places at once; shorter ones, and responses that share one, need less. A prompt that finds no room waits. */
+  const int64_t prompts = p->slots < 4 ? p->slots : p->slots / 4 < 4 ? 4 : p->slots / 4, own = p->max_new > 1 ? p->max_new - 1 : 1;
+  const int64_t cache = prompts * p->max_prompt + p->slots * own, rows = p->max_prompt + (int64_t) p->slots > own ? p->max_prompt + (int64_t) p->slots : own;
+  if (cache > INT32_MAX || rows > INT32_MAX)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "%d places of %d prompt and %d new tokens: expected at most 2^31 rows of keys, found %lld", p->slots, p->max_prompt, p->max_new, (long long) cache);
+  d->prompt_rows = (int32_t) (prompts * p->max_prompt);
+  d->own_rows = (int32_t) own; /* the last token of a response is never a key */
+  d->max_rows = (int32_t) rows;
+  d->max_spans = 2 * p->slots;
+  d->inv_temp = 1 / p->temperature;
+  return SOL_OK;
+}
+
+size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params)
+{
+  sol_decoder_t d = { .m = (sol_model_t *) (uintptr_t) model, .p = *params };
+  sol_arena_t measure = { 0 };
+  if (size_up (&d) != SOL_OK) return SIZE_MAX;
+  d.K = sol_alloc ((size_t) model->arch.layers * sizeof *d.K);
+  d.V = sol_alloc ((size_t) model->arch.layers * sizeof *d.V);
+  sol_decoder_lay_out (&d, &measure);
+  sol_free (d.K);
+  sol_free (d.V);
+  return measure.peak;
+}
+
+static void take_host (sol_decoder_t *d)
+{
+  const size_t S = (size_t) d->p.slots, T = (size_t) d->max_rows;
+  d->K = sol_alloc ((size_t) d->m->arch.layers * sizeof *d->K);
+  d->V = sol_alloc ((size_t) d->m->arch.layers * sizeof *d->V);
+  d->list_room = 4 * d->p.slots + 16;
+  d->list = sol_alloc ((size_t) d->list_room * sizeof *d->list);
+  d->spare = sol_alloc (((size_t) d->list_room + 1) * sizeof *d->spare);
+  d->live = sol_alloc (S * sizeof *d->live);
+  d->place = sol_alloc (S * sizeof *d->place);
+  d->free_hidden = sol_alloc (S * sizeof (int32_t));
+  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row }, **places[] = { &d->host_from, &d->host_place, &d->host_like, &d->host_chosen };
+  for (int i = 0; i < 3; i++) *tokens[i] = sol_alloc (T * sizeof (int32_t));
+  for (int i = 0; i < 4; i++) *places[i] = sol_alloc (S * sizeof (int32_t));
+  d->rows.spans = sol_alloc ((size_t) d->max_spans * sizeof (sol_span_t));
+  d->rows.want = sol_alloc (2 * S * sizeof (int32_t));
+  d->rows.into = sol_alloc (2 * S * sizeof (int32_t));
+  d->host_u = sol_alloc (S * sizeof (double));
+  d->host_lp = sol_alloc (S * sizeof (float));
+  d->host_entropy = sol_alloc (S * sizeof (float));
+  d->host_raw = sol_alloc (S * sizeof (float));
+  for (int32_t i = 0; i < d->p.slots; i++) d->free_hidden[d->n_free_hidden++] = 2 * d->p.slots - 1 - i;
+}
+
+sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t *params, sol_decoder_t **decoder_p)
+{
+  sol_decoder_t *d = sol_alloc (sizeof *d);
+  sol_arena_t measure = { 0 };
+  sol_status_t st;
+  SOL_ASSERT (params->slots > 0 && params->max_prompt > 0 && params->max_new > 0 && params->temperature > 0);
+  d->m = model;
+  d->p = *params;
+  SOL_GO (size_up (d));
+  take_host (d);
+  sol_decoder_lay_out (d, &measure);
+  SOL_GO (sol_arena_create (model->backend, measure.peak, "the decoder's keys, values and activations", &d->arena));
+  sol_decoder_lay_out (d, &d->arena);
+  *decoder_p = d;
+  return SOL_OK;
+out:
+  sol_decoder_destroy (d);
+  return st;
+}
+
+static void group_free (sol_decoding_t *g)
+{
+  if (g) sol_free (g->mem);
+  sol_free (g);
+}
+
+void sol_decoder_destroy (sol_decoder_t *d)
+{
+  if (!d) return;
+  for (int32_t i = 0; i < d->n_list; i++) group_free (d->list[i]);
+  for (int32_t i = 0; i < d->n_spare; i++) group_free (d->spare[i]);
+  group_free (d->taken);
+  if (d->arena.base) sol_arena_destroy (d->m->backend, &d->arena);
+  void *all[] = { d->K, d->V, d->list, d->spare, d->live, d->place, d->free_hidden, d->rows.ids, d->rows.pos, d->rows.cache_row, d->rows.spans, d->rows.want, d->rows.into,
+                  d->host_from, d->host_place, d->host_like, d->host_chosen, d->host_u, d->host_lp, d->host_entropy, d->host_raw, d };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
+}
+
+/* ---- groups */
+
+/* the group last taken is not looked at any more: its memory serves the next put */
+static void recycle (sol_decoder_t *d)
+{
+  if (d->taken) d->spare[d->n_spare++] = d->taken;
+  d->taken = NULL;
+}
+
+static char *cut (char **at, size_t bytes)
+{
+  char *p = *at;
+  *at += (bytes + 63) / 64 * 64;
+  return p;
+}
+
+static sol_decoding_t *group_new (sol_decoder_t *d, int32_t n_prompt, int32_t n_samples, int32_t max_new)
+{
+  sol_decoding_t *g = d->n_spare > 0 ? d->spare[--d->n_spare] : sol_alloc (sizeof *g);
+  const size_t S = (size_t) n_samples, tokens = S * (size_t) max_new, need = (size_t) n_prompt * 4 + S * 5 + tokens * 24 + 8 * 64;
+  char *at;
+  if (g->room < need) {
+    sol_free (g->mem);
+    g->mem = sol_alloc (need);
+    g->room = need;
+  }
+  at = g->mem;
+  g->version = (int64_t *) (void *) cut (&at, tokens * sizeof (int64_t));
+  g->lp = (float *) (void *) cut (&at, tokens * sizeof (float));
+  g->raw_lp = (float *) (void *) cut (&at, tokens * sizeof (float));
+  g->entropy = (float *) (void *) cut (&at, tokens * sizeof (float));
+  g->ids = (int32_t *) (void *) cut (&at, tokens * sizeof (int32_t));
+  g->prompt = (int32_t *) (void *) cut (&at, (size_t) n_prompt * sizeof (int32_t));
+  g->len = (int32_t *) (void *) cut (&at, S * sizeof (int32_t));
+  g->finish = (uint8_t *) cut (&at, S);
+  g->n_prompt = n_prompt;
+  g->n_samples = n_samples;
+  g->max_new = max_new;
+  g->started = g->finished = 0;
+  g->hidden = -1;
+  memset (g->len, 0, S * sizeof (int32_t));
+  memset (g->finish, 0, S);
+  return g;
+}
+
+static sol_status_t check_put (const sol_decoder_t *d, const int32_t *prompt, int32_t n_prompt, int32_t n_samples, int32_t max_new)
+{
+  const sol_arch_t *c = &d->m->arch;
+  if (n_prompt < 1 || n_prompt > d->p.max_prompt) return sol_fail (SOL_ERR_LIMIT, "decoder", "prompt: expected 1 to %d tokens, found %d", d->p.max_prompt, n_prompt);
+  if (n_samples < 1 || n_samples > SAMPLES_MOST) return sol_fail (SOL_ERR_LIMIT, "decoder", "responses of a prompt: expected 1 to %d, found %d", SAMPLES_MOST, n_samples);
+  if (max_new < 1 || max_new > d->p.max_new) return sol_fail (SOL_ERR_LIMIT, "decoder", "tokens of a response: expected 1 to %d, found %d", d->p.max_new, max_new);
+  if (n_prompt + (int64_t) max_new > c->context)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "a prompt of %d tokens and %d new ones: expected at most %d together, the model's context", n_prompt, max_new, c->context);
+  for (int32_t i = 0; i < n_prompt; i++)
+    if (prompt[i] < 0 || prompt[i] >= c->vocab) return sol_fail (SOL_ERR_FORMAT, "decoder", "prompt token %d: expected an id under %d, found %d", i, c->vocab, prompt[i]);
+  return SOL_OK;
+}
+
+sol_status_t sol_decoder_put (sol_decoder_t *d, uint64_t group, uint64_t tag, const int32_t *prompt, int32_t n_prompt, int32_t n_samples, int32_t max_new)
+{
+  sol_decoding_t *g;
+  SOL_TRY (check_put (d, prompt, n_prompt, n_samples, max_new));
+  if (d->n_list == d->list_room) return SOL_AGAIN;
+  if (d->running + d->waiting >= d->p.slots && d->waiting + n_samples > 2 * d->p.slots) return SOL_AGAIN;
+  recycle (d);
+  g = group_new (d, n_prompt, n_samples, max_new);
+  g->group = group;
+  g->tag = tag;
+  memcpy (g->prompt, prompt, (size_t) n_prompt * sizeof *prompt);
+  d->list[d->n_list++] = g;
+  d->waiting += n_samples;
+  return SOL_OK;
+}
+
+sol_status_t sol_decoder_take (sol_decoder_t *d, sol_group_out_t *o)
+{
+  for (int32_t i = 0; i < d->n_list; i++) {
+    sol_decoding_t *g = d->list[i];
+    if (g->finished < g->n_samples) continue;
+    recycle (d);
+    memmove (d->list + i, d->list + i + 1, (size_t) (d->n_list - i - 1) * sizeof *d->list);
+    d->n_list--;
+    d->taken = g;
+    *o = (sol_group_out_t){ .group = g->group, .tag = g->tag, .n_prompt = g->n_prompt, .n_samples = g->n_samples, .prompt = g->prompt, .len = g->len, .finish = g->finish,
+                            .stride = g->max_new, .ids = g->ids, .lp = g->lp, .raw_lp = g->raw_lp, .entropy = g->entropy, .version = g->version };
+    return SOL_OK;
+  }
+  return SOL_AGAIN;
+}
+
+/* ---- places and regions of the cache */
+
+static int32_t own_row (const sol_decoder_t *d, int32_t place) { return d->prompt_rows + place * d->own_rows; }
+
+/* the lowest gap between the live prompts that is long enough; 0: none now */
+static int place_prompt (sol_decoder_t *d, sol_decoding_t *g)
+{
+  int32_t at = 0, i = 0;
+  while (i < d->n_live && at + g->n_prompt > d->live[i]->row) {
+    at = d->live[i]->row + d->live[i]->n_prompt;
+    i++;
+  }
+  if (at + (int64_t) g->n_prompt > d->prompt_rows) return 0;
+  SOL_ASSERT (d->n_live < d->p.slots && d->n_free_hidden > 0);
+  memmove (d->live + i + 1, d->live + i, (size_t) (d->n_live - i) * sizeof *d->live);
+  d->live[i] = g;
+  d->n_live++;
+  g->row = at;
+  g->hidden = d->free_hidden[--d->n_free_hidden];
+  return 1;
+}
+
+static void leave_prompt (sol_decoder_t *d, sol_decoding_t *g)
+{
+  int32_t i = 0;
+  while (d->live[i] != g) i++;
+  d->n_live--;
+  memmove (d->live + i, d->live + i + 1, (size_t) (d->n_live - i) * sizeof *d->live);
+  d->free_hidden[d->n_free_hidden++] = g->hidden;
+  g->hidden = -1;
+}
+
+static sol_status_t add_prompt (sol_decoder_t *d, const sol_decoding_t *g) { return sol_decoder_add (d, g->prompt, g->n_prompt, 0, g->row, 0, 0, g->hidden); }
+
+/* free places take the next responses, in order */
+static sol_status_t fill (sol_decoder_t *d)
+{
+  int32_t next = 0;
+  for (int32_t i = 0; i < d->p.slots && d->waiting > 0; i++) {
+    sol_decoding_t *g;
+    if (d->place[i].g) continue;
+    while (d->list[next]->started == d->list[next]->n_samples) next++;
+    g = d->list[next];
+    if (g->hidden < 0) {
+      if (!place_prompt (d, g)) return SOL_OK;
+      SOL_TRY (add_prompt (d, g));
+    }
+    d->place[i] = (sol_place_t){ g, g->started++, 0 };
+    d->waiting--;
+    d->running++;
+  }
+  return SOL_OK;
+}
+
+/* rows of the head: one for every running sequence, the first tokens of a group sharing theirs. Returns how many are distinct. */
+static int32_t list_heads (sol_decoder_t *d)
+{
+  int32_t distinct = 0, n = 0;
+  for (int32_t i = 0; i < d->n_live; i++) d->live[i]->head_row = -1;
+  for (int32_t i = 0; i < d->p.slots; i++) {
+    sol_place_t *s = &d->place[i];
+    if (!s->g || (s->n == 0 && s->g->head_row >= 0)) continue;
+    if (s->n == 0) s->g->head_row = distinct;
+    d->host_from[distinct] = s->n ? i : s->g->hidden;
+    d->host_place[distinct++] = i;
+  }
+  n = distinct;
+  for (int32_t i = 0; i < d->p.slots; i++) {
+    sol_place_t *s = &d->place[i];
+    if (!s->g || s->n || d->host_place[s->g->head_row] == i) continue;
+    d->host_like[n] = s->g->head_row;
+    d->host_place[n++] = i;
+  }
+  for (int32_t r = 0; r < n; r++) {
+    const sol_place_t *s = &d->place[d->host_place[r]];
+    d->host_u[r] = sol_random_u53 (sol_random (d->p.seed, s->g->group, d->p.purpose, (uint32_t) s->sample, (uint32_t) s->n), 0);
+  }
+  SOL_ASSERT (n == d->running);
+  return distinct;
+}
+
+/* the token of head row r goes to its sequence; an ended one gives its place back */
+static void append (sol_decoder_t *d, int32_t r)
+{
+  sol_place_t *s = &d->place[d->host_place[r]];
+  sol_decoding_t *g = s->g;
+  const int64_t first = (int64_t) s->sample * g->max_new, at = first + s->n;
+  int finish;
+  g->ids[at] = d->host_chosen[r];
+  g->lp[at] = d->host_lp[r];
+  g->raw_lp[at] = d->host_raw[r];
+  g->entropy[at] = d->host_entropy[r];
+  g->version[at] = d->version;
+  g->len[s->sample] = ++s->n;
+  d->tokens++;
+  finish = d->p.ends ? d->p.ends (d->p.ends_ctx, g->ids + first, s->n) : 0;
+  if (!finish && s->n == g->max_new) finish = SOL_FINISH_LENGTH;
+  if (!finish) return;
+  g->finish[s->sample] = (uint8_t) finish;
+  s->g = NULL;
+  d->running--;
+  if (++g->finished == g->n_samples) leave_prompt (d, g);
+}
+
+sol_status_t sol_decoder_step (sol_decoder_t *d)
+{
+  int32_t distinct, n;
+  recycle (d);
+  if (d->running + d->waiting == 0) return SOL_AGAIN;
+  for (int32_t i = 0; i < d->p.slots; i++) {
+    const sol_place_t *s = &d->place[i];
+    const sol_decoding_t *g = s->g;
+    if (g) SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new + s->n - 1, 1, g->n_prompt + s->n - 1, own_row (d, i) + s->n - 1, g->row, g->n_prompt, i));
+  }
+  SOL_TRY (fill (d));
+  SOL_TRY (sol_decoder_flush (d));
+  distinct = list_heads (d);
+  n = d->running;
+  SOL_TRY (sol_decoder_choose (d, n, distinct));
+  for (int32_t r = 0; r < n; r++) append (d, r);
+  return SOL_OK;
+}
+
+int32_t sol_decoder_running (const sol_decoder_t *d) { return d->running + d->waiting; }
+int32_t sol_decoder_free_slots (const sol_decoder_t *d)
+{
+  const int32_t n = d->p.slots - d->running - d->waiting;
+  return n > 0 ? n : 0;
+}
+int64_t sol_decoder_tokens (const sol_decoder_t *d) { return d->tokens; }
+
+sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute)
+{
+  d->version = version;
+  if (!recompute) return SOL_OK;
+  for (int32_t i = 0; i < d->n_live; i++) SOL_TRY (add_prompt (d, d->live[i]));
+  for (int32_t i = 0; i < d->p.slots; i++) { /* the last token is not a key yet: the next step brings it */
+    const sol_place_t *s = &d->place[i];
+    const sol_decoding_t *g = s->g;
+    if (g && s->n > 1) SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new, s->n - 1, g->n_prompt, own_row (d, i), g->row, g->n_prompt, -1));
+  }
+  return sol_decoder_flush (d);
+}

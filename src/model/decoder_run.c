@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The computing half of the decoder: rows through the layers with keys and values in the cache, then the head and the choice. */
+#include "decoder_internal.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+
+void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
+{
+  const sol_arch_t *c = &d->m->arch;
+  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->prompt_rows + S * d->own_rows, kv = (int64_t) c->kv_heads * c->head_size;
+  sol_acts_take (d->m, a, T, 0, &d->acts);
+  for (int l = 0; l < c->layers; l++) {
+    d->K[l] = sol_arena_tensor (a, SOL_F32, cache, kv);
+    d->V[l] = sol_arena_tensor (a, SOL_F32, cache, kv);
+  }
+  sol_tensor_t *index[] = { &d->ids, &d->pos, &d->cache_row };
+  for (int i = 0; i < 3; i++) *index[i] = sol_arena_tensor (a, SOL_I32, 1, T);
+  d->spans = sol_arena_tensor (a, SOL_I32, d->max_spans, 6);
+  d->want = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
+  d->into = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
+  d->h = sol_arena_tensor (a, SOL_F32, T, c->width);
+  d->s = sol_arena_tensor (a, SOL_F32, T, c->mlp);
+  d->wanted = sol_arena_tensor (a, SOL_F32, 2 * S, c->width);
+  d->hidden = sol_arena_tensor (a, SOL_F32, 2 * S, c->width);
+  d->head_from = sol_arena_tensor (a, SOL_I32, 1, S);
+  d->chosen = sol_arena_tensor (a, SOL_I32, 1, S);
+  d->u = sol_arena_tensor (a, SOL_F64, 1, S);
+  d->head_x = sol_arena_tensor (a, SOL_F32, S, c->width);
+  d->head_h = sol_arena_tensor (a, SOL_F32, S, c->width);
+  sol_tensor_t *row[] = { &d->head_inv, &d->lp, &d->entropy, &d->raw_lp };
+  for (int i = 0; i < 4; i++) *row[i] = sol_arena_tensor (a, SOL_F32, 1, S);
+  d->partial = sol_arena_tensor (a, SOL_F32, S, 4);
+  d->one = sol_arena_tensor (a, SOL_F32, S, 4);
+  d->scratch = sol_arena_tensor (a, SOL_F32, S, SOL_HEAD_BLOCK);
+  d->logits = sol_arena_tensor (a, SOL_F32, S, c->vocab);
+}
+
+sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a, int32_t want)
+{
+  sol_rows_t *r = &d->rows;
+  SOL_ASSERT (n > 0 && n <= d->max_rows);
+  if (r->n + n > d->max_rows || r->n_spans == d->max_spans || r->n_want == 2 * d->p.slots) SOL_TRY (sol_decoder_flush (d));
+  for (int32_t i = 0; i < n; i++) {
+    r->ids[r->n + i] = ids[i];
+    r->pos[r->n + i] = pos0 + i;
+    r->cache_row[r->n + i] = cache_row + i;
+  }
+  /* the run's own keys reach back to where the sequence's own region begins */
+  r->spans[r->n_spans++] = (sol_span_t){ r->n, n, a_row, n_a, cache_row - (pos0 - n_a), pos0 - n_a + n };
+  r->n += n;
+  if (want >= 0) {
+    r->want[r->n_want] = r->n - 1;
+    r->into[r->n_want++] = want;
+  }
+  return SOL_OK;
+}
+
+static void put_i32 (sol_decoder_t *d, sol_tensor_t to, const int32_t *from, int64_t n) { d->m->ops->put (d->m->queue, to.at, from, (size_t) n * sizeof *from); }
+
+sol_status_t sol_decoder_flush (sol_decoder_t *d)
+{
+  const sol_model_t *m = d->m;
+  const sol_ops_t *ops = m->ops;
+  sol_rows_t *r = &d->rows;
+  const int64_t n = r->n, w = r->n_want;
+  const sol_tensor_t rows = sol_first (d->cache_row, n), x = sol_tensor_rows (d->acts.x, 0, n);
+  const sol_run_t run = { .model = m, .n = n, .pos = sol_first (d->pos, n), .spans = sol_tensor_rows (d->spans, 0, r->n_spans), .host_spans = r->spans, .n_spans = r->n_spans, .h = d->h, .s = d->s };
+  if (n == 0) return SOL_OK;
+  put_i32 (d, d->ids, r->ids, n);
+  put_i32 (d, d->pos, r->pos, n);
+  put_i32 (d, d->cache_row, r->cache_row, n);
+  ops->put (m->queue, d->spans.at, r->spans, (size_t) r->n_spans * sizeof *r->spans);
+  ops->embed (m->queue, sol_first (d->ids, n), m->embed, x);
+  for (int l = 0; l < m->arch.layers; l++) {
+    sol_layer_qkv (&run, &m->layer[l], &d->acts);
+    ops->scatter (m->queue, sol_tensor_rows (d->acts.k, 0, n), rows, d->K[l]);
+    ops->scatter (m->queue, sol_tensor_rows (d->acts.v, 0, n), rows, d->V[l]);
+    sol_layer_rest (&run, &m->layer[l], &d->acts, d->K[l], d->V[l], d->acts.x);
+  }
+  if (w > 0) {
+    put_i32 (d, d->want, r->want, w);
+    put_i32 (d, d->into, r->into, w);
+    ops->gather (m->queue, x, sol_first (d->want, w), sol_tensor_rows (d->wanted, 0, w));
+    ops->scatter (m->queue, sol_tensor_rows (d->wanted, 0, w), sol_first (d->into, w), d->hidden);
+  }
+  r->n = r->n_spans = r->n_want = 0;
+  return ops->sync (m->queue); /* the host's arrays may change after it only */
+}
+
+/* the samples of a group draw their first tokens from the same logits: copies, not another product with the head */
+static void copy_rows (sol_decoder_t *d, int32_t n, int32_t distinct)
+{
+  const sol_ops_t *ops = d->m->ops;
+  const size_t bytes = (size_t) d->logits.cols * sizeof (float);
+  for (int32_t i = distinct; i < n; i++) {
+    const int32_t like = d->host_like[i];
+    ops->copy (d->m->queue, sol_tensor_rows (d->logits, i, 1).at, sol_tensor_rows (d->logits, like, 1).at, bytes);
+    ops->copy (d->m->queue, sol_tensor_rows (d->partial, i, 1).at, sol_tensor_rows (d->partial, like, 1).at, 4 * sizeof (float));
+    ops->copy (d->m->queue, sol_tensor_rows (d->head_h, i, 1).at, sol_tensor_rows (d->head_h, like, 1).at, (size_t) d->head_h.cols * sizeof (float));
+  }
+}
+
+sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
+{
+  const sol_model_t *m = d->m;
+  const sol_ops_t *ops = m->ops;
+  sol_queue_t *q = m->queue;
+  const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, n), logits = sol_tensor_rows (d->logits, 0, n),
+                     partial = sol_tensor_rows (d->partial, 0, n), one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n),
+                     lp = sol_first (d->lp, n), entropy = sol_first (d->entropy, n), raw = sol_first (d->raw_lp, n);
+  put_i32 (d, d->head_from, d->host_from, distinct);
+  ops->put (q, d->u.at, d->host_u, (size_t) n * sizeof *d->host_u);
+  ops->gather (q, d->hidden, sol_first (d->head_from, distinct), x);
+  ops->rmsnorm (q, x, m->norm, m->arch.norm_eps, sol_tensor_rows (h, 0, distinct), sol_first (d->head_inv, distinct));
+  ops->head_partial (q, sol_tensor_rows (h, 0, distinct), &m->head, sol_no_tensor, d->inv_temp, sol_tensor_rows (scratch, 0, distinct), sol_tensor_rows (logits, 0, distinct),
+                     sol_tensor_rows (partial, 0, distinct));
+  copy_rows (d, n, distinct);
+  ops->sample (q, logits, partial, sol_first (d->u, n), d->p.greedy, d->p.top_k, d->p.top_p, chosen);
+  ops->head_target (q, logits, chosen, partial);
+  if (d->inv_temp != 1) {
+    ops->head_partial (q, h, &m->head, chosen, 1, scratch, sol_no_tensor, one);
+    ops->head_finish (q, one, raw, entropy);
+  }
+  ops->head_finish (q, partial, lp, entropy);
+  ops->get (q, d->host_chosen, chosen.at, (size_t) n * sizeof (int32_t));
+  ops->get (q, d->host_lp, lp.at, (size_t) n * sizeof (float));
+  ops->get (q, d->host_raw, d->inv_temp != 1 ? raw.at : lp.at, (size_t) n * sizeof (float));
+  ops->get (q, d->host_entropy, entropy.at, (size_t) n * sizeof (float));
+  return ops->sync (q);
+}
