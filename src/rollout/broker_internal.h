@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker_internal.h: the window of a broker and its private queue. docs/broker.md has the table of words and their writers. */
+#ifndef SOL_BROKER_INTERNAL_H
+#define SOL_BROKER_INTERNAL_H
+#include "../comm/comm_mpi.h"
+#include "solera/broker.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+
+/* 64-bit words at the head of every broker's window. Versions and updates are stored plus one: 0 means none. */
+enum {
+  W_TAIL,     /* actors, fetch-and-add: places taken in this ring */
+  W_CLAIM,    /* actors, fetch-and-add: tickets claimed (broker 0) */
+  W_VERSION,  /* learner 0: newest version published */
+  W_HELD,     /* learner 0: [2] version in each weight buffer; 0 while it is written */
+  W_HASH = W_HELD + 2, /* learner 0: [2] XXH3 of this broker's slice in each buffer */
+  W_GOODBYE = W_HASH + 2, /* learner 0: the run is over */
+  W_SAVE,     /* learner 0: a checkpoint of this update is asked for */
+  W_SAVED,    /* broker: the last one written */
+  W_SAVED_HASH, /* broker: its checksum */
+  W_BATCHES,  /* broker: batches 0 .. W_BATCHES - 1 have been served */
+  W_COUNTS_SEQ, /* broker: odd while the counts are written */
+  W_COUNT
+};
+#define PATH_BYTES 4096
+enum { SLOT_FREE = 0, SLOT_FULL = 1, SLOT_SKIP = 2, SLOT_STATES = 4 }; /* state word of a slot: ticket of the ring * SLOT_STATES + state; SKIP is reserved for the place of a dead actor */
+
+/* one admitted group */
+typedef struct entry {
+  char *record;
+  int64_t ticket, version;
+  uint64_t digest;
+  sol_batch_row_t row;
+} entry_t;
+/* a batch being collected or served: this broker's share of it */
+typedef struct { entry_t *entry; int32_t n, want; } share_t;
+
+struct sol_broker {
+  sol_broker_params_t p;
+  MPI_Win win;
+  char *base;
+  int rank, n_brokers, *host;         /* world ranks of the brokers */
+  int is_broker, me;                  /* my index among the brokers */
+  int64_t slot_bytes, area_bytes, row_room, n_versions;
+  int64_t at_need, at_done, at_state, at_counts, at_fresh, at_path, at_rows, at_ring, at_area, at_weights, window_bytes;
+  /* ---- actor */
+  int64_t claimed, fetched;           /* ticket held or -1; version that the model has, -1: none */
+  int64_t *missing, n_missing, after; /* tickets issued again after a resume, and the first new one */
+  char *pending;                      /* a record that waits for its place */
+  size_t pending_bytes;
+  int64_t pending_place;              /* -1: not taken yet */
+  int pending_host;
+  double ended_asked_s;
+  int ended;
+  /* ---- broker */
+  int64_t cursor;                     /* next place of the ring to admit */
+  int64_t first, served, n_shares;    /* shares [0 .. n_shares) are those of batches first .. ; batches under `served` are in the batch area */
+  share_t *share;
+  uint8_t *seen;                      /* tickets admitted, outside exact mode; NULL else */
+  char *scratch;
+  sol_broker_counts_t n;
+  double *fresh_sum;
+  int64_t *fresh_n;
+  /* ---- learner 0 */
+  int64_t saving;
+};
+
+/* ---- broker_window.c */
+sol_status_t sol_word_get (sol_broker_t *b, int host, int64_t word, int64_t *value_p);
+sol_status_t sol_word_set (sol_broker_t *b, int host, int64_t word, int64_t value);
+sol_status_t sol_word_add (sol_broker_t *b, int host, int64_t word, int64_t delta, int64_t *old_p);
+sol_status_t sol_window_put (sol_broker_t *b, int host, int64_t at, const void *data, size_t bytes);
+sol_status_t sol_window_get (sol_broker_t *b, int host, int64_t at, void *data, size_t bytes);
+/* the slice of the weights that broker i holds */
+void sol_broker_slice (const sol_broker_t *b, int i, int64_t *first_p, int64_t *bytes_p);
+/* tickets of batch `batch` that broker i handles */
+int32_t sol_broker_share (const sol_broker_t *b, int i, int64_t batch);
+int32_t sol_broker_share_max (const sol_broker_t *b);
+static inline int64_t sol_word_at (int64_t base, int64_t i) { return base / 8 + i; }
+
+/* ---- broker_queue.c */
+sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes); /* takes the record (sol_alloc'd), also when it fails */
+void sol_queue_forget (sol_broker_t *b, int64_t batch); /* batches below are trained */
+void sol_queue_destroy (sol_broker_t *b);
+int sol_queue_complete (const sol_broker_t *b, int64_t batch);
+sol_status_t sol_queue_check (const sol_broker_t *b);
+sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p);
+/* last batch that is due from a version below update (exact) */
+int64_t sol_queue_last_due (const sol_broker_t *b, int64_t update);
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* broker_step.c: the broker's own turn: admits what has arrived, serves the next batch, writes its part of a checkpoint. */
+#include "broker_internal.h"
+#include <string.h>
+
+/* one record from the ring into the queue. AGAIN: the next place is not filled */
+static sol_status_t admit (sol_broker_t *b)
+{
+  int64_t slot = b->cursor % b->p.ring_slots, word = sol_word_at (b->at_state, slot), state;
+  uint64_t bytes;
+  char *record;
+  SOL_TRY (sol_word_get (b, b->rank, word, &state));
+  if (state == b->cursor * SLOT_STATES + SLOT_SKIP) bytes = 0;
+  else if (state != b->cursor * SLOT_STATES + SLOT_FULL) return SOL_AGAIN;
+  else SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes, &bytes, sizeof bytes));
+  if (bytes > b->p.record_bytes) return sol_fail (SOL_ERR_FORMAT, "broker", "place %lld of the ring: a record of %llu bytes, at most %zu are expected", (long long) b->cursor, (unsigned long long) bytes, b->p.record_bytes);
+  if (bytes > 0) {
+    record = sol_alloc ((size_t) bytes);
+    SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes + 8, record, (size_t) bytes));
+    SOL_TRY (sol_queue_admit (b, record, (size_t) bytes));
+  }
+  SOL_TRY (sol_word_set (b, b->rank, word, (b->cursor + b->p.ring_slots) * SLOT_STATES + SLOT_FREE));
+  b->cursor++;
+  return SOL_OK;
+}
+
+/* what every learner has read is trained: its records are forgotten */
+static sol_status_t collect_done (sol_broker_t *b)
+{
+  int64_t least = INT64_MAX, done;
+  for (int i = 0; i < b->p.roles->n_learners; i++) {
+    SOL_TRY (sol_word_get (b, b->rank, sol_word_at (b->at_done, i), &done));
+    if (done < least) least = done;
+  }
+  if (least <= b->first) return SOL_AGAIN;
+  sol_queue_forget (b, least);
+  return SOL_OK;
+}
+
+/* the next complete batch goes into the half of the batch area that learners have left */
+static sol_status_t serve (sol_broker_t *b)
+{
+  int64_t batch = b->served, half = batch % 2, offset = 0;
+  sol_batch_row_t *rows;
+  sol_status_t st = SOL_OK;
+  share_t *s;
+  if (batch - b->first >= 2 || !sol_queue_complete (b, batch)) return SOL_AGAIN;
+  s = &b->share[batch - b->first];
+  rows = sol_alloc ((size_t) b->row_room * sizeof *rows);
+  for (int32_t i = 0; i < s->n && st == SOL_OK; i++) {
+    entry_t *e = &s->entry[i];
+    e->row.offset = offset;
+    e->row.broker = b->me;
+    rows[i] = e->row;
+    st = sol_window_put (b, b->rank, b->at_area + half * b->area_bytes + offset, e->record, (size_t) e->row.bytes);
+    offset += (e->row.bytes + 7) / 8 * 8;
+  }
+  if (st == SOL_OK) st = sol_window_put (b, b->rank, b->at_rows + half * b->row_room * (int64_t) sizeof *rows, rows, (size_t) s->n * sizeof *rows);
+  sol_free (rows);
+  SOL_TRY (st);
+  b->served++;
+  return sol_word_set (b, b->rank, W_BATCHES, b->served);
+}
+
+static sol_status_t write_counts (sol_broker_t *b)
+{
+  int64_t seq;
+  SOL_TRY (sol_word_add (b, b->rank, W_COUNTS_SEQ, 1, &seq));
+  SOL_TRY (sol_window_put (b, b->rank, b->at_counts, &b->n, sizeof b->n));
+  return sol_word_add (b, b->rank, W_COUNTS_SEQ, 1, &seq);
+}
+
+/* AGAIN: nothing is asked for, or rollouts that belong in it are still being generated */
+static sol_status_t save (sol_broker_t *b)
+{
+  int64_t ask, saved;
+  uint64_t hash;
+  char dir[PATH_BYTES];
+  SOL_TRY (sol_word_get (b, b->rank, W_SAVE, &ask));
+  SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved));
+  if (ask == 0 || saved == ask) return SOL_AGAIN;
+  if (b->first * b->p.ups < ask - 1) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
+  if (b->p.mode == SOL_STALE_EXACT)
+    for (int64_t batch = b->first; batch <= sol_queue_last_due (b, ask - 1); batch++)
+      if (!sol_queue_complete (b, batch)) return SOL_AGAIN;
+  SOL_TRY (sol_window_get (b, b->rank, b->at_path, dir, sizeof dir));
+  dir[PATH_BYTES - 1] = 0;
+  SOL_TRY (sol_queue_write (b, dir, ask - 1, &hash));
+  SOL_TRY (sol_word_set (b, b->rank, W_SAVED_HASH, (int64_t) hash));
+  return sol_word_set (b, b->rank, W_SAVED, ask);
+}
+
+sol_status_t sol_broker_step (sol_broker_t *b)
+{
+  static sol_status_t (*const part[]) (sol_broker_t *) = { admit, collect_done, serve, save };
+  int64_t goodbye;
+  int busy = 0, counted = 0;
+  for (int i = 0; i < 4; i++) {
+    sol_status_t st;
+    int turns = 0;
+    while ((st = part[i](b)) == SOL_OK && ++turns < 64) {}
+    if (st != SOL_OK && st != SOL_AGAIN) return st;
+    if (turns > 0) {
+      busy = 1;
+      counted |= i < 2;
+    }
+  }
+  if (counted) {
+    SOL_TRY (sol_queue_check (b));
+    SOL_TRY (write_counts (b));
+  }
+  if (busy) return SOL_OK;
+  SOL_TRY (sol_word_get (b, b->rank, W_GOODBYE, &goodbye));
+  return goodbye ? SOL_END : SOL_AGAIN;
+}
