@@ -41,7 +41,7 @@ sol_status_t sol_comm_agree (sol_comm_t *comm, sol_status_t st);
 /* Fixed-tree gradient sum. n_leaves leaves in global order; rank r owns leaves first_of[r] .. first_of[r+1]-1 (first_of[size] = n_leaves; may be none). The tree over
  * leaves: pairs (0,1)(2,3).. then pairs of pairs; a missing right partner passes through. A rank first combines what it owns wholly: sol_tree_add below hands it leaves
  * in order; sol_tree_finish does the exchange: every rank gets its slice [cut[rank], cut[rank+1]) of the total in out (cut: [size+1] element offsets, same on all).
- * The bytes of the total do not depend on how leaves are spread. Uses at most log2(leaves)+2 buffers of n floats, made at creation. */
+ * The bytes of the total do not depend on how leaves are spread. A rank holds at most about 2 log2 (its leaves) + 1 buffers of n floats (4 for 8 aligned leaves), made at creation. */
 typedef struct sol_tree sol_tree_t;
 sol_status_t sol_tree_create (sol_comm_t *comm, int64_t n, int n_leaves, const int *first_of, sol_tree_t **tree_p);
 void sol_tree_destroy (sol_tree_t *tree);

@@ -3,7 +3,6 @@
 #include "comm_mpi.h"
 #include "solera/log.h"
 #include "solera/memory.h"
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,7 @@
 
 struct sol_comm { MPI_Comm mpi; int rank, size, fixed; };
 static sol_comm_t self_comm = { .size = 1, .fixed = 1 }, world_comm = { .size = 1, .fixed = 1 };
-static int started;
+static int started, own_start; /* own_start: MPI_Init was ours */
 
 sol_status_t sol_comm_failed (const char *call, int code)
 {
@@ -23,10 +22,13 @@ sol_status_t sol_comm_failed (const char *call, int code)
 
 sol_status_t sol_comm_start (int *argc, char ***argv)
 {
-  int level;
+  int level, was;
+  if (started) return SOL_OK;
   /* Debian's default order of one-sided components fails in 64-bit atomics and across TCP hosts; a user's own choice stands */
   setenv ("OMPI_MCA_osc", "sm,pt2pt", 0);
-  SOL_MPI (MPI_Init_thread (argc, argv, MPI_THREAD_SERIALIZED, &level));
+  SOL_MPI (MPI_Initialized (&was)); /* a test or an embedding program may have */
+  if (!was) SOL_MPI (MPI_Init_thread (argc, argv, MPI_THREAD_SERIALIZED, &level));
+  own_start = !was;
   MPI_Comm_set_errhandler (MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_set_errhandler (MPI_COMM_SELF, MPI_ERRORS_RETURN);
   world_comm.mpi = MPI_COMM_WORLD;
@@ -39,7 +41,7 @@ sol_status_t sol_comm_start (int *argc, char ***argv)
 
 void sol_comm_end (void)
 {
-  if (started) MPI_Finalize ();
+  if (started && own_start) MPI_Finalize ();
   started = 0;
 }
 
@@ -105,12 +107,12 @@ sol_status_t sol_comm_barrier (sol_comm_t *c)
   return SOL_OK;
 }
 
-/* MPI counts are int: large runs go in pieces */
-#define PIECE ((size_t) 1 << 30)
+size_t sol_comm_piece = (size_t) 1 << 30;
 
 sol_status_t sol_comm_bcast (sol_comm_t *c, void *data, size_t bytes, int root)
 {
-  for (size_t at = 0; c->size > 1 && at < bytes; at += PIECE) SOL_MPI (MPI_Bcast ((char *) data + at, (int) (bytes - at < PIECE ? bytes - at : PIECE), MPI_BYTE, root, c->mpi));
+  const size_t piece = sol_comm_piece;
+  for (size_t at = 0; c->size > 1 && at < bytes; at += piece) SOL_MPI (MPI_Bcast ((char *) data + at, (int) (bytes - at < piece ? bytes - at : piece), MPI_BYTE, root, c->mpi));
   return SOL_OK;
 }
 
@@ -128,9 +130,16 @@ sol_status_t sol_comm_bcast_text (sol_comm_t *c, char **data_p, size_t *bytes_p,
 
 sol_status_t sol_comm_allgather (sol_comm_t *c, const void *mine, size_t bytes, void *all)
 {
-  if (bytes > INT_MAX) return sol_fail (SOL_ERR_LIMIT, "mpi", "allgather of %zu bytes a rank", bytes);
-  if (c->size == 1) memcpy (all, mine, bytes);
-  else SOL_MPI (MPI_Allgather (mine, (int) bytes, MPI_BYTE, all, (int) bytes, MPI_BYTE, c->mpi));
+  if (c->size == 1) {
+    if (bytes > 0) memcpy (all, mine, bytes);
+    return SOL_OK;
+  }
+  if (bytes <= sol_comm_piece) {
+    SOL_MPI (MPI_Allgather (mine, (int) bytes, MPI_BYTE, all, (int) bytes, MPI_BYTE, c->mpi));
+    return SOL_OK;
+  }
+  memcpy ((char *) all + (size_t) c->rank * bytes, mine, bytes);
+  for (int r = 0; r < c->size; r++) SOL_TRY (sol_comm_bcast (c, (char *) all + (size_t) r * bytes, bytes, r));
   return SOL_OK;
 }
 

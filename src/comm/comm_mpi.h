@@ -7,6 +7,8 @@
 
 /* MPI_COMM_SELF for sol_comm_self once MPI is started */
 MPI_Comm sol_comm_mpi (const sol_comm_t *comm);
+/* MPI counts are int, so larger runs of bytes go in pieces of so many, the same on all ranks; a variable for the tests */
+extern size_t sol_comm_piece;
 /* logs the call with MPI's own text */
 sol_status_t sol_comm_failed (const char *call, int code);
 #define SOL_MPI(call)                                                                                                  \

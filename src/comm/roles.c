@@ -19,14 +19,16 @@ static int64_t parse (const char *want)
   return -2;
 }
 
-/* by settings, in rank order: brokers, learners, actors */
-static sol_status_t assign (const sol_config_t *c, int size, int64_t *role)
+/* by settings, in rank order: brokers, learners, actors; rank 0 speaks for all */
+static sol_status_t assign (const sol_config_t *c, int size, int rank, int64_t *role)
 {
   int64_t rest = size - c->brokers - c->learners;
-  if (rest < 1 || (c->actors > 0 && c->actors != rest))
+  if (rest < 1 || (c->actors > 0 && c->actors != rest)) {
+    if (rank > 0) return SOL_ERR_USAGE;
     return sol_fail (SOL_ERR_USAGE, "roles", "%d rank%s started, but the settings ask for %lld brokers, %lld learners and %s%lld actors%s", size, size == 1 ? " was" : "s were",
                      (long long) c->brokers, (long long) c->learners, c->actors ? "" : "at least ", (long long) (c->actors ? c->actors : 1),
                      size == 1 ? ": start with mpirun -n 3 or more, or set roles: solo" : "");
+  }
   for (int r = 0; r < size; r++) role[r] = r < c->brokers ? SOL_ROLE_BROKER : r < c->brokers + c->learners ? SOL_ROLE_LEARNER : SOL_ROLE_ACTOR;
   return SOL_OK;
 }
@@ -44,7 +46,7 @@ static sol_status_t decide (const sol_config_t *c, const char *want, sol_comm_t 
     if (size == 1 && !given) return SOL_OK;
     return sol_comm_rank (world) == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "roles: solo is one rank without --role, but %d ranks were started%s", size, given ? " and --role was given" : "") : SOL_ERR_USAGE;
   }
-  if (given == 0) return sol_comm_rank (world) == 0 || size == 1 ? assign (c, size, role) : assign (c, size, role) == SOL_OK ? SOL_OK : SOL_ERR_USAGE;
+  if (given == 0) return assign (c, size, sol_comm_rank (world), role);
   if (given < size) return sol_comm_rank (world) == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "--role was given on %d of %d ranks: give it on all or on none", given, size) : SOL_ERR_USAGE;
   return SOL_OK;
 }

@@ -20,26 +20,48 @@ struct sol_tree {
   size_t slice_room;
 };
 
-/* the maximal nodes of a run of leaves, left to right, as a rank ends up with them: a node closes when its right neighbour would be its sibling inside the run */
+/* joins siblings at the end of the list: a left child (even index) and its right neighbour */
+static int close_nodes (node_t *node, int n)
+{
+  for (; n > 1; n--) {
+    node_t *a = &node[n - 2], *b = a + 1;
+    if (a->level != b->level || (a->index & 1) || b->index != a->index + 1) break;
+    a->level++;
+    a->index >>= 1;
+  }
+  return n;
+}
+
+/* the nodes that are left of a run of leaves, left to right; at most two a level */
 static int nodes_of (int first, int end, node_t *out)
 {
   int n = 0;
   for (int leaf = first; leaf < end; leaf++) {
     out[n++] = (node_t){ 0, leaf, NULL };
-    while (n > 1 && out[n - 1].level == out[n - 2].level && (out[n - 2].index & 1) == 0 && out[n - 1].index == out[n - 2].index + 1) {
-      out[n - 2].level++;
-      out[n - 2].index >>= 1;
-      n--;
-    }
+    n = close_nodes (out, n);
   }
   return n;
 }
 
+/* the most nodes that a run holds at a time while its leaves come in, the newest included */
+static int most_nodes (int first, int end)
+{
+  node_t node[2 * LEVELS];
+  int n = 0, most = 0;
+  for (int leaf = first; leaf < end; leaf++) {
+    node[n++] = (node_t){ 0, leaf, NULL };
+    if (n > most) most = n;
+    n = close_nodes (node, n);
+  }
+  return most;
+}
+
 sol_status_t sol_tree_create (sol_comm_t *comm, int64_t n, int n_leaves, const int *first_of, sol_tree_t **tree_p)
 {
-  int rank = sol_comm_rank (comm), size = sol_comm_size (comm), depth = 2, mine;
+  int rank = sol_comm_rank (comm), size = sol_comm_size (comm);
   sol_tree_t *t = sol_alloc (sizeof *t);
   sol_status_t st = SOL_OK;
+  SOL_ASSERT (n_leaves > 0 && first_of[0] == 0 && first_of[size] == n_leaves);
   t->comm = comm;
   t->n = n;
   t->n_leaves = n_leaves;
@@ -47,10 +69,8 @@ sol_status_t sol_tree_create (sol_comm_t *comm, int64_t n, int n_leaves, const i
   memcpy (t->first_of, first_of, (size_t) (size + 1) * sizeof *t->first_of);
   t->next = first_of[rank];
   t->end = first_of[rank + 1];
-  mine = t->end - t->next;
-  while (1 << (depth - 2) < mine) depth++; /* an unaligned run keeps up to two nodes of each level */
-  if (mine > 0) t->n_buffers = mine < 2 * depth ? (mine < 2 ? 1 : mine) : 2 * depth;
-  if (t->n_buffers > 2 * LEVELS) st = sol_fail (SOL_ERR_LIMIT, "comm", "%d leaves on one rank", mine);
+  if (n_leaves > 1 << (LEVELS - 1)) st = sol_fail (SOL_ERR_LIMIT, "comm", "%d leaves, more than %d", n_leaves, 1 << (LEVELS - 1));
+  else t->n_buffers = most_nodes (t->next, t->end);
   for (int i = 0; i < t->n_buffers && st == SOL_OK; i++) {
     st = sol_alloc_large ((size_t) n * sizeof (float), "a gradient leaf", (void **) &t->all[i]);
     t->buffer[t->n_free++] = t->all[i];
@@ -118,18 +138,20 @@ static float *reduce (const sol_tree_t *t, const node_t *node, int n_nodes, int 
 static sol_status_t swap (const sol_tree_t *t, const int64_t *cut, int to, int from, const int *first_node, const node_t *node)
 {
   int rank = sol_comm_rank (t->comm), k = 0;
-  int64_t n = cut[rank + 1] - cut[rank], n_to = cut[to + 1] - cut[to];
+  int64_t n = cut[rank + 1] - cut[rank], n_to = cut[to + 1] - cut[to], piece = (int64_t) (sol_comm_piece / sizeof (float));
+  MPI_Comm mpi = sol_comm_mpi (t->comm);
   MPI_Request request[4 * LEVELS];
   if (to == rank) {
     for (int i = 0; i < t->n_stack; i++) memcpy (node[first_node[rank] + i].sum, t->stack[i].sum + cut[rank], (size_t) n * sizeof (float));
     return SOL_OK;
   }
-  if (n > INT32_MAX || n_to > INT32_MAX) return sol_fail (SOL_ERR_LIMIT, "comm", "a gradient slice of %lld elements", (long long) (n > n_to ? n : n_to));
-  for (int i = first_node[from]; i < first_node[from + 1]; i++)
-    SOL_MPI (MPI_Irecv (node[i].sum, (int) n, MPI_FLOAT, from, i, sol_comm_mpi (t->comm), &request[k++]));
-  for (int i = 0; i < t->n_stack; i++)
-    SOL_MPI (MPI_Isend (t->stack[i].sum + cut[to], (int) n_to, MPI_FLOAT, to, first_node[rank] + i, sol_comm_mpi (t->comm), &request[k++]));
-  SOL_MPI (MPI_Waitall (k, request, MPI_STATUSES_IGNORE));
+  for (int64_t at = 0; at < n || at < n_to; at += piece, k = 0) {
+    for (int i = first_node[from]; i < first_node[from + 1] && at < n; i++)
+      SOL_MPI (MPI_Irecv (node[i].sum + at, (int) (n - at < piece ? n - at : piece), MPI_FLOAT, from, i, mpi, &request[k++]));
+    for (int i = 0; i < t->n_stack && at < n_to; i++)
+      SOL_MPI (MPI_Isend (t->stack[i].sum + cut[to] + at, (int) (n_to - at < piece ? n_to - at : piece), MPI_FLOAT, to, first_node[rank] + i, mpi, &request[k++]));
+    SOL_MPI (MPI_Waitall (k, request, MPI_STATUSES_IGNORE));
+  }
   return SOL_OK;
 }
 
@@ -154,17 +176,17 @@ sol_status_t sol_tree_finish (sol_tree_t *t, const int64_t *cut, float *out)
     total += nodes_of (t->first_of[r], t->first_of[r + 1], node + total);
   }
   first_node[size] = total;
-  need = (size_t) total * (size_t) n * sizeof (float);
+  need = size == 1 ? 0 : (size_t) total * (size_t) n * sizeof (float);
   if (need > t->slice_room) {
     sol_free (t->slice);
     t->slice = NULL;
     t->slice_room = need;
     SOL_GO (sol_alloc_large (need, "the slices of gradient leaves", (void **) &t->slice));
   }
-  for (int i = 0; i < total; i++) node[i].sum = t->slice + (int64_t) i * n;
-  for (int step = 0; step < size; step++) SOL_GO (swap (t, cut, (rank + step) % size, (rank + size - step) % size, first_node, node));
+  for (int i = 0; i < total; i++) node[i].sum = size == 1 ? t->stack[i].sum : t->slice + (int64_t) i * n; /* alone: added where they are */
+  for (int step = 0; step < size && size > 1; step++) SOL_GO (swap (t, cut, (rank + step) % size, (rank + size - step) % size, first_node, node));
   while (1 << top < t->n_leaves) top++;
-  memcpy (out, reduce (t, node, total, top, 0, n), (size_t) n * sizeof *out);
+  if (n > 0) memcpy (out, reduce (t, node, total, top, 0, n), (size_t) n * sizeof *out);
   rewind_tree (t);
 out:
   sol_free (node);
