@@ -57,10 +57,10 @@ sol_status_t sol_h5_put_text (hid_t object, const char *name, const char *text, 
   hid_t type = H5Tcopy (H5T_C_S1), space = H5Screate (H5S_SCALAR), attr = H5I_INVALID_HID;
   sol_status_t st;
   if (!text) text = "";
-  SOL_GO (SOL_H5 (H5Tset_size (type, H5T_VARIABLE), path));
+  SOL_GO (SOL_H5 (H5Tset_size (type, strlen (text) + 1), path)); /* not variable-length: HDF5 reads those from a heap without checksums and bounds */
   SOL_GO (SOL_H5 (H5Tset_cset (type, H5T_CSET_UTF8), path));
   SOL_GO (SOL_H5 (attr = H5Acreate2 (object, name, type, space, H5P_DEFAULT, H5P_DEFAULT), path));
-  st = SOL_H5 (H5Awrite (attr, type, &text), path);
+  st = SOL_H5 (H5Awrite (attr, type, text), path);
 out:
   sol_h5_close (attr);
   sol_h5_close (space);
@@ -101,7 +101,7 @@ static sol_status_t open_attr (hid_t object, const char *name, H5T_class_t want,
   SOL_GO (SOL_H5 (attr = H5Aopen (object, name, H5P_DEFAULT), path));
   SOL_GO (SOL_H5 (type = H5Aget_type (attr), path));
   SOL_GO (SOL_H5 (space = H5Aget_space (attr), path));
-  if (H5Tget_class (type) != want || H5Sget_simple_extent_npoints (space) != 1 || (want == H5T_STRING && H5Tis_variable_str (type) <= 0))
+  if (H5Tget_class (type) != want || H5Sget_simple_extent_npoints (space) != 1 || (want == H5T_STRING && (H5Tis_variable_str (type) != 0 || H5Tget_size (type) > TEXT_MOST)))
     st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: attribute \"%s\" is not one %s", path, name, want == H5T_STRING ? "text" : "integer");
 out:
   sol_h5_close (space);
@@ -114,13 +114,12 @@ out:
 sol_status_t sol_h5_get_text (hid_t object, const char *name, char **text_p, const char *path)
 {
   hid_t attr, type;
-  char *text = NULL;
   SOL_TRY (open_attr (object, name, H5T_STRING, path, &attr));
   type = H5Aget_type (attr);
-  sol_status_t st = SOL_H5 (H5Aread (attr, type, &text), path);
-  if (st == SOL_OK && (!text || strnlen (text, TEXT_MOST) == TEXT_MOST)) st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: attribute \"%s\" has no text", path, name);
-  if (st == SOL_OK) *text_p = sol_strdup (text);
-  if (text) H5free_memory (text);
+  char *text = sol_alloc (H5Tget_size (type) + 1);
+  sol_status_t st = SOL_H5 (H5Aread (attr, type, text), path);
+  if (st == SOL_OK) *text_p = text;
+  else sol_free (text);
   sol_h5_close (type);
   sol_h5_close (attr);
   return st;

@@ -15,7 +15,7 @@ hid_t sol_h5_access (void);
 /* closes whatever kind of identifier it is; H5I_INVALID_HID is fine */
 void sol_h5_close (hid_t id);
 
-/* attributes: text is variable-length UTF-8 */
+/* attributes: text is UTF-8 of fixed length with a zero byte */
 sol_status_t sol_h5_put_text (hid_t object, const char *name, const char *text, const char *path);
 sol_status_t sol_h5_put_int (hid_t object, const char *name, int64_t value, const char *path);
 sol_status_t sol_h5_put_u64 (hid_t object, const char *name, uint64_t value, const char *path);

@@ -126,6 +126,7 @@ static sol_status_t create_file (sol_stats_file_t *f, const sol_stats_params_t *
   hid_t access = sol_h5_access ();
   sol_status_t st;
   SOL_GO (keep_metadata (access, f->path));
+  SOL_GO (SOL_H5 (H5Pset_libver_bounds (access, H5F_LIBVER_V18, H5F_LIBVER_V18), f->path)); /* checksummed headers; from V110 on a killed writer's file would be refused */
   SOL_GO (SOL_H5 (f->file = H5Fcreate (f->path, H5F_ACC_EXCL, H5P_DEFAULT, access), f->path));
   SOL_GO (put_attributes (f, p));
   for (int i = 0; i < SOL_STATS_N_TABLES; i++) {

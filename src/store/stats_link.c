@@ -351,6 +351,8 @@ static sol_status_t write_root (const link_t *l)
     if (s->first_update >= 0 && (first < 0 || s->first_update < first)) first = s->first_update;
     if (s->last_update > last) last = s->last_update;
   }
+  SOL_TRY (sol_h5_put_int (l->file, "n_tokens", total_of (l, SOL_STATS_TOKENS), l->tmp));
+  SOL_TRY (sol_h5_put_int (l->file, "n_sequences", total_of (l, SOL_STATS_SEQUENCES), l->tmp));
   SOL_TRY (sol_h5_put_int (l->file, "first_update", first, l->tmp));
   SOL_TRY (sol_h5_put_int (l->file, "last_update", last, l->tmp));
   return sol_h5_put_int (l->file, "launches", newest->launch + 1, l->tmp);
