@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* extract.c: the answer in a model's text. */
+#include "number.h"
+#include "solera/verify.h"
+#include <ctype.h>
+#include <string.h>
+
+typedef struct { const char *s; size_t n; int percent; } span_t; /* percent: a percent sign stood behind, apart */
+
+static span_t trim (span_t t)
+{
+  while (t.n && (isspace ((unsigned char) t.s[0]) || t.s[0] == '*' || t.s[0] == ':')) t.s++, t.n--;
+  while (t.n && (isspace ((unsigned char) t.s[t.n - 1]) || t.s[t.n - 1] == '*' || t.s[t.n - 1] == '.')) t.n--;
+  return t;
+}
+
+/* last occurrence of what (lower case when fold) in t; (size_t) -1: none */
+static size_t last (span_t t, const char *what, int fold)
+{
+  size_t n = strlen (what);
+  for (size_t i = t.n >= n ? t.n - n + 1 : 0; i-- > 0;) {
+    size_t k = 0;
+    while (k < n && (fold ? tolower ((unsigned char) t.s[i + k]) : (unsigned char) t.s[i + k]) == (unsigned char) what[k]) k++;
+    if (k == n) return i;
+  }
+  return (size_t) -1;
+}
+
+/* content of the last \boxed{} or \fbox{}; -1: there is a box, but it is not closed; 0: no box */
+static int find_box (span_t t, span_t *found)
+{
+  size_t box = last (t, "\\boxed{", 0), fbox = last (t, "\\fbox{", 0), at = box;
+  size_t skip = 7;
+  if (box == (size_t) -1 || (fbox != (size_t) -1 && fbox > box)) at = fbox, skip = 6;
+  if (at == (size_t) -1) return 0;
+  int depth = 1;
+  for (size_t i = at + skip; i < t.n; i++) {
+    if (t.s[i] == '\\' && i + 1 < t.n) i++;
+    else if (t.s[i] == '{') depth++;
+    else if (t.s[i] == '}' && --depth == 0) {
+      *found = (span_t) { .s = t.s + at + skip, .n = i - at - skip };
+      return 1;
+    }
+  }
+  return -1;
+}
+
+/* ---- the last number */
+
+static int is_digit (span_t t, size_t i) { return i < t.n && isdigit ((unsigned char) t.s[i]); }
+
+static size_t skip_digits (span_t t, size_t i)
+{
+  while (is_digit (t, i)) i++;
+  return i;
+}
+
+/* may a number begin at i? Not in a word, not as an index or exponent. */
+static int begins_well (span_t t, size_t i)
+{
+  if (i == 0) return 1;
+  unsigned char c = (unsigned char) t.s[i - 1];
+  if (isalnum (c) || c == '^' || c == '_' || c == '.') return 0;
+  return !(c == '{' && i > 1 && (t.s[i - 2] == '^' || t.s[i - 2] == '_'));
+}
+
+/* where the sign of the number at i begins, if a minus sign stands there and nothing that it could be subtracted from before it; else i */
+static size_t with_sign (span_t t, size_t i)
+{
+  size_t sign = i >= 1 && t.s[i - 1] == '-' ? 1 : i >= 3 && !memcmp (t.s + i - 3, "\xe2\x88\x92", 3) ? 3 : 0;
+  if (!sign || sign == i) return i - sign;
+  unsigned char c = (unsigned char) t.s[i - sign - 1];
+  return isalnum (c) || strchr (")]}", c) || c >= 0x80 ? i : i - sign;
+}
+
+/* behind one argument of \frac at i, or 0 */
+static size_t skip_argument (span_t t, size_t i)
+{
+  while (i < t.n && t.s[i] == ' ') i++;
+  if (is_digit (t, i)) return i + 1;
+  if (i >= t.n || t.s[i] != '{') return 0;
+  int depth = 0;
+  for (size_t k = i; k < t.n && k < i + 80; k++) {
+    if (t.s[k] == '{') depth++;
+    else if (t.s[k] == '}' && --depth == 0) return k + 1;
+  }
+  return 0;
+}
+
+/* behind the fraction of numbers \frac{a}{b} at i, or 0 */
+static size_t skip_frac (span_t t, size_t i)
+{
+  static const char *const name[] = { "\\frac", "\\dfrac", "\\tfrac", "\\cfrac" };
+  size_t end = 0;
+  for (int k = 0; k < 4 && !end; k++) {
+    size_t n = strlen (name[k]);
+    if (i + n < t.n && !memcmp (t.s + i, name[k], n) && (end = skip_argument (t, i + n))) end = skip_argument (t, end);
+  }
+  if (!end) return 0;
+  sol_buffer_t text = { 0 };
+  sol_number_t number;
+  sol_answer_normalise (t.s + i, end - i, &text);
+  int good = sol_number_parse (text.data, &number);
+  sol_buffer_free (&text);
+  return good ? end : 0;
+}
+
+/* behind the digits, thousands, decimals, exponent and denominator at i, or 0 */
+static size_t skip_decimal (span_t t, size_t i)
+{
+  size_t from = i, k;
+  i = skip_digits (t, i);
+  if (i - from <= 3 && i > from)
+    while (i < t.n && t.s[i] == ',' && skip_digits (t, i + 1) == i + 4) i += 4;
+  if (i < t.n && t.s[i] == '.' && is_digit (t, i + 1)) i = skip_digits (t, i + 1);
+  if (i == from) return 0;
+  if (i < t.n && (t.s[i] == 'e' || t.s[i] == 'E')) {
+    k = i + 1 + (i + 1 < t.n && strchr ("+-", t.s[i + 1]) ? 1 : 0);
+    if (is_digit (t, k)) i = skip_digits (t, k);
+  }
+  if (i < t.n && t.s[i] == '/' && is_digit (t, i + 1)) i = skip_digits (t, i + 1);
+  k = i;
+  while (k < t.n && t.s[k] == ' ') k++;
+  return (k = skip_frac (t, k)) ? k : i; /* mixed */
+}
+
+/* may the number end at i? Not inside a word, unless the word is a unit. */
+static int ends_well (span_t t, size_t i)
+{
+  char rest[40] = "", unit[48];
+  if (i >= t.n || !isalpha ((unsigned char) t.s[i])) return 1;
+  memcpy (rest, t.s + i, t.n - i < 39 ? t.n - i : 39);
+  return sol_unit_scan (rest, unit) > 0;
+}
+
+/* a percent sign or word behind a number, perhaps behind the dollar that closes it */
+static int percent_at (span_t t, size_t i)
+{
+  static const char *const sign[] = { "%", "\\%", "percent", "pct" };
+  if (i < t.n && t.s[i] == '$') i++;
+  while (i < t.n && t.s[i] == ' ') i++;
+  for (int k = 0; k < 4; k++)
+    if (i + strlen (sign[k]) <= t.n && !memcmp (t.s + i, sign[k], strlen (sign[k]))) return 1;
+  return 0;
+}
+
+static int last_number (span_t t, span_t *found)
+{
+  int any = 0;
+  for (size_t i = 0; i < t.n;) {
+    size_t end = 0;
+    if (t.s[i] == '\\') end = skip_frac (t, i);
+    else if (isdigit ((unsigned char) t.s[i]) || (t.s[i] == '.' && is_digit (t, i + 1))) end = skip_decimal (t, i);
+    if (!end) {
+      i++;
+      continue;
+    }
+    if (begins_well (t, i) && ends_well (t, end)) {
+      size_t from = with_sign (t, i);
+      *found = (span_t) { t.s + from, end - from, percent_at (t, end) };
+      any = 1;
+    }
+    i = end;
+  }
+  return any;
+}
+
+/* ---- mathematics between delimiters */
+
+/* the delimited part that t begins with ($..$, $$..$$, \(..\), \[..\]), with a percent sign or word right behind it; 0: it begins with none */
+static int leading_math (span_t t, span_t *found)
+{
+  static const char *const mark[][2] = { { "$$", "$$" }, { "$", "$" }, { "\\(", "\\)" }, { "\\[", "\\]" } };
+  for (int k = 0; k < 4; k++) {
+    size_t n = strlen (mark[k][0]);
+    if (t.n < n || memcmp (t.s, mark[k][0], n)) continue;
+    for (size_t i = n; i + n <= t.n; i++)
+      if (!memcmp (t.s + i, mark[k][1], n)) {
+        *found = (span_t) { .s = t.s + n, .n = i - n };
+        return 1;
+      }
+  }
+  return 0;
+}
+
+/* the delimited part that t ends with */
+static int trailing_math (span_t t, span_t *found)
+{
+  static const char *const mark[][2] = { { "$$", "$$" }, { "$", "$" }, { "\\(", "\\)" }, { "\\[", "\\]" } };
+  for (int k = 0; k < 4; k++) {
+    size_t n = strlen (mark[k][0]);
+    if (t.n < 2 * n || memcmp (t.s + t.n - n, mark[k][1], n) || (k == 1 && t.n > 1 && t.s[t.n - 2] == '\\')) continue;
+    size_t at = last ((span_t) { .s = t.s, .n = t.n - n }, mark[k][0], 0);
+    if (at == (size_t) -1) continue;
+    *found = (span_t) { .s = t.s + at + n, .n = t.n - 2 * n - at };
+    return 1;
+  }
+  return 0;
+}
+
+/* the answer in the sentence behind "Final Answer" or "####" */
+static span_t in_sentence (span_t t)
+{
+  span_t found;
+  static const char *const lead[] = { "is", ":" };
+  t = trim (t);
+  for (int k = 0; k < 2; k++)
+    if (t.n > 2 && !memcmp (t.s, lead[k], strlen (lead[k])) && !isalpha ((unsigned char) t.s[strlen (lead[k])]))
+      t = trim ((span_t) { .s = t.s + strlen (lead[k]), .n = t.n - strlen (lead[k]) });
+  size_t hope = last (t, "i hope it is correct", 1);
+  if (hope != (size_t) -1) t = trim ((span_t) { .s = t.s, .n = hope });
+  if (leading_math (t, &found)) return found;
+  const char *line = memchr (t.s, '\n', t.n);
+  if (line) t = trim ((span_t) { .s = t.s, .n = (size_t) (line - t.s) });
+  sol_buffer_t text = { 0 };
+  sol_number_t number;
+  sol_answer_normalise (t.s, t.n, &text);
+  int whole = sol_number_parse (text.data, &number);
+  sol_buffer_free (&text);
+  return !whole && last_number (t, &found) ? found : t;
+}
+
+static int find (span_t t, span_t *found)
+{
+  int box = find_box (t, found);
+  size_t at;
+  if (box) return box > 0 ? 1 : 0;
+  if ((at = last (t, "final answer", 1)) != (size_t) -1) {
+    *found = in_sentence ((span_t) { .s = t.s + at + 12, .n = t.n - at - 12 });
+    return found->n ? 2 : 0;
+  }
+  if ((at = last (t, "####", 0)) != (size_t) -1) {
+    *found = in_sentence ((span_t) { .s = t.s + at + 4, .n = t.n - at - 4 });
+    return found->n ? 3 : 0;
+  }
+  size_t hope = last (t, "i hope it is correct", 1);
+  span_t end = trim (hope == (size_t) -1 ? t : (span_t) { .s = t.s, .n = hope });
+  return trailing_math (end, found) || last_number (t, found) ? 4 : 0;
+}
+
+int sol_answer_extract (const char *text, size_t bytes, sol_buffer_t *out)
+{
+  /* a model that runs on into the next turn of a chat has answered before it */
+  static const char *const turn[] = { "<|im_start|>", "<|im_end|>", "<|endoftext|>" };
+  span_t t = { .s = text, .n = bytes }, found = { .s = text };
+  for (int k = 0; k < 3; k++) {
+    const char *p = bytes ? memmem (t.s, t.n, turn[k], strlen (turn[k])) : NULL;
+    if (p) t.n = (size_t) (p - t.s);
+  }
+  int how = find (t, &found);
+  sol_buffer_clear (out);
+  if (how) sol_buffer_add (out, found.s, found.n);
+  if (how && found.percent) sol_buffer_add (out, "%", 1);
+  return how;
+}
