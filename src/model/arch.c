@@ -24,8 +24,9 @@ static sol_status_t open_json (const char *path, char **text_p, cJSON **root_p)
   const char *end = NULL;
   SOL_TRY (sol_file_read (path, 16u << 20, &text, &bytes));
   cJSON *root = cJSON_ParseWithLengthOpts (text, bytes, &end, 0);
-  if (!root || !cJSON_IsObject (root)) {
-    size_t at = root || !end ? 0 : (size_t) (end - text);
+  if (root) end += strspn (end, " \t\r\n");
+  if (!root || !cJSON_IsObject (root) || end != text + bytes) {
+    size_t at = !end || (root && !cJSON_IsObject (root)) ? 0 : (size_t) (end - text);
     cJSON_Delete (root);
     sol_free (text);
     return sol_fail (SOL_ERR_FORMAT, "model", "%s: expected a JSON object, found something else at byte %zu", path, at);
