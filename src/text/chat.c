@@ -98,9 +98,9 @@ static int is_tools (sol_chat_t *chat, const char *s)
 static int is_thinking (sol_chat_t *chat, const char *s)
 {
   static const char *const part[] = { /* in this order, whatever the spelling between them */
-    "{%formessageinmessages[::1]%}", "ns.last_query_index=index", "{%formessageinmessages%}",
+    "{%formessageinmessages[::-1]%}", "ns.last_query_index=index", "{%formessageinmessages%}",
     "(message.role=='user')or(message.role=='system'andnotloop.first)%}{{'" START "'+message.role+'\n'+", "+'" END "'+'\n'}}{%elifmessage.role=='assistant'%}",
-    "'</think>'in", "split('</think>')[1].lstrip('\n')", "split('</think>')[0].rstrip('\n').split('<think>')[1].lstrip('\n')", "{%ifloop.index0>ns.last_query_index%}",
+    "'</think>'in", "split('</think>')[-1].lstrip('\n')", "split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n')", "{%ifloop.index0>ns.last_query_index%}",
     "{{'" START "'+message.role+'\n<think>\n'+reasoning_content.strip('\n')+'\n</think>\n\n'+content.lstrip('\n')}}", "{{'" START "'+message.role+'\n'+content}}",
     "{{'" END "\n'}}", HEADER };
   if (!take_head (chat, &s)) return 0;
