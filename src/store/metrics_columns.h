@@ -29,12 +29,12 @@
   X (m2_after, D, "trust", "nats^2", "mean of d^2 over the tokens of T that are kept")                                                     \
   X (m2_all, D, "trust", "nats^2", "mean of d^2 over all tokens")                                                                          \
   X (cut, D, "trust", "nats^2", "largest d^2 that is kept; null when nothing is cut")                                                      \
-  X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL(behaviour || learner)")                                                     \
+  X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL from behaviour policy to learner")                                                     \
   X (kl_k3, D, "policy", "nats", "mean (exp d - 1 - d), another estimate of it")                                                           \
   X (ess, D, "policy", "share of N", "effective sample size (sum r)^2 / sum r^2")                                                          \
   X (entropy, D, "policy", "nats", "mean entropy of the learner's policy")                                                                 \
   X (entropy_behav, D, "policy", "nats", "mean entropy of the policies that generated the tokens")                                         \
-  X (ratio_dev, D, "policy", "", "mean |r - 1|")                                                                                           \
+  X (ratio_dev, D, "policy", "", "mean distance of r from 1")                                                                                           \
   X (response_length, D, "data", "tokens", "mean length of the responses")                                                                 \
   X (truncated_share, D, "data", "share", "responses that hit the length limit")                                                           \
   X (zero_groups_share, D, "data", "share", "groups whose rewards are all equal (advantage 0)")                                            \
