@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "solera/task.h"
+#include "solera/hash.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/random.h"
+#include "task_internal.h"
+#include <string.h>
+
+const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format" };
+
+static int is_chain (const sol_task_t *task) { return task->c->task == SOL_TASK_CHAIN; }
+
+void sol_prompt_free (sol_prompt_t *prompt)
+{
+  sol_ids_free (&prompt->ids);
+  sol_buffer_free (&prompt->text);
+  sol_buffer_free (&prompt->answer);
+}
+
+int sol_task_needs_tokenizer (const sol_config_t *config) { return config->task != SOL_TASK_CHAIN; }
+
+sol_status_t sol_task_create (const sol_config_t *config, const sol_tokenizer_t *tokenizer, const char *model_folder, sol_task_t **task_p)
+{
+  static const char *const name[] = { "chain", "sums", "jsonl" };
+  sol_task_t *task = sol_alloc (sizeof *task);
+  sol_status_t st = SOL_OK;
+  task->c = config;
+  if (!is_chain (task)) {
+    task->tokenizer = tokenizer;
+    if (!tokenizer) st = sol_fail (SOL_ERR_USAGE, "task", "task %s needs a tokenizer: give model.path a model folder", name[config->task]);
+    else st = sol_text_create (task, model_folder);
+  }
+  if (st == SOL_OK) *task_p = task;
+  else sol_task_destroy (task);
+  return st;
+}
+
+void sol_task_destroy (sol_task_t *task)
+{
+  if (!task) return;
+  sol_chat_destroy (task->chat);
+  sol_dataset_close (task->data);
+  sol_free (task->row[0]);
+  sol_free (task->row[1]);
+  sol_free (task->stop_bytes);
+  sol_free (task);
+}
+
+int sol_task_held_out (const sol_task_t *task, uint64_t id)
+{
+  return sol_random_u53 (sol_random ((uint64_t) task->c->seed, id, SOL_RANDOM_SPLIT, 0, 0), 0) < task->c->task_holdout;
+}
+
+int32_t sol_task_vocab (const sol_task_t *task) { return is_chain (task) ? SOL_CHAIN_VOCAB : sol_tokenizer_size (task->tokenizer); }
+
+int32_t sol_task_eos (const sol_task_t *task)
+{
+  int n;
+  if (is_chain (task)) return SOL_CHAIN_EOS;
+  const int32_t *eos = sol_tokenizer_eos (task->tokenizer, &n);
+  return n ? eos[0] : -1;
+}
+
+uint64_t sol_task_count (const sol_task_t *task, int split) { return split == SOL_SPLIT_ALL || is_chain (task) ? task->n_rows : task->n_split[split]; }
+
+sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
+{
+  return is_chain (task) ? sol_chain_prompt (task, split, index, prompt) : sol_text_prompt (task, split, index, prompt);
+}
+
+sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p)
+{
+  sol_grade_t g = { { 0 }, 0, 0 };
+  (void) finish; /* what stands there counts, however it ended */
+  if (is_chain (task)) sol_chain_grade (prompt, ids, n, &g);
+  else sol_text_grade (task, prompt, ids, n, &g);
+  g.part[SOL_PART_ANSWER] = g.correct;
+  g.part[SOL_PART_FORMAT] *= task->c->task_format_bonus;
+  for (int k = 0; k < SOL_PART_COUNT; k++) g.total += g.part[k];
+  *grade_p = g;
+  return SOL_OK;
+}
+
+int sol_task_ends (void *ctx, const int32_t *ids, int32_t n)
+{
+  const sol_task_t *task = ctx;
+  if (n < 1) return 0;
+  if (is_chain (task)) return ids[n - 1] == SOL_CHAIN_EOS ? SOL_FINISH_EOS : 0;
+  if (sol_tokenizer_is_eos (task->tokenizer, ids[n - 1])) return SOL_FINISH_EOS;
+  for (int k = 0; k < task->n_stop; k++)
+    if (sol_tokenizer_ends_with (task->tokenizer, ids, n, task->stop[k], task->stop_bytes[k])) return SOL_FINISH_STOP;
+  return 0;
+}
+
+sol_status_t sol_task_demo (const sol_task_t *task, int split, uint64_t index, double noise, sol_prompt_t *prompt, sol_ids_t *response)
+{
+  if (noise > 0 && !is_chain (task)) return sol_fail (SOL_ERR_USAGE, "task", "noise %g: only the chain task has noisy demonstrations", noise);
+  SOL_TRY (sol_task_prompt (task, split, index, prompt));
+  response->n = 0;
+  if (!is_chain (task)) return sol_text_demo (task, prompt, response);
+  sol_chain_demo (task, index, noise, prompt, response);
+  return SOL_OK;
+}
+
+void sol_task_text (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out)
+{
+  if (is_chain (task)) sol_chain_text (ids, n, out);
+  else sol_tokenizer_decode (task->tokenizer, ids, n, 0, out);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task_text.c: tasks whose questions are rows that can be listed: families of sums, made here, and problems of a JSON-lines file. */
+#include "solera/hash.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include "solera/random.h"
+#include "solera/verify.h"
+#include "task_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+/* a question of a family in words */
+typedef struct { char raw[48], asked[64], answer[16]; } sum_t; /* raw: the line up to the answer; asked: the user's words in a chat */
+
+static uint64_t family_size (int64_t family) { return family == SOL_FAMILY_ADD1 ? 100 : family == SOL_FAMILY_ADD2 ? 8100 : 90; }
+
+static sum_t family_row (int64_t family, uint64_t row)
+{
+  sum_t q;
+  const unsigned n = (unsigned) row;
+  if (family == SOL_FAMILY_SUCCESSOR) {
+    snprintf (q.raw, sizeof q.raw, "after %u comes", n + 10);
+    snprintf (q.asked, sizeof q.asked, "What number comes after %u?", n + 10);
+    snprintf (q.answer, sizeof q.answer, "%u", n + 11);
+    return q;
+  }
+  const unsigned base = family == SOL_FAMILY_ADD1 ? 10 : 90, low = family == SOL_FAMILY_ADD1 ? 0 : 10, a = n / base + low, b = n % base + low;
+  snprintf (q.raw, sizeof q.raw, "%u + %u =", a, b);
+  snprintf (q.asked, sizeof q.asked, "What is %u + %u?", a, b);
+  snprintf (q.answer, sizeof q.answer, "%u", a + b);
+  return q;
+}
+
+static uint64_t row_id (const sol_task_t *task, uint64_t row)
+{
+  if (task->data) {
+    const char *problem = sol_dataset_row (task->data, (int64_t) row)->problem;
+    return sol_hash (problem, strlen (problem));
+  }
+  const sum_t q = family_row (task->c->sums_family, row);
+  return sol_hash (q.raw, strlen (q.raw));
+}
+
+/* ---- creation */
+
+static sol_status_t set_stops (sol_task_t *task)
+{
+  static char newline[] = "\n";
+  static char *const line[] = { newline, NULL };
+  task->stop = task->c->task_stop;
+  if ((!task->stop || !task->stop[0]) && task->c->task == SOL_TASK_SUMS && !task->chat) task->stop = line;
+  while (task->stop && task->stop[task->n_stop]) task->n_stop++;
+  task->stop_bytes = sol_alloc (((size_t) task->n_stop + 1) * sizeof *task->stop_bytes);
+  for (int k = 0; k < task->n_stop; k++)
+    if (!(task->stop_bytes[k] = strlen (task->stop[k]))) return sol_fail (SOL_ERR_USAGE, "task", "task.stop: an empty text would end every response at once");
+  return SOL_OK;
+}
+
+static void split_rows (sol_task_t *task)
+{
+  for (int s = 0; s < 2; s++) task->row[s] = sol_alloc ((size_t) task->n_rows * sizeof **task->row);
+  for (uint64_t r = 0; r < task->n_rows; r++) {
+    int s = sol_task_held_out (task, row_id (task, r)) ? SOL_SPLIT_HELDOUT : SOL_SPLIT_TRAIN;
+    task->row[s][task->n_split[s]++] = (uint32_t) r;
+  }
+}
+
+sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
+{
+  const sol_config_t *c = task->c;
+  const int chat = c->task_prompt == SOL_PROMPT_CHAT, is_jsonl = c->task == SOL_TASK_JSONL;
+  if (!chat && c->task_system && c->task_system[0]) return sol_fail (SOL_ERR_USAGE, "task", "task.system is given, but task.prompt is raw: only chat prompts have a system message");
+  if (is_jsonl && !(c->task_path && c->task_path[0])) return sol_fail (SOL_ERR_USAGE, "task", "task.name is jsonl: give task.path a file of problems");
+  if (chat && !model_folder) return sol_fail (SOL_ERR_USAGE, "task", "task.prompt is chat: a model folder with a chat template is needed");
+  if (chat) SOL_TRY (sol_chat_load (model_folder, &task->chat));
+  SOL_TRY (set_stops (task));
+  if (is_jsonl) SOL_TRY (sol_dataset_open (c->task_path, &task->data));
+  task->n_rows = is_jsonl ? (uint64_t) sol_dataset_size (task->data) : family_size (c->sums_family);
+  if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", c->task_path, UINT32_MAX);
+  split_rows (task);
+  if (!task->n_split[SOL_SPLIT_TRAIN])
+    return sol_fail (SOL_ERR_USAGE, "task", "all %llu questions are held out: lower task.holdout (%g)", (unsigned long long) task->n_rows, c->task_holdout);
+  return SOL_OK;
+}
+
+/* ---- prompts */
+
+/* worked example k of the prompt: a question of the training split, another one than row */
+static uint64_t example_row (const sol_task_t *task, uint64_t index, uint32_t k, uint64_t row)
+{
+  const uint64_t n = task->n_split[SOL_SPLIT_TRAIN];
+  uint64_t i = sol_random_below (sol_random ((uint64_t) task->c->seed, index, SOL_RANDOM_PROMPT, 0, k), n);
+  if (task->row[SOL_SPLIT_TRAIN][i] == row) i = (i + 1) % n;
+  return task->row[SOL_SPLIT_TRAIN][i];
+}
+
+static int32_t shots (const sol_task_t *task) { return task->data || task->n_split[SOL_SPLIT_TRAIN] < 2 ? 0 : (int32_t) task->c->task_shots; }
+
+static void write_raw (const sol_task_t *task, uint64_t index, uint64_t row, sol_buffer_t *out)
+{
+  if (task->data) {
+    sol_buffer_printf (out, "%s%s", sol_dataset_row (task->data, (int64_t) row)->problem, task->c->task_suffix ? task->c->task_suffix : "");
+    return;
+  }
+  for (int32_t k = 0; k < shots (task); k++) {
+    const sum_t q = family_row (task->c->sums_family, example_row (task, index, (uint32_t) k, row));
+    sol_buffer_printf (out, "%s %s\n", q.raw, q.answer);
+  }
+  sol_buffer_printf (out, "%s", family_row (task->c->sums_family, row).raw);
+}
+
+static sol_status_t write_chat (const sol_task_t *task, uint64_t index, uint64_t row, sol_buffer_t *out)
+{
+  const int32_t n_shots = shots (task);
+  sol_message_t *m = sol_alloc (((size_t) n_shots * 2 + 2) * sizeof *m);
+  sum_t *q = sol_alloc (((size_t) n_shots + 1) * sizeof *q);
+  sol_buffer_t problem = { 0 };
+  int n = 0;
+  if (task->c->task_system && task->c->task_system[0]) m[n++] = (sol_message_t) { "system", task->c->task_system };
+  for (int32_t k = 0; k < n_shots; k++) {
+    q[k] = family_row (task->c->sums_family, example_row (task, index, (uint32_t) k, row));
+    m[n++] = (sol_message_t) { "user", q[k].asked };
+    m[n++] = (sol_message_t) { "assistant", q[k].answer };
+  }
+  if (task->data) write_raw (task, index, row, &problem);
+  else q[n_shots] = family_row (task->c->sums_family, row);
+  m[n++] = (sol_message_t) { "user", task->data ? problem.data : q[n_shots].asked };
+  sol_status_t st = sol_chat_render (task->chat, m, n, 1, out);
+  sol_buffer_free (&problem);
+  sol_free (q);
+  sol_free (m);
+  return st;
+}
+
+static const char *answer_of (const sol_task_t *task, uint64_t row, sum_t *q)
+{
+  if (task->data) return sol_dataset_row (task->data, (int64_t) row)->answer;
+  *q = family_row (task->c->sums_family, row);
+  return q->answer;
+}
+
+sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
+{
+  const uint64_t n = sol_task_count (task, split);
+  if (!n) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_rows);
+  const uint64_t i = sol_permute ((uint64_t) task->c->seed, index / n, n, index % n), row = split == SOL_SPLIT_ALL ? i : task->row[split][i];
+  sum_t q;
+  const char *answer = answer_of (task, row, &q), *why = NULL;
+  prompt->index = index;
+  prompt->id = row_id (task, row);
+  prompt->ids.n = 0;
+  sol_buffer_clear (&prompt->text);
+  sol_buffer_clear (&prompt->answer);
+  sol_buffer_add (&prompt->answer, answer, strlen (answer));
+  if (task->chat) SOL_TRY (write_chat (task, index, row, &prompt->text));
+  else write_raw (task, index, row, &prompt->text);
+  if (sol_tokenizer_encode (task->tokenizer, prompt->text.data, prompt->text.bytes, &prompt->ids, &why) != SOL_OK || !prompt->ids.n)
+    return sol_fail (SOL_ERR_FORMAT, "task", "the prompt of question %llu cannot be tokenized: %s", (unsigned long long) row, why ? why : "nothing is left of it");
+  return SOL_OK;
+}
+
+/* ---- grading */
+
+/* the response as text up to its first stop; a zero byte, which would hide what follows, becomes a space */
+static void response_text (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out)
+{
+  sol_tokenizer_decode (task->tokenizer, ids, n, 1, out);
+  if (!out->data) sol_buffer_add (out, "", 0);
+  for (size_t i = 0; i < out->bytes; i++)
+    if (!out->data[i]) out->data[i] = ' ';
+  for (int k = 0; k < task->n_stop; k++) {
+    char *end = out->bytes ? strstr (out->data, task->stop[k]) : NULL;
+    if (end) *end = 0, out->bytes = (size_t) (end - out->data);
+  }
+}
+
+void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade)
+{
+  sol_buffer_t text = { 0 }, found = { 0 };
+  response_text (task, ids, n, &text);
+  if (text.bytes && task->c->task == SOL_TASK_SUMS && !task->chat) { /* raw: the first line, all of it */
+    char *end = strchr (text.data, '\n');
+    if (end) *end = 0, text.bytes = (size_t) (end - text.data);
+    grade->correct = sol_answer_equal (text.data, prompt->answer.data);
+    grade->part[SOL_PART_FORMAT] = grade->correct || sol_answer_extract (text.data, text.bytes, &found) != 0;
+  } else if (text.bytes) {
+    grade->correct = sol_answer_check (text.data, prompt->answer.data, SOL_FORM_RESPONSE, &found);
+    grade->part[SOL_PART_FORMAT] = found.bytes > 0;
+  }
+  sol_buffer_free (&text);
+  sol_buffer_free (&found);
+}
+
+/* the answer and what ends it: the chat's end token; else the first stop; else the end-of-sequence token */
+sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response)
+{
+  sol_buffer_t text = { 0 };
+  const char *why = NULL, last = prompt->text.data[prompt->text.bytes - 1];
+  const int32_t end = task->chat ? sol_tokenizer_id (task->tokenizer, sol_chat_end (task->chat)) : task->n_stop ? -1 : sol_task_eos (task);
+  sol_buffer_printf (&text, "%s%s%s", task->chat || last == ' ' || last == '\n' ? "" : " ", prompt->answer.data, !task->chat && task->n_stop ? task->stop[0] : "");
+  sol_status_t st = sol_tokenizer_encode (task->tokenizer, text.data, text.bytes, response, &why);
+  sol_buffer_free (&text);
+  if (st != SOL_OK) return sol_fail (st, "task", "an answer cannot be tokenized: %s", why ? why : "unknown");
+  if (end >= 0) sol_ids_add (response, end);
+  else if (task->chat || !task->n_stop) return sol_fail (SOL_ERR_USAGE, "task", "the tokenizer has no token that ends a demonstration; give task.stop");
+  return SOL_OK;
+}
