@@ -174,18 +174,29 @@ static void response_text (const sol_task_t *task, const int32_t *ids, int32_t n
   }
 }
 
+/* Sums want the number written out: the verifier works sums out, and repeating the question would be right. */
+static int same_digits (const char *s, const char *answer)
+{
+  while (*s == ' ') s++;
+  size_t n = strlen (answer), rest = n;
+  if (strncmp (s, answer, n)) return 0;
+  while (s[rest] == ' ' || s[rest] == '.' || s[rest] == '\r') rest++;
+  return !s[rest];
+}
+
 void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade)
 {
   sol_buffer_t text = { 0 }, found = { 0 };
+  const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
-  if (text.bytes && task->c->task == SOL_TASK_SUMS && !task->chat) { /* raw: the first line, all of it */
-    char *end = strchr (text.data, '\n');
-    if (end) *end = 0, text.bytes = (size_t) (end - text.data);
-    grade->correct = sol_answer_equal (text.data, prompt->answer.data);
-    grade->part[SOL_PART_FORMAT] = grade->correct || sol_answer_extract (text.data, text.bytes, &found) != 0;
-  } else if (text.bytes) {
-    grade->correct = sol_answer_check (text.data, prompt->answer.data, SOL_FORM_RESPONSE, &found);
+  if (text.bytes && task->data) {
+    grade->correct = sol_answer_check (text.data, answer, SOL_FORM_RESPONSE, &found);
     grade->part[SOL_PART_FORMAT] = found.bytes > 0;
+  } else if (text.bytes) {
+    char *end = task->chat ? NULL : strchr (text.data, '\n'); /* raw: the first line, all of it */
+    if (end) *end = 0, text.bytes = (size_t) (end - text.data);
+    grade->part[SOL_PART_FORMAT] = sol_answer_extract (text.data, text.bytes, &found) != 0 && found.bytes;
+    grade->correct = same_digits (task->chat && found.bytes ? found.data : text.data, answer);
   }
   sol_buffer_free (&text);
   sol_buffer_free (&found);
@@ -195,7 +206,8 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
 sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response)
 {
   sol_buffer_t text = { 0 };
-  const char *why = NULL, last = prompt->text.data[prompt->text.bytes - 1];
+  const char *why = NULL;
+  const char last = prompt->text.data[prompt->text.bytes - 1];
   const int32_t end = task->chat ? sol_tokenizer_id (task->tokenizer, sol_chat_end (task->chat)) : task->n_stop ? -1 : sol_task_eos (task);
   sol_buffer_printf (&text, "%s%s%s", task->chat || last == ' ' || last == '\n' ? "" : " ", prompt->answer.data, !task->chat && task->n_stop ? task->stop[0] : "");
   sol_status_t st = sol_tokenizer_encode (task->tokenizer, text.data, text.bytes, response, &why);
