@@ -1,14 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-# SOL_PKG(VAR, MODULE, HEADER, DEBIAN-PACKAGE): a required library by pkg-config; sets VAR_CFLAGS, VAR_LIBS, VAR_VERSION
+# SOL_PKG(VAR, MODULE, HEADER, DEBIAN-PACKAGE): a required library by pkg-config; sets VAR_CFLAGS, VAR_LIBS, VAR_VERSION.
+# VAR_CFLAGS and VAR_LIBS given by the user win. (PKG_CHECK_MODULES would add two lines a library to configure --help.)
 AC_DEFUN([SOL_PKG], [
-  PKG_CHECK_MODULES([$1], [$2], [],
-    [AC_MSG_ERROR([$2 was not found by pkg-config: install $4, or set PKG_CONFIG_PATH, or $1_CFLAGS and $1_LIBS])])
-  $1_VERSION=`$PKG_CONFIG --modversion $2 2>/dev/null`
+  AC_MSG_CHECKING([for $2])
+  AS_IF([test "x$$1_LIBS" != x], [$1_VERSION=given],
+    [$PKG_CONFIG --exists $2], [
+      $1_CFLAGS=`$PKG_CONFIG --cflags $2`
+      $1_LIBS=`$PKG_CONFIG --libs $2`
+      $1_VERSION=`$PKG_CONFIG --modversion $2`],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([$2 was not found by pkg-config: install $4, or set PKG_CONFIG_PATH, or $1_CFLAGS and $1_LIBS])])
+  AC_MSG_RESULT([$$1_VERSION])
+  AC_SUBST([$1_CFLAGS])
+  AC_SUBST([$1_LIBS])
   AC_DEFINE_UNQUOTED([SOL_$1_VERSION], ["$$1_VERSION"], [version of $2 at configure time])
   m4_ifval([$3], [
     sol_save_CPPFLAGS=$CPPFLAGS; CPPFLAGS="$CPPFLAGS $$1_CFLAGS"
     AC_CHECK_HEADER([$3], [], [AC_MSG_ERROR([$3 was not found: install $4])])
     CPPFLAGS=$sol_save_CPPFLAGS])
+])
+
+# SOL_PYTHON: a Python with h5py and matplotlib for analysis/; the first python3 of PATH may not be Debian's
+AC_DEFUN([SOL_PYTHON], [
+  AC_ARG_VAR([PYTHON3], [Python with h5py and matplotlib, for analysis/])
+  AC_MSG_CHECKING([for a Python with h5py and matplotlib])
+  sol_python=
+  for sol_try in "$PYTHON3" python3 /usr/bin/python3; do
+    test -n "$sol_try" || continue
+    AS_IF(["$sol_try" -c 'import h5py, matplotlib, numpy' >/dev/null 2>&1], [sol_python=$sol_try; break])
+  done
+  AS_IF([test -z "$sol_python"], [PYTHON3=; sol_python_summary="not found (needed by analysis/ only)"], [PYTHON3=$sol_python; sol_python_summary=$sol_python])
+  AC_MSG_RESULT([$sol_python_summary])
+])
+
+# SOL_TESTS: the level of make check: smoke (make distcheck), check, full
+AC_DEFUN([SOL_TESTS], [
+  AC_ARG_WITH([tests], [AS_HELP_STRING([--with-tests=LEVEL], [what make check runs: smoke, check (default) or full])], [], [with_tests=check])
+  AS_CASE([$with_tests], [smoke | check | full], [], [AC_MSG_ERROR([--with-tests=$with_tests: expected smoke, check or full])])
+  AC_SUBST([TEST_LEVEL], [$with_tests])
 ])
 
 # SOL_WARNINGS: one set for gcc and clang; --enable-werror makes it an error (CI)

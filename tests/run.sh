@@ -1,16 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run.sh PROGRAM: run a test at every rank count that its source asks for on the first line,
+# run.sh TEST: run a test if its level is asked for; a script as it is, a program at every rank count that its source asks for on the first line,
 #   /* ranks: 1 3 5 */    through mpirun; without that line it runs alone, without mpirun
 # as one TAP stream. A run that dies, hangs or prints no plan is a failed point, never silence.
-prog=$1; src=$srcdir/${prog#./}.c; k=0
+prog=$1; base=${prog##*/}; base=${base%.sh}; k=0
+case $prog in *.sh) src=$prog ;; *) src=$srcdir/${prog#./}.c ;; esac
+case $SOLERA_TESTS in
+  smoke) case " $SMOKE " in *" $base "*) ;; *) echo "1..0 # SKIP not a smoke test"; exit 0 ;; esac ;;
+  full) ;;
+  *) if sed -n 1,3p "$src" | grep -q 'level: full'; then echo "1..0 # SKIP level full: make check-full"; exit 0; fi ;;
+esac
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/sol-test.XXXXXX") || exit 99
 trap 'rm -rf "$tmp"' 0
 TEST_TMPDIR=$tmp; export TEST_TMPDIR
+run () {
+  limit=$(sed -n '1,4s,.*timeout: \([0-9]*\).*,\1,p' "$src")
+  timeout -k 5 "${TEST_TIMEOUT:-${limit:-240}}" "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?
+}
 ranks=$(sed -n '1s,^/\* ranks: \([0-9 ]*\)\*/.*,\1,p' "$src")
 for n in ${ranks:-0}; do
-  if [ "$n" -eq 0 ]; then timeout -k 5 "${TEST_TIMEOUT:-240}" "$prog" >"$tmp/out" 2>"$tmp/err"; rc=$?
-  else timeout -k 5 "${TEST_TIMEOUT:-240}" "$MPIRUN" -np "$n" "$prog" >"$tmp/out" 2>"$tmp/err"; rc=$?; fi
+  case $prog in
+    *.sh) run sh "$prog" ;;
+    *) if [ "$n" -eq 0 ]; then run "$prog"; else run "$MPIRUN" -np "$n" "$prog"; fi ;;
+  esac
   if grep -q '^1\.\.0' "$tmp/out"; then k=$((k+1)); echo "ok $k # SKIP $(sed -n 's/^1\.\.0 *# *SKIP *//p' "$tmp/out")"; continue; fi
   [ "$n" -eq 0 ] && tag= || tag="n=$n "
   while IFS= read -r line; do
