@@ -9,6 +9,8 @@
 
 /* in the order in which help lists them */
 #define SOL_COMMANDS(X)                                                                                                                       \
+  X (tokenize)                                                                                                                               \
+  X (verify)                                                                                                                                 \
   X (help)
 
 /* options, one table for all commands: symbol, text, argument (NULL: none), doc */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter.h"
+#include "solera/command.h"
+#include "solera/json.h"
+#include "solera/verify.h"
+#include <cjson/cJSON.h>
+#include <string.h>
+
+extern const sol_command_t sol_command_verify;
+
+typedef struct { sol_buffer_t prediction, gold, extracted; } verify_t;
+
+/* a string member, as text that a zero byte does not end */
+static int text_member (const struct cJSON *row, const char *key, sol_buffer_t *text)
+{
+  if (!sol_json_text (row, key, text)) return 0;
+  if (!text->data) sol_buffer_printf (text, "%s", "");
+  for (size_t i = 0; i < text->bytes; i++)
+    if (!text->data[i]) text->data[i] = ' ';
+  return 1;
+}
+
+static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why)
+{
+  verify_t *v = ctx;
+  const char *form = sol_json_string (row, "form"), *missing = NULL;
+  if (!text_member (row, "prediction", &v->prediction)) missing = "prediction";
+  else if (!text_member (row, "gold", &v->gold)) missing = "gold";
+  if (missing || !form || (strcmp (form, "answer") && strcmp (form, "response"))) {
+    if (missing) snprintf (why, SOL_FILTER_WHY, "expected a string \"%s\"", missing);
+    else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\" or \"response\"");
+    return SOL_ERR_FORMAT;
+  }
+  sol_buffer_clear (&v->extracted);
+  int equal = sol_answer_check (v->prediction.data ? v->prediction.data : "", v->gold.data ? v->gold.data : "", form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE, &v->extracted);
+  sol_buffer_printf (out, "{\"equal\":%s,\"extracted\":", equal ? "true" : "false");
+  if (v->extracted.bytes) sol_buffer_json (out, v->extracted.data, v->extracted.bytes);
+  else sol_buffer_printf (out, "null");
+  sol_buffer_printf (out, "}");
+  return SOL_OK;
+}
+
+static int run (int argc, char **argv)
+{
+  sol_options_t o;
+  verify_t v = { 0 };
+  long bad = 0;
+  sol_status_t st = sol_options_parse (&sol_command_verify, argc, argv, &o);
+  if (st == SOL_OK) st = sol_filter_run (stdin, stdout, verify_row, &v, &bad);
+  sol_buffer_free (&v.prediction);
+  sol_buffer_free (&v.gold);
+  sol_buffer_free (&v.extracted);
+  sol_options_free (&o);
+  return st == SOL_OK && bad ? 1 : sol_exit_code (st);
+}
+
+const sol_command_t sol_command_verify = {
+  .name = "verify",
+  .line = "is an answer right?",
+  .usage = "<rows >rows",
+  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\"} gives {\"equal\": true | false, \"extracted\": ...}. "
+           "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number. "
+           "Numbers are compared by their exact value, everything else by its text; a doubtful case is not equal.\n\n"
+           "One row out for every row in. A bad row gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
+  .run = run
+};

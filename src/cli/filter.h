@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* filter.h: the loop of the JSON-lines filters: one row out for every line in, in order. A bad line gives {"error": why} in its place, and the others go on. */
+#ifndef SOL_FILTER_H
+#define SOL_FILTER_H
+#include "solera/buffer.h"
+#include "solera/status.h"
+#include <stdio.h>
+
+#define SOL_FILTER_WHY 256
+struct cJSON;
+/* Writes the row for one object into out (empty before; without line end). SOL_ERR_FORMAT or SOL_ERR_USAGE: why (room SOL_FILTER_WHY, empty before) says what is wrong with the row;
+ * any other error ends the filter. */
+typedef sol_status_t (*sol_filter_fn_t) (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why);
+/* *bad_p: rows that gave an error; the exit status is then 1. Each row is flushed, so that a program may ask and wait for the answer. */
+sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p);
+#endif
