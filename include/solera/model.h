@@ -67,8 +67,9 @@ void sol_model_round (const float *block, int64_t n, sol_dtype_t dtype, void *ou
 
 /* ---- training passes over packed tokens */
 /* All arrays on the host, owned by the caller until the pass has returned. Token t has id ids[t], absolute position pos[t]; spans (ops.h) say who sees whom.
- * Head rows: row i reads the hidden state of token rows[i] and predicts targets[i]. rows are distinct unless share is noted: one hidden row may serve several
- * head rows (the last prompt token of a group predicts the first token of all G responses); duplicates are adjacent-free and allowed. */
+ * Head rows: row i reads the hidden state of token rows[i] and predicts targets[i]. One token row may serve several
+ * head rows (the last prompt token of a group predicts the first token of all G responses). The rows of one sequence, or of one shared prompt and its responses, belong
+ * into one batch; which others are beside it changes no bit of the results (host backends). */
 typedef struct {
   int32_t n_tokens, n_spans, n_rows;
   const int32_t *ids, *pos;
@@ -81,11 +82,13 @@ typedef struct sol_pass sol_pass_t;
 size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward);
 sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward, sol_pass_t **pass_p);
 void sol_pass_destroy (sol_pass_t *pass);
-/* lp, entropy (nats) of the tempered distribution for each head row, raw_lp at temperature 1 (NULL: not wanted). Activations stay in pass for a backward. */
+/* lp, entropy (nats) of the tempered distribution for each head row, raw_lp at temperature 1 (NULL: not wanted). Activations stay in pass for a backward.
+ * SOL_ERR_FORMAT: an id outside the vocabulary; SOL_ERR_LIMIT: a position outside the context. More tokens, rows or spans than the pass was made for: assertion. */
 sol_status_t sol_pass_forward (sol_pass_t *pass, const sol_batch_t *batch, float temperature, float *lp, float *entropy, float *raw_lp);
 /* logits (V floats) after the head row i of the last forward; for tests and tools */
 sol_status_t sol_pass_logits (sol_pass_t *pass, int32_t row, float *logits);
-/* gradients of sum_i (c_lp[i] * lp_i + c_entropy[i] * entropy_i) are ADDED to grad (host-visible or backend memory, sol_grad_elements floats). The batch must be that of the last
+/* gradients of sum_i (c_lp[i] * lp_i + c_entropy[i] * entropy_i) are ADDED to grad (backend memory, which is any host memory on a host backend;
+ * sol_grad_elements floats). The batch must be that of the last
  * forward of this pass. Sums over tokens continue the present values as one chain in token order. c_entropy NULL: zeros. beat: called once a layer, may be NULL. */
 sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*beat) (void));
 /* table elements, plus V*C for a tied model: the head's part of a tied embedding is its own chain behind the block until folded */
@@ -93,6 +96,7 @@ int64_t sol_grad_elements (const sol_model_t *model);
 /* adds the head's part to the embedding's (tied; else nothing) and zeroes it */
 void sol_grad_fold (const sol_model_t *model, float *grad);
 
-/* ---- host-side optimizer over a flat run of elements [first, first + n) of the canonical block; decay per weight row. grad, w, m, v point at element `first`. */
+/* ---- host-side optimizer over a flat run of elements [first, first + n) of the canonical block; decay per weight row. grad, w, m, v point at element `first`.
+ * Host memory: the model's backend must be a host backend (SOL_CAP_HOST). Cutting the block into other runs changes no bit. */
 void sol_adamw_step (const sol_model_t *model, sol_adamw_t hyper, int64_t first, int64_t n, const float *grad, float *w, float *m, float *v);
 #endif

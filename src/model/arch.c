@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config.json of a Hugging Face folder, in both styles. A key that would change the mathematics in a way that is not built here is an error that names it;
- * keys that only training frameworks read are passed over. Absent keys have the value that transformers gives them. */
+/* config.json of a Hugging Face folder, in both styles. A key that would change the mathematics in a way that is not built here is an error
+ * that names it; keys that only training frameworks read are passed over. Absent keys have the value that transformers gives them. */
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -80,7 +80,8 @@ static sol_status_t positive (const file_t *f, const cJSON *object, const char *
     *x_p = absent;
     return SOL_OK;
   }
-  if (!v || !cJSON_IsNumber (v) || !(v->valuedouble > 0) || !isfinite (v->valuedouble)) return wrong (f, SOL_ERR_FORMAT, key, "a number over 0", v);
+  if (!v || !cJSON_IsNumber (v) || !(v->valuedouble > 0) || !isfinite (v->valuedouble))
+    return wrong (f, SOL_ERR_FORMAT, key, "a number over 0", v);
   *x_p = v->valuedouble;
   return SOL_OK;
 }
@@ -109,26 +110,33 @@ static sol_status_t refuse_unsupported (const file_t *f, const char *family)
   if (strcmp (family, "qwen2")) SOL_TRY (must_not (f, "attention_bias")); /* Qwen2 has its q, k, v bias whatever this says */
   SOL_TRY (must_not (f, "mlp_bias"));
   SOL_TRY (flag (f, "use_sliding_window", &window));
-  if (window) return wrong (f, SOL_ERR_UNSUPPORTED, "use_sliding_window", "false (every layer sees everything)", key_of (f->root, "use_sliding_window"));
-  if (!strcmp (family, "llama") && (v = key_of (f->root, "sliding_window"))) return wrong (f, SOL_ERR_UNSUPPORTED, "sliding_window", "null", v);
+  if (window)
+    return wrong (f, SOL_ERR_UNSUPPORTED, "use_sliding_window", "false (every layer sees everything)",
+                  key_of (f->root, "use_sliding_window"));
+  if (!strcmp (family, "llama") && (v = key_of (f->root, "sliding_window")))
+    return wrong (f, SOL_ERR_UNSUPPORTED, "sliding_window", "null", v);
   if ((v = key_of (f->root, "layer_types"))) {
     if (!cJSON_IsArray (v)) return wrong (f, SOL_ERR_FORMAT, "layer_types", "a list", v);
-    cJSON_ArrayForEach (t, v) if (!cJSON_IsString (t) || strcmp (t->valuestring, "full_attention"))
-      return wrong (f, SOL_ERR_UNSUPPORTED, "layer_types", "\"full_attention\" for each layer", t);
+    cJSON_ArrayForEach (t, v)
+      if (!cJSON_IsString (t) || strcmp (t->valuestring, "full_attention"))
+        return wrong (f, SOL_ERR_UNSUPPORTED, "layer_types", "\"full_attention\" for each layer", t);
   }
   v = key_of (f->root, "partial_rotary_factor");
   if (v && !(cJSON_IsNumber (v) && v->valuedouble == 1)) return wrong (f, SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "1", v);
-  if ((v = key_of (f->root, "quantization_config"))) return wrong (f, SOL_ERR_UNSUPPORTED, "quantization_config", "no quantized weights", v);
+  if ((v = key_of (f->root, "quantization_config")))
+    return wrong (f, SOL_ERR_UNSUPPORTED, "quantization_config", "no quantized weights", v);
   return SOL_OK;
 }
 
 static sol_status_t load_family (const file_t *f, sol_arch_t *a)
 {
-  static const char *const name[3][2] = { { "llama", "LlamaForCausalLM" }, { "qwen2", "Qwen2ForCausalLM" }, { "qwen3", "Qwen3ForCausalLM" } };
+  static const char *const name[3][2]
+      = { { "llama", "LlamaForCausalLM" }, { "qwen2", "Qwen2ForCausalLM" }, { "qwen3", "Qwen3ForCausalLM" } };
   const cJSON *v = key_of (f->root, "model_type"), *list = key_of (f->root, "architectures"), *first = cJSON_GetArrayItem (list, 0);
   for (int i = 0; i < 3; i++) {
     if (!v || !cJSON_IsString (v) || strcmp (v->valuestring, name[i][0])) continue;
-    if (list && (!cJSON_IsString (first) || strcmp (first->valuestring, name[i][1]))) return wrong (f, SOL_ERR_UNSUPPORTED, "architectures", name[i][1], list);
+    if (list && (!cJSON_IsString (first) || strcmp (first->valuestring, name[i][1])))
+      return wrong (f, SOL_ERR_UNSUPPORTED, "architectures", name[i][1], list);
     snprintf (a->family, sizeof a->family, "%s", name[i][0]);
     a->qkv_bias = i == 1;
     a->qk_norm = i == 2;
@@ -158,7 +166,8 @@ static sol_status_t load_rope (const file_t *f, sol_arch_t *a)
   SOL_TRY (positive (f, p, "low_freq_factor", 0, &a->rope_low));
   SOL_TRY (positive (f, p, "high_freq_factor", 0, &a->rope_high));
   SOL_TRY (positive (f, p, "original_max_position_embeddings", 0, &a->rope_original));
-  if (!(a->rope_high > a->rope_low)) return wrong (f, SOL_ERR_FORMAT, "high_freq_factor", "more than low_freq_factor", key_of (p, "high_freq_factor"));
+  if (!(a->rope_high > a->rope_low))
+    return wrong (f, SOL_ERR_FORMAT, "high_freq_factor", "more than low_freq_factor", key_of (p, "high_freq_factor"));
   return SOL_OK;
 }
 
@@ -168,9 +177,12 @@ static sol_status_t load_dtype (const file_t *f, sol_arch_t *a)
   const cJSON *v = key_of (f->root, key);
   const char *s = v && cJSON_IsString (v) ? v->valuestring : "";
   if (!strncmp (s, "torch.", 6)) s += 6;
-  if (!v || !strcmp (s, "float32") || !strcmp (s, "float16")) a->dtype = SOL_F32;
-  else if (!strcmp (s, "bfloat16")) a->dtype = SOL_BF16;
-  else return wrong (f, SOL_ERR_UNSUPPORTED, key, "\"float32\", \"bfloat16\" or \"float16\"", v);
+  if (!v || !strcmp (s, "float32") || !strcmp (s, "float16"))
+    a->dtype = SOL_F32;
+  else if (!strcmp (s, "bfloat16"))
+    a->dtype = SOL_BF16;
+  else
+    return wrong (f, SOL_ERR_UNSUPPORTED, key, "\"float32\", \"bfloat16\" or \"float16\"", v);
   return SOL_OK;
 }
 
@@ -185,11 +197,15 @@ static sol_status_t load_sizes (const file_t *f, sol_arch_t *a)
   SOL_TRY (whole (f, "vocab_size", 0, &a->vocab));
   SOL_TRY (whole (f, "max_position_embeddings", 0, &a->context));
   if (a->layers > 4096) return wrong (f, SOL_ERR_LIMIT, "num_hidden_layers", "at most 4096", key_of (f->root, "num_hidden_layers"));
-  if (a->heads % a->kv_heads) return wrong (f, SOL_ERR_FORMAT, "num_key_value_heads", "a divisor of num_attention_heads", key_of (f->root, "num_key_value_heads"));
-  if (!key_of (f->root, "head_dim") && a->width % a->heads) return wrong (f, SOL_ERR_FORMAT, "hidden_size", "a multiple of num_attention_heads", key_of (f->root, "hidden_size"));
+  if (a->heads % a->kv_heads)
+    return wrong (f, SOL_ERR_FORMAT, "num_key_value_heads", "a divisor of num_attention_heads", key_of (f->root, "num_key_value_heads"));
+  if (!key_of (f->root, "head_dim") && a->width % a->heads)
+    return wrong (f, SOL_ERR_FORMAT, "hidden_size", "a multiple of num_attention_heads", key_of (f->root, "hidden_size"));
   SOL_TRY (whole (f, "head_dim", a->width / a->heads, &a->head_size));
-  if (a->head_size % 2 || a->head_size > 1024) return wrong (f, SOL_ERR_UNSUPPORTED, "head_dim", "an even number up to 1024", key_of (f->root, "head_dim"));
-  if ((int64_t) a->heads * a->head_size > SIZE_MOST) return wrong (f, SOL_ERR_LIMIT, "num_attention_heads", "heads x head size up to 16777216", key_of (f->root, "num_attention_heads"));
+  if (a->head_size % 2 || a->head_size > 1024)
+    return wrong (f, SOL_ERR_UNSUPPORTED, "head_dim", "an even number up to 1024", key_of (f->root, "head_dim"));
+  if ((int64_t) a->heads * a->head_size > SIZE_MOST)
+    return wrong (f, SOL_ERR_LIMIT, "num_attention_heads", "heads x head size up to 16777216", key_of (f->root, "num_attention_heads"));
   SOL_TRY (positive (f, f->root, "rms_norm_eps", 1e-6, &eps));
   a->norm_eps = (float) eps;
   return flag (f, "tie_word_embeddings", &a->tied);

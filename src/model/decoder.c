@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The books of continuous batching: groups queue in the order of put; a free place takes the next response of the first group that still has some; a prompt is
- * prefilled when its first response starts and leaves the cache with its last. No result depends on any of this: only when things are computed does. */
+/* The books of continuous batching: groups queue in the order of put; a free place takes the next response of the first group that still
+ * has some; a prompt is prefilled when its first response starts and leaves the cache with its last. No result depends on any of this: only
+ * when things are computed does. */
 #include "decoder_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -11,11 +12,14 @@
 static sol_status_t size_up (sol_decoder_t *d)
 {
   const sol_decoder_params_t *p = &d->p;
-  /* Prompts of full length for a quarter of the places at once; shorter ones, and responses that share one, need less. A prompt that finds no room waits. */
+  /* Prompts of full length for a quarter of the places at once; shorter ones, and responses that share one, need less. A prompt that finds
+   * no room waits. */
   const int64_t prompts = p->slots < 4 ? p->slots : p->slots / 4 < 4 ? 4 : p->slots / 4, own = p->max_new > 1 ? p->max_new - 1 : 1;
-  const int64_t cache = prompts * p->max_prompt + p->slots * own, rows = p->max_prompt + (int64_t) p->slots > own ? p->max_prompt + (int64_t) p->slots : own;
+  const int64_t cache = prompts * p->max_prompt + p->slots * own,
+                rows = p->max_prompt + (int64_t) p->slots > own ? p->max_prompt + (int64_t) p->slots : own;
   if (cache > INT32_MAX || rows > INT32_MAX)
-    return sol_fail (SOL_ERR_LIMIT, "decoder", "%d places of %d prompt and %d new tokens: expected at most 2^31 rows of keys, found %lld", p->slots, p->max_prompt, p->max_new, (long long) cache);
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "%d places of %d prompt and %d new tokens: expected at most 2^31 rows of keys, found %lld",
+                     p->slots, p->max_prompt, p->max_new, (long long) cache);
   d->prompt_rows = (int32_t) (prompts * p->max_prompt);
   d->own_rows = (int32_t) own; /* the last token of a response is never a key */
   d->max_rows = (int32_t) rows;
@@ -48,7 +52,8 @@ static void take_host (sol_decoder_t *d)
   d->live = sol_alloc (S * sizeof *d->live);
   d->place = sol_alloc (S * sizeof *d->place);
   d->free_hidden = sol_alloc (S * sizeof (int32_t));
-  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row }, **places[] = { &d->host_from, &d->host_place, &d->host_like, &d->host_chosen };
+  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row },
+          **places[] = { &d->host_from, &d->host_place, &d->host_like, &d->host_chosen };
   for (int i = 0; i < 3; i++) *tokens[i] = sol_alloc (T * sizeof (int32_t));
   for (int i = 0; i < 4; i++) *places[i] = sol_alloc (S * sizeof (int32_t));
   d->rows.spans = sol_alloc ((size_t) d->max_spans * sizeof (sol_span_t));
@@ -94,8 +99,17 @@ void sol_decoder_destroy (sol_decoder_t *d)
   for (int32_t i = 0; i < d->n_spare; i++) group_free (d->spare[i]);
   group_free (d->taken);
   if (d->arena.base) sol_arena_destroy (d->m->backend, &d->arena);
-  void *all[] = { d->K, d->V, d->list, d->spare, d->live, d->place, d->free_hidden, d->rows.ids, d->rows.pos, d->rows.cache_row, d->rows.spans, d->rows.want, d->rows.into,
-                  d->host_from, d->host_place, d->host_like, d->host_chosen, d->host_u, d->host_lp, d->host_entropy, d->host_raw, d };
+  void *all[] = { d->K,           d->V,
+                  d->list,        d->spare,
+                  d->live,        d->place,
+                  d->free_hidden, d->rows.ids,
+                  d->rows.pos,    d->rows.cache_row,
+                  d->rows.spans,  d->rows.want,
+                  d->rows.into,   d->host_from,
+                  d->host_place,  d->host_like,
+                  d->host_chosen, d->host_u,
+                  d->host_lp,     d->host_entropy,
+                  d->host_raw,    d };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -147,17 +161,23 @@ static sol_decoding_t *group_new (sol_decoder_t *d, int32_t n_prompt, int32_t n_
 static sol_status_t check_put (const sol_decoder_t *d, const int32_t *prompt, int32_t n_prompt, int32_t n_samples, int32_t max_new)
 {
   const sol_arch_t *c = &d->m->arch;
-  if (n_prompt < 1 || n_prompt > d->p.max_prompt) return sol_fail (SOL_ERR_LIMIT, "decoder", "prompt: expected 1 to %d tokens, found %d", d->p.max_prompt, n_prompt);
-  if (n_samples < 1 || n_samples > SAMPLES_MOST) return sol_fail (SOL_ERR_LIMIT, "decoder", "responses of a prompt: expected 1 to %d, found %d", SAMPLES_MOST, n_samples);
-  if (max_new < 1 || max_new > d->p.max_new) return sol_fail (SOL_ERR_LIMIT, "decoder", "tokens of a response: expected 1 to %d, found %d", d->p.max_new, max_new);
+  if (n_prompt < 1 || n_prompt > d->p.max_prompt)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "prompt: expected 1 to %d tokens, found %d", d->p.max_prompt, n_prompt);
+  if (n_samples < 1 || n_samples > SAMPLES_MOST)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "responses of a prompt: expected 1 to %d, found %d", SAMPLES_MOST, n_samples);
+  if (max_new < 1 || max_new > d->p.max_new)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "tokens of a response: expected 1 to %d, found %d", d->p.max_new, max_new);
   if (n_prompt + (int64_t) max_new > c->context)
-    return sol_fail (SOL_ERR_LIMIT, "decoder", "a prompt of %d tokens and %d new ones: expected at most %d together, the model's context", n_prompt, max_new, c->context);
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "a prompt of %d tokens and %d new ones: expected at most %d together, the model's context",
+                     n_prompt, max_new, c->context);
   for (int32_t i = 0; i < n_prompt; i++)
-    if (prompt[i] < 0 || prompt[i] >= c->vocab) return sol_fail (SOL_ERR_FORMAT, "decoder", "prompt token %d: expected an id under %d, found %d", i, c->vocab, prompt[i]);
+    if (prompt[i] < 0 || prompt[i] >= c->vocab)
+      return sol_fail (SOL_ERR_FORMAT, "decoder", "prompt token %d: expected an id under %d, found %d", i, c->vocab, prompt[i]);
   return SOL_OK;
 }
 
-sol_status_t sol_decoder_put (sol_decoder_t *d, uint64_t group, uint64_t tag, const int32_t *prompt, int32_t n_prompt, int32_t n_samples, int32_t max_new)
+sol_status_t sol_decoder_put (sol_decoder_t *d, uint64_t group, uint64_t tag, const int32_t *prompt, int32_t n_prompt, int32_t n_samples,
+                              int32_t max_new)
 {
   sol_decoding_t *g;
   SOL_TRY (check_put (d, prompt, n_prompt, n_samples, max_new));
@@ -182,8 +202,19 @@ sol_status_t sol_decoder_take (sol_decoder_t *d, sol_group_out_t *o)
     memmove (d->list + i, d->list + i + 1, (size_t) (d->n_list - i - 1) * sizeof *d->list);
     d->n_list--;
     d->taken = g;
-    *o = (sol_group_out_t){ .group = g->group, .tag = g->tag, .n_prompt = g->n_prompt, .n_samples = g->n_samples, .prompt = g->prompt, .len = g->len, .finish = g->finish,
-                            .stride = g->max_new, .ids = g->ids, .lp = g->lp, .raw_lp = g->raw_lp, .entropy = g->entropy, .version = g->version };
+    *o = (sol_group_out_t){ .group = g->group,
+                            .tag = g->tag,
+                            .n_prompt = g->n_prompt,
+                            .n_samples = g->n_samples,
+                            .prompt = g->prompt,
+                            .len = g->len,
+                            .finish = g->finish,
+                            .stride = g->max_new,
+                            .ids = g->ids,
+                            .lp = g->lp,
+                            .raw_lp = g->raw_lp,
+                            .entropy = g->entropy,
+                            .version = g->version };
     return SOL_OK;
   }
   return SOL_AGAIN;
@@ -221,7 +252,10 @@ static void leave_prompt (sol_decoder_t *d, sol_decoding_t *g)
   g->hidden = -1;
 }
 
-static sol_status_t add_prompt (sol_decoder_t *d, const sol_decoding_t *g) { return sol_decoder_add (d, g->prompt, g->n_prompt, 0, g->row, 0, 0, g->hidden); }
+static sol_status_t add_prompt (sol_decoder_t *d, const sol_decoding_t *g)
+{
+  return sol_decoder_add (d, g->prompt, g->n_prompt, 0, g->row, 0, 0, g->hidden);
+}
 
 /* free places take the next responses, in order */
 static sol_status_t fill (sol_decoder_t *d)
@@ -301,7 +335,9 @@ sol_status_t sol_decoder_step (sol_decoder_t *d)
   for (int32_t i = 0; i < d->p.slots; i++) {
     const sol_place_t *s = &d->place[i];
     const sol_decoding_t *g = s->g;
-    if (g) SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new + s->n - 1, 1, g->n_prompt + s->n - 1, own_row (d, i) + s->n - 1, g->row, g->n_prompt, i));
+    if (g)
+      SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new + s->n - 1, 1, g->n_prompt + s->n - 1,
+                                own_row (d, i) + s->n - 1, g->row, g->n_prompt, i));
   }
   SOL_TRY (fill (d));
   SOL_TRY (sol_decoder_flush (d));
@@ -328,7 +364,9 @@ sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompu
   for (int32_t i = 0; i < d->p.slots; i++) { /* the last token is not a key yet: the next step brings it */
     const sol_place_t *s = &d->place[i];
     const sol_decoding_t *g = s->g;
-    if (g && s->n > 1) SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new, s->n - 1, g->n_prompt, own_row (d, i), g->row, g->n_prompt, -1));
+    if (g && s->n > 1)
+      SOL_TRY (
+          sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new, s->n - 1, g->n_prompt, own_row (d, i), g->row, g->n_prompt, -1));
   }
   return sol_decoder_flush (d);
 }

@@ -28,7 +28,7 @@ typedef struct {
   int32_t n, n_spans, n_want;
   int32_t *ids, *pos, *cache_row; /* [max_rows] */
   sol_span_t *spans;
-  int32_t *want, *into;           /* rows whose last hidden state is kept, and where in `hidden`; [2 * slots] */
+  int32_t *want, *into; /* rows whose last hidden state is kept, and where in `hidden`; [2 * slots] */
 } sol_rows_t;
 
 struct sol_decoder {
@@ -38,7 +38,7 @@ struct sol_decoder {
   /* groups in the order of put; those of list[0 .. n_list) are unfinished or not yet taken */
   sol_decoding_t **list, **spare, *taken;
   int32_t n_list, n_spare, list_room, running, waiting;
-  sol_place_t *place;             /* [slots] */
+  sol_place_t *place; /* [slots] */
   /* the cache: prompts in rows [0, prompt_rows), then own_rows for each place. live: groups whose prompt is in the cache, by row. */
   int32_t prompt_rows, own_rows, n_live, n_free_hidden, *free_hidden;
   sol_decoding_t **live;
@@ -47,10 +47,10 @@ struct sol_decoder {
   float inv_temp;
   /* backend memory */
   sol_arena_t arena;
-  sol_acts_t acts;                /* [max_rows], shared by all layers */
-  sol_tensor_t *K, *V;            /* [layers]: [cache rows, Hkv*D] */
+  sol_acts_t acts;     /* [max_rows], shared by all layers */
+  sol_tensor_t *K, *V; /* [layers]: [cache rows, Hkv*D] */
   sol_tensor_t ids, pos, cache_row, spans, want, into, h, s, wanted;
-  sol_tensor_t hidden;            /* [2 * slots, C]: of places, then of prompts */
+  sol_tensor_t hidden; /* [2 * slots, C]: of places, then of prompts */
   sol_tensor_t head_from, head_x, head_h, head_inv, logits, partial, one, scratch, u, chosen, lp, entropy, raw_lp;
   /* host side of a step, [slots] */
   int32_t *host_from, *host_place, *host_like, *host_chosen;
@@ -59,11 +59,13 @@ struct sol_decoder {
 };
 
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *arena);
-/* appends a run of one sequence: tokens at pos0.. whose keys go to cache rows from cache_row on, behind a shared prompt of n_a rows at a_row. want: row of `hidden` for the last
- * token's state, or -1. Runs what is gathered when it does not fit beside it. */
-sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a, int32_t want);
+/* appends a run of one sequence: tokens at pos0.. whose keys go to cache rows from cache_row on, behind a shared prompt of n_a rows at
+ * a_row. want: row of `hidden` for the last token's state, or -1. Runs what is gathered when it does not fit beside it. */
+sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a,
+                              int32_t want);
 /* runs what is gathered through the layers */
 sol_status_t sol_decoder_flush (sol_decoder_t *d);
-/* chooses a token for each of n rows: rows [0, distinct) read hidden row host_from[i]; row i >= distinct has the logits of row host_like[i]; host_u, results in host_* */
+/* chooses a token for each of n rows: rows [0, distinct) read hidden row host_from[i]; row i >= distinct has the logits of row
+ * host_like[i]; host_u, results in host_* */
 sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct);
 #endif

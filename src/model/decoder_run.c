@@ -7,7 +7,8 @@
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
 {
   const sol_arch_t *c = &d->m->arch;
-  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->prompt_rows + S * d->own_rows, kv = (int64_t) c->kv_heads * c->head_size;
+  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->prompt_rows + S * d->own_rows,
+                kv = (int64_t) c->kv_heads * c->head_size;
   sol_acts_take (d->m, a, T, 0, &d->acts);
   for (int l = 0; l < c->layers; l++) {
     d->K[l] = sol_arena_tensor (a, SOL_F32, cache, kv);
@@ -35,7 +36,8 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   d->logits = sol_arena_tensor (a, SOL_F32, S, c->vocab);
 }
 
-sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a, int32_t want)
+sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a,
+                              int32_t want)
 {
   sol_rows_t *r = &d->rows;
   SOL_ASSERT (n > 0 && n <= d->max_rows);
@@ -55,7 +57,10 @@ sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, i
   return SOL_OK;
 }
 
-static void put_i32 (sol_decoder_t *d, sol_tensor_t to, const int32_t *from, int64_t n) { d->m->ops->put (d->m->queue, to.at, from, (size_t) n * sizeof *from); }
+static void put_i32 (sol_decoder_t *d, sol_tensor_t to, const int32_t *from, int64_t n)
+{
+  d->m->ops->put (d->m->queue, to.at, from, (size_t) n * sizeof *from);
+}
 
 sol_status_t sol_decoder_flush (sol_decoder_t *d)
 {
@@ -64,7 +69,14 @@ sol_status_t sol_decoder_flush (sol_decoder_t *d)
   sol_rows_t *r = &d->rows;
   const int64_t n = r->n, w = r->n_want;
   const sol_tensor_t rows = sol_first (d->cache_row, n), x = sol_tensor_rows (d->acts.x, 0, n);
-  const sol_run_t run = { .model = m, .n = n, .pos = sol_first (d->pos, n), .spans = sol_tensor_rows (d->spans, 0, r->n_spans), .host_spans = r->spans, .n_spans = r->n_spans, .h = d->h, .s = d->s };
+  const sol_run_t run = { .model = m,
+                          .n = n,
+                          .pos = sol_first (d->pos, n),
+                          .spans = sol_tensor_rows (d->spans, 0, r->n_spans),
+                          .host_spans = r->spans,
+                          .n_spans = r->n_spans,
+                          .h = d->h,
+                          .s = d->s };
   if (n == 0) return SOL_OK;
   put_i32 (d, d->ids, r->ids, n);
   put_i32 (d, d->pos, r->pos, n);
@@ -96,7 +108,8 @@ static void copy_rows (sol_decoder_t *d, int32_t n, int32_t distinct)
     const int32_t like = d->host_like[i];
     ops->copy (d->m->queue, sol_tensor_rows (d->logits, i, 1).at, sol_tensor_rows (d->logits, like, 1).at, bytes);
     ops->copy (d->m->queue, sol_tensor_rows (d->partial, i, 1).at, sol_tensor_rows (d->partial, like, 1).at, 4 * sizeof (float));
-    ops->copy (d->m->queue, sol_tensor_rows (d->head_h, i, 1).at, sol_tensor_rows (d->head_h, like, 1).at, (size_t) d->head_h.cols * sizeof (float));
+    ops->copy (d->m->queue, sol_tensor_rows (d->head_h, i, 1).at, sol_tensor_rows (d->head_h, like, 1).at,
+               (size_t) d->head_h.cols * sizeof (float));
   }
 }
 
@@ -105,15 +118,16 @@ sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
   const sol_model_t *m = d->m;
   const sol_ops_t *ops = m->ops;
   sol_queue_t *q = m->queue;
-  const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, n), logits = sol_tensor_rows (d->logits, 0, n),
-                     partial = sol_tensor_rows (d->partial, 0, n), one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n),
+  const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, n),
+                     logits = sol_tensor_rows (d->logits, 0, n), partial = sol_tensor_rows (d->partial, 0, n),
+                     one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n),
                      lp = sol_first (d->lp, n), entropy = sol_first (d->entropy, n), raw = sol_first (d->raw_lp, n);
   put_i32 (d, d->head_from, d->host_from, distinct);
   ops->put (q, d->u.at, d->host_u, (size_t) n * sizeof *d->host_u);
   ops->gather (q, d->hidden, sol_first (d->head_from, distinct), x);
   ops->rmsnorm (q, x, m->norm, m->arch.norm_eps, sol_tensor_rows (h, 0, distinct), sol_first (d->head_inv, distinct));
-  ops->head_partial (q, sol_tensor_rows (h, 0, distinct), &m->head, sol_no_tensor, d->inv_temp, sol_tensor_rows (scratch, 0, distinct), sol_tensor_rows (logits, 0, distinct),
-                     sol_tensor_rows (partial, 0, distinct));
+  ops->head_partial (q, sol_tensor_rows (h, 0, distinct), &m->head, sol_no_tensor, d->inv_temp, sol_tensor_rows (scratch, 0, distinct),
+                     sol_tensor_rows (logits, 0, distinct), sol_tensor_rows (partial, 0, distinct));
   copy_rows (d, n, distinct);
   ops->sample (q, logits, partial, sol_first (d->u, n), d->p.greedy, d->p.top_k, d->p.top_p, chosen);
   ops->head_target (q, logits, chosen, partial);

@@ -43,10 +43,10 @@ void sol_layer_qkv (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t *
   ops->matmul (m->queue, h, &w->matrix[SOL_K], w->vector[SOL_BIAS_K], 0, sol_tensor_rows (a->k_raw, 0, n));
   ops->matmul (m->queue, h, &w->matrix[SOL_V], w->vector[SOL_BIAS_V], 0, sol_tensor_rows (a->v, 0, n));
   if (c->qk_norm) {
-    ops->rmsnorm (m->queue, sol_by_head (a->q_raw, n, c->heads, c->head_size), w->vector[SOL_NORM_Q], c->norm_eps, sol_by_head (a->q, n, c->heads, c->head_size),
-                  sol_first (a->inv_q, n * c->heads));
-    ops->rmsnorm (m->queue, sol_by_head (a->k_raw, n, c->kv_heads, c->head_size), w->vector[SOL_NORM_K], c->norm_eps, sol_by_head (a->k, n, c->kv_heads, c->head_size),
-                  sol_first (a->inv_k, n * c->kv_heads));
+    ops->rmsnorm (m->queue, sol_by_head (a->q_raw, n, c->heads, c->head_size), w->vector[SOL_NORM_Q], c->norm_eps,
+                  sol_by_head (a->q, n, c->heads, c->head_size), sol_first (a->inv_q, n * c->heads));
+    ops->rmsnorm (m->queue, sol_by_head (a->k_raw, n, c->kv_heads, c->head_size), w->vector[SOL_NORM_K], c->norm_eps,
+                  sol_by_head (a->k, n, c->kv_heads, c->head_size), sol_first (a->inv_k, n * c->kv_heads));
   }
   ops->rope (m->queue, q, c->heads, r->pos, m->rope, 1);
   ops->rope (m->queue, k, c->kv_heads, r->pos, m->rope, 1);
@@ -64,10 +64,12 @@ void sol_layer_rest (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t 
   const sol_arch_t *c = &m->arch;
   const sol_ops_t *ops = m->ops;
   const int64_t n = r->n;
-  const sol_tensor_t h = sol_tensor_rows (r->h, 0, n), s = sol_tensor_rows (r->s, 0, n), o = sol_tensor_rows (a->o, 0, n), mid = sol_tensor_rows (a->mid, 0, n),
-                     gate = sol_tensor_rows (a->gate, 0, n), up = sol_tensor_rows (a->up, 0, n), y = sol_tensor_rows (out, 0, n);
+  const sol_tensor_t h = sol_tensor_rows (r->h, 0, n), s = sol_tensor_rows (r->s, 0, n), o = sol_tensor_rows (a->o, 0, n),
+                     mid = sol_tensor_rows (a->mid, 0, n), gate = sol_tensor_rows (a->gate, 0, n), up = sol_tensor_rows (a->up, 0, n),
+                     y = sol_tensor_rows (out, 0, n);
   const sol_tensor_t stats = a->stats.at ? sol_tensor_rows (a->stats, 0, n) : sol_no_tensor;
-  ops->attention (m->queue, sol_tensor_rows (a->q, 0, n), K, V, r->spans, r->host_spans, r->n_spans, c->heads, c->kv_heads, sol_attention_scale (c), o, stats);
+  ops->attention (m->queue, sol_tensor_rows (a->q, 0, n), K, V, r->spans, r->host_spans, r->n_spans, c->heads, c->kv_heads,
+                  sol_attention_scale (c), o, stats);
   carry (m, sol_tensor_rows (a->x, 0, n), mid);
   ops->matmul (m->queue, o, &w->matrix[SOL_O], sol_no_tensor, 1, mid);
   ops->rmsnorm (m->queue, mid, w->vector[SOL_NORM2], c->norm_eps, h, sol_first (a->inv2, n));

@@ -15,10 +15,12 @@ static const sol_weight_row_t *find (const sol_model_t *m, int layer, const char
 
 static void name_rows (sol_model_t *m)
 {
-  static const char *const matrix[SOL_MATRICES] = { "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.o_proj.weight",
-                                                    "mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight" };
-  static const char *const vector[SOL_VECTORS] = { "input_layernorm.weight", "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias",
-                                                   "self_attn.q_norm.weight", "self_attn.k_norm.weight", "post_attention_layernorm.weight" };
+  static const char *const matrix[SOL_MATRICES]
+      = { "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.o_proj.weight",
+          "mlp.gate_proj.weight",    "mlp.up_proj.weight",      "mlp.down_proj.weight" };
+  static const char *const vector[SOL_VECTORS]
+      = { "input_layernorm.weight",  "self_attn.q_proj.bias",   "self_attn.k_proj.bias",          "self_attn.v_proj.bias",
+          "self_attn.q_norm.weight", "self_attn.k_norm.weight", "post_attention_layernorm.weight" };
   for (int l = 0; l < m->arch.layers; l++) {
     for (int i = 0; i < SOL_MATRICES; i++) m->layer[l].matrix_row[i] = find (m, l, matrix[i]);
     for (int i = 0; i < SOL_VECTORS; i++) m->layer[l].vector_row[i] = find (m, l, vector[i]);
@@ -125,8 +127,10 @@ sol_status_t sol_model_set (sol_model_t *m, const void *block)
   }
   m->ops->round (m->queue, canonical (m, m->norm_row), m->norm);
   m->embed = canonical (m, m->embed_row);
-  if (m->head_row) prepare (m, m->head_row, m->packed[m->head_row - m->table->row], &m->head);
-  else prepare (m, m->embed_row, m->packed[m->table->n], &m->head);
+  if (m->head_row)
+    prepare (m, m->head_row, m->packed[m->head_row - m->table->row], &m->head);
+  else
+    prepare (m, m->embed_row, m->packed[m->table->n], &m->head);
   return m->ops->sync (m->queue);
 }
 
@@ -145,7 +149,10 @@ void sol_model_round (const float *block, int64_t n, sol_dtype_t dtype, void *ou
   }
 }
 
-int64_t sol_grad_elements (const sol_model_t *m) { return m->table->elements + (m->head_row ? 0 : m->embed_row->rows * m->embed_row->cols); }
+int64_t sol_grad_elements (const sol_model_t *m)
+{
+  return m->table->elements + (m->head_row ? 0 : m->embed_row->rows * m->embed_row->cols);
+}
 
 void sol_grad_fold (const sol_model_t *m, float *grad)
 {
@@ -163,10 +170,12 @@ void sol_adamw_step (const sol_model_t *m, sol_adamw_t hyper, int64_t first, int
   SOL_ASSERT (m->ops->caps & SOL_CAP_HOST);
   for (int i = 0; i < m->table->n; i++) {
     const sol_weight_row_t *r = &m->table->row[i];
-    const int64_t from = r->offset > first ? r->offset : first, end = r->offset + r->rows * r->cols, to = end < first + n ? end : first + n, at = from - first;
+    const int64_t from = r->offset > first ? r->offset : first, end = r->offset + r->rows * r->cols, to = end < first + n ? end : first + n,
+                  at = from - first;
     if (from >= to) continue;
     hyper.decay = r->decay ? decay : 0;
-    m->ops->adamw (m->queue, hyper, sol_tensor ((void *) (uintptr_t) (grad + at), SOL_F32, 1, to - from), sol_tensor (w + at, SOL_F32, 1, to - from),
-                   sol_tensor (mom + at, SOL_F32, 1, to - from), sol_tensor (var + at, SOL_F32, 1, to - from));
+    m->ops->adamw (m->queue, hyper, sol_tensor ((void *) (uintptr_t) (grad + at), SOL_F32, 1, to - from),
+                   sol_tensor (w + at, SOL_F32, 1, to - from), sol_tensor (mom + at, SOL_F32, 1, to - from),
+                   sol_tensor (var + at, SOL_F32, 1, to - from));
   }
 }

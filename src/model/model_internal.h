@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_internal.h: what pass and decoder share: prepared weights and the operations of one layer, in one order for both, so that they agree bit for bit. */
+/* model_internal.h: what pass and decoder share: prepared weights and the operations of one layer, in one order for both, so that they
+ * agree bit for bit. */
 #ifndef SOL_MODEL_INTERNAL_H
 #define SOL_MODEL_INTERNAL_H
 #include "solera/model.h"
@@ -11,7 +12,7 @@ enum { SOL_NORM1, SOL_BIAS_Q, SOL_BIAS_K, SOL_BIAS_V, SOL_NORM_Q, SOL_NORM_K, SO
 
 typedef struct {
   sol_weight_t matrix[SOL_MATRICES];
-  sol_tensor_t vector[SOL_VECTORS];         /* f32, widened; none where the family has none */
+  sol_tensor_t vector[SOL_VECTORS];                                           /* f32, widened; none where the family has none */
   const sol_weight_row_t *matrix_row[SOL_MATRICES], *vector_row[SOL_VECTORS]; /* of the table; NULL where there is none */
 } sol_layer_t;
 
@@ -23,36 +24,36 @@ struct sol_model {
   sol_table_t *table;
   sol_dtype_t dtype;
   sol_arena_t arena;
-  char *block;          /* the published block, canonical */
-  sol_layer_t *layer;   /* [layers] */
-  sol_tensor_t embed;   /* [V, C], in the block */
-  sol_weight_t head;    /* lm_head, or the embedding once more */
-  sol_tensor_t norm;    /* f32 [1, C] */
-  sol_tensor_t rope;    /* f32 [context, D] */
-  void **packed;        /* [table->n + 1]: memory of prepared matrices, the last a tied head's */
+  char *block;                                             /* the published block, canonical */
+  sol_layer_t *layer;                                      /* [layers] */
+  sol_tensor_t embed;                                      /* [V, C], in the block */
+  sol_weight_t head;                                       /* lm_head, or the embedding once more */
+  sol_tensor_t norm;                                       /* f32 [1, C] */
+  sol_tensor_t rope;                                       /* f32 [context, D] */
+  void **packed;                                           /* [table->n + 1]: memory of prepared matrices, the last a tied head's */
   const sol_weight_row_t *embed_row, *norm_row, *head_row; /* head_row NULL: tied */
 };
 
-/* Activations of up to some number of rows. In a pass with backward each layer has its own; otherwise all layers share one set, x == mid and q_raw == q. Rows are
- * tokens; [1, T] for inv1 and inv2, [1, T*H] for inv_q, [1, T*Hkv] for inv_k. */
+/* Activations of up to some number of rows. In a pass with backward each layer has its own; otherwise all layers share one set, x == mid
+ * and q_raw == q. Rows are tokens; [1, T] for inv1 and inv2, [1, T*H] for inv_q, [1, T*Hkv] for inv_k. */
 typedef struct {
-  sol_tensor_t x, mid;        /* the stream before the layer, and between attention and MLP */
+  sol_tensor_t x, mid; /* the stream before the layer, and between attention and MLP */
   sol_tensor_t inv1, inv2, inv_q, inv_k;
-  sol_tensor_t q_raw, k_raw;  /* before q/k norm; the same as q, k without */
-  sol_tensor_t q, k, v;       /* after rope */
-  sol_tensor_t o, stats;      /* attention's output; stats: none without backward */
+  sol_tensor_t q_raw, k_raw; /* before q/k norm; the same as q, k without */
+  sol_tensor_t q, k, v;      /* after rope */
+  sol_tensor_t o, stats;     /* attention's output; stats: none without backward */
   sol_tensor_t gate, up;
 } sol_acts_t;
 
 /* what all layers of one run share */
 typedef struct {
   const sol_model_t *model;
-  int64_t n; /* rows */
-  sol_tensor_t pos;          /* i32 [1, n] */
-  sol_tensor_t spans;        /* i32 [n_spans, 6] */
+  int64_t n;          /* rows */
+  sol_tensor_t pos;   /* i32 [1, n] */
+  sol_tensor_t spans; /* i32 [n_spans, 6] */
   const sol_span_t *host_spans;
   int32_t n_spans;
-  sol_tensor_t h, s;         /* scratch [rows, C], [rows, mlp] */
+  sol_tensor_t h, s; /* scratch [rows, C], [rows, mlp] */
 } sol_run_t;
 
 /* takes the activations of `rows` rows from an arena; keep: everything that a backward needs */

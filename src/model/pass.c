@@ -32,8 +32,10 @@ static void lay_out (sol_pass_t *p, sol_arena_t *a)
   const sol_arch_t *c = &p->m->arch;
   const int64_t T = p->max_tokens, R = p->max_rows;
   for (int l = 0; l < c->layers; l++) {
-    if (p->backward || l == 0) sol_acts_take (p->m, a, T, p->backward, &p->acts[l]);
-    else p->acts[l] = p->acts[0];
+    if (p->backward || l == 0)
+      sol_acts_take (p->m, a, T, p->backward, &p->acts[l]);
+    else
+      p->acts[l] = p->acts[0];
   }
   p->last = p->backward ? sol_arena_tensor (a, SOL_F32, T, c->width) : p->acts[0].x;
   p->ids = sol_arena_tensor (a, SOL_I32, 1, T);
@@ -57,7 +59,9 @@ static void lay_out (sol_pass_t *p, sol_arena_t *a)
 
 size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward)
 {
-  sol_pass_t p = { .m = (sol_model_t *) (uintptr_t) model, .max_tokens = max_tokens, .max_rows = max_rows, .max_spans = max_spans, .backward = backward };
+  sol_pass_t p = {
+    .m = (sol_model_t *) (uintptr_t) model, .max_tokens = max_tokens, .max_rows = max_rows, .max_spans = max_spans, .backward = backward
+  };
   sol_arena_t measure = { 0 };
   p.acts = sol_alloc ((size_t) model->arch.layers * sizeof *p.acts);
   lay_out (&p, &measure);
@@ -65,7 +69,8 @@ size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max
   return measure.peak;
 }
 
-sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward, sol_pass_t **pass_p)
+sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward,
+                              sol_pass_t **pass_p)
 {
   sol_pass_t *p = sol_alloc (sizeof *p);
   sol_status_t st;
@@ -106,12 +111,16 @@ static sol_status_t check (const sol_pass_t *p, const sol_batch_t *b)
   const sol_arch_t *c = &p->m->arch;
   SOL_ASSERT (b->n_tokens <= p->max_tokens && b->n_rows <= p->max_rows && b->n_spans <= p->max_spans);
   for (int32_t i = 0; i < b->n_tokens; i++) {
-    if (b->ids[i] < 0 || b->ids[i] >= c->vocab) return sol_fail (SOL_ERR_FORMAT, "model", "row %d: expected a token id under %d, found %d", i, c->vocab, b->ids[i]);
-    if (b->pos[i] < 0 || b->pos[i] >= c->context) return sol_fail (SOL_ERR_LIMIT, "model", "row %d: expected a position under %d, the model's context, found %d", i, c->context, b->pos[i]);
+    if (b->ids[i] < 0 || b->ids[i] >= c->vocab)
+      return sol_fail (SOL_ERR_FORMAT, "model", "row %d: expected a token id under %d, found %d", i, c->vocab, b->ids[i]);
+    if (b->pos[i] < 0 || b->pos[i] >= c->context)
+      return sol_fail (SOL_ERR_LIMIT, "model", "row %d: expected a position under %d, the model's context, found %d", i, c->context,
+                       b->pos[i]);
   }
   for (int32_t i = 0; i < b->n_rows; i++) {
     SOL_ASSERT (b->rows[i] >= 0 && b->rows[i] < b->n_tokens);
-    if (b->targets[i] < 0 || b->targets[i] >= c->vocab) return sol_fail (SOL_ERR_FORMAT, "model", "target %d: expected a token id under %d, found %d", i, c->vocab, b->targets[i]);
+    if (b->targets[i] < 0 || b->targets[i] >= c->vocab)
+      return sol_fail (SOL_ERR_FORMAT, "model", "target %d: expected a token id under %d, found %d", i, c->vocab, b->targets[i]);
   }
   return SOL_OK;
 }
@@ -133,9 +142,10 @@ static void head (sol_pass_t *p, float *lp, float *entropy, float *raw_lp)
   const sol_model_t *m = p->m;
   const sol_ops_t *ops = m->ops;
   const int64_t n = p->n_rows;
-  const sol_tensor_t x = sol_tensor_rows (p->head_x, 0, n), h = sol_tensor_rows (p->head_h, 0, n), partial = sol_tensor_rows (p->partial, 0, n),
-                     one = sol_tensor_rows (p->one, 0, n), targets = sol_first (p->targets, n), scratch = sol_tensor_rows (p->scratch, 0, n),
-                     out_lp = sol_first (p->lp, n), out_entropy = sol_first (p->entropy, n);
+  const sol_tensor_t x = sol_tensor_rows (p->head_x, 0, n), h = sol_tensor_rows (p->head_h, 0, n),
+                     partial = sol_tensor_rows (p->partial, 0, n), one = sol_tensor_rows (p->one, 0, n),
+                     targets = sol_first (p->targets, n), scratch = sol_tensor_rows (p->scratch, 0, n), out_lp = sol_first (p->lp, n),
+                     out_entropy = sol_first (p->entropy, n);
   ops->gather (m->queue, sol_tensor_rows (p->last, 0, p->n_tokens), sol_first (p->rows, n), x);
   ops->rmsnorm (m->queue, x, m->norm, m->arch.norm_eps, h, sol_first (p->head_inv, n));
   ops->head_partial (m->queue, h, &m->head, targets, p->inv_temp, scratch, sol_no_tensor, partial);
@@ -159,13 +169,20 @@ sol_status_t sol_pass_forward (sol_pass_t *p, const sol_batch_t *b, float temper
   p->inv_temp = 1 / temperature;
   if (b->n_tokens == 0) return SOL_OK;
   upload (p, b);
-  p->run = (sol_run_t){ .model = m, .n = b->n_tokens, .pos = sol_first (p->pos, b->n_tokens), .spans = sol_tensor_rows (p->spans, 0, b->n_spans),
-                        .host_spans = b->spans, .n_spans = b->n_spans, .h = p->h, .s = p->s };
+  p->run = (sol_run_t){ .model = m,
+                        .n = b->n_tokens,
+                        .pos = sol_first (p->pos, b->n_tokens),
+                        .spans = sol_tensor_rows (p->spans, 0, b->n_spans),
+                        .host_spans = b->spans,
+                        .n_spans = b->n_spans,
+                        .h = p->h,
+                        .s = p->s };
   m->ops->embed (m->queue, sol_first (p->ids, b->n_tokens), m->embed, sol_tensor_rows (p->acts[0].x, 0, b->n_tokens));
   for (int l = 0; l < layers; l++) {
     const sol_acts_t *a = &p->acts[l];
     sol_layer_qkv (&p->run, &m->layer[l], a);
-    sol_layer_rest (&p->run, &m->layer[l], a, sol_tensor_rows (a->k, 0, b->n_tokens), sol_tensor_rows (a->v, 0, b->n_tokens), l + 1 < layers ? p->acts[l + 1].x : p->last);
+    sol_layer_rest (&p->run, &m->layer[l], a, sol_tensor_rows (a->k, 0, b->n_tokens), sol_tensor_rows (a->v, 0, b->n_tokens),
+                    l + 1 < layers ? p->acts[l + 1].x : p->last);
   }
   if (b->n_rows > 0) head (p, lp, entropy, raw_lp);
   SOL_TRY (m->ops->sync (m->queue));
@@ -177,7 +194,8 @@ sol_status_t sol_pass_logits (sol_pass_t *p, int32_t row, float *logits)
 {
   const sol_model_t *m = p->m;
   SOL_ASSERT (row >= 0 && row < p->n_rows);
-  m->ops->head_partial (m->queue, sol_tensor_rows (p->head_h, row, 1), &m->head, sol_no_tensor, 1, sol_tensor_rows (p->scratch, 0, 1), p->logits, sol_tensor_rows (p->one, 0, 1));
+  m->ops->head_partial (m->queue, sol_tensor_rows (p->head_h, row, 1), &m->head, sol_no_tensor, 1, sol_tensor_rows (p->scratch, 0, 1),
+                        p->logits, sol_tensor_rows (p->one, 0, 1));
   m->ops->get (m->queue, logits, p->logits.at, (size_t) m->arch.vocab * sizeof *logits);
   return m->ops->sync (m->queue);
 }

@@ -8,14 +8,14 @@ struct sol_pass {
   int32_t max_tokens, max_rows, max_spans;
   int backward;
   sol_arena_t arena;
-  sol_acts_t *acts;      /* [layers]; all the same set without backward */
-  sol_tensor_t last;     /* [T, C] the stream after the last layer */
+  sol_acts_t *acts;                            /* [layers]; all the same set without backward */
+  sol_tensor_t last;                           /* [T, C] the stream after the last layer */
   sol_tensor_t ids, pos, spans, rows, targets; /* i32 */
-  sol_tensor_t h, s;     /* scratch [T, C], [T, mlp] */
+  sol_tensor_t h, s;                           /* scratch [T, C], [T, mlp] */
   /* head, [R, C]: gathered stream, its norm, and inv [1, R] */
   sol_tensor_t head_x, head_h, head_inv, partial, lp, entropy, scratch, logits, one;
-  float inv_temp;        /* of the last forward */
-  sol_run_t run;         /* of the last forward */
+  float inv_temp; /* of the last forward */
+  sol_run_t run;  /* of the last forward */
   int32_t n_tokens, n_rows;
   /* backward: order [1, R] are the head rows in rounds of distinct token rows, into [1, R] their token rows */
   sol_tensor_t c_lp, c_entropy, order, into, d_head, d_ordered, dx, dh, dq, dk, dv, d_o, dk_raw, dgate, dup, ds;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rotary angles in double, made of + - * / only (elementary.h): a mathematics library's cos and pow may differ from CPU to CPU, and the angles decide a run's bytes.
- * llama3 scaling (Hugging Face's _compute_llama3_parameters): wavelengths under original/high keep their frequency, over original/low it is divided by factor,
- * in between it is blended. */
+/* Rotary angles in double, made of + - * / only (elementary.h): a mathematics library's cos and pow may differ from CPU to CPU, and the
+ * angles decide a run's bytes. llama3 scaling (Hugging Face's _compute_llama3_parameters): wavelengths under original/high keep their
+ * frequency, over original/low it is divided by factor, in between it is blended. */
 #include "rope.h"
 #include "solera/elementary.h"
 #include <math.h>

@@ -26,8 +26,10 @@ static void add (cut_t c, const char *name, int64_t rows, int64_t cols, sol_shar
   r->vector = !rows;
   r->decay = !!rows;
   r->shard = shard;
-  if (c.layer < 0) snprintf (r->name, sizeof r->name, "%s", name);
-  else snprintf (r->name, sizeof r->name, "model.layers.%d.%s", c.layer, name);
+  if (c.layer < 0)
+    snprintf (r->name, sizeof r->name, "%s", name);
+  else
+    snprintf (r->name, sizeof r->name, "model.layers.%d.%s", c.layer, name);
   t->elements += r->rows * cols;
 }
 static void add_vector (cut_t c, const char *name, int64_t n, sol_shard_t shard) { add (c, name, 0, n, shard); }

@@ -15,11 +15,24 @@ static inline sol_arch_t shape (int i)
     const char *name, *family;
     int32_t layers, width, heads, kv, head, mlp, vocab;
     int tied, llama3;
-  } t[SHAPES] = { { "llama-gqa", "llama", 2, 64, 4, 2, 16, 112, 320, 0, 0 }, { "llama3-rope", "llama", 3, 64, 4, 1, 16, 96, 320, 0, 1 }, { "qwen2", "qwen2", 2, 64, 4, 2, 16, 96, 331, 1, 0 },
-                  { "qwen2.5", "qwen2", 3, 64, 8, 2, 8, 80, 320, 0, 0 }, { "qwen3", "qwen3", 2, 64, 4, 2, 32, 96, 331, 1, 0 }, { "smollm", "llama", 2, 48, 3, 1, 16, 128, 320, 1, 0 },
+  } t[SHAPES] = { { "llama-gqa", "llama", 2, 64, 4, 2, 16, 112, 320, 0, 0 }, { "llama3-rope", "llama", 3, 64, 4, 1, 16, 96, 320, 0, 1 },
+                  { "qwen2", "qwen2", 2, 64, 4, 2, 16, 96, 331, 1, 0 },      { "qwen2.5", "qwen2", 3, 64, 8, 2, 8, 80, 320, 0, 0 },
+                  { "qwen3", "qwen3", 2, 64, 4, 2, 32, 96, 331, 1, 0 },      { "smollm", "llama", 2, 48, 3, 1, 16, 128, 320, 1, 0 },
                   { "chain", "llama", 2, 64, 4, 4, 16, 170, 19, 0, 0 } };
-  sol_arch_t a = { .layers = t[i].layers, .width = t[i].width, .heads = t[i].heads, .kv_heads = t[i].kv, .head_size = t[i].head, .mlp = t[i].mlp, .vocab = t[i].vocab, .context = 256,
-                   .norm_eps = 1e-5f, .rope_theta = 10000, .tied = t[i].tied, .bos = -1, .qkv_bias = !strcmp (t[i].family, "qwen2"), .qk_norm = !strcmp (t[i].family, "qwen3") };
+  sol_arch_t a = { .layers = t[i].layers,
+                   .width = t[i].width,
+                   .heads = t[i].heads,
+                   .kv_heads = t[i].kv,
+                   .head_size = t[i].head,
+                   .mlp = t[i].mlp,
+                   .vocab = t[i].vocab,
+                   .context = 256,
+                   .norm_eps = 1e-5f,
+                   .rope_theta = 10000,
+                   .tied = t[i].tied,
+                   .bos = -1,
+                   .qkv_bias = !strcmp (t[i].family, "qwen2"),
+                   .qk_norm = !strcmp (t[i].family, "qwen3") };
   snprintf (a.family, sizeof a.family, "%s", t[i].family);
   if (t[i].llama3) {
     a.rope_kind = SOL_ROPE_LLAMA3;
@@ -43,9 +56,12 @@ static inline float *random_weights (const sol_arch_t *a, uint64_t seed)
     const sol_weight_row_t *r = &t->row[i];
     for (int64_t k = 0; k < r->rows * r->cols; k++) {
       const double z = sol_random_normal (sol_random (seed, (uint64_t) i, SOL_RANDOM_TEST, 0, (uint32_t) k));
-      if (r->vector) w[r->offset + k] += (float) (0.2 * z);
-      else if (!strcmp (r->name, "model.embed_tokens.weight")) w[r->offset + k] = (float) (0.3 * z);
-      else w[r->offset + k] *= 1.5f;
+      if (r->vector)
+        w[r->offset + k] += (float) (0.2 * z);
+      else if (!strcmp (r->name, "model.embed_tokens.weight"))
+        w[r->offset + k] = (float) (0.3 * z);
+      else
+        w[r->offset + k] *= 1.5f;
     }
   }
   sol_table_destroy (t);
@@ -86,7 +102,10 @@ typedef struct {
   sol_span_t spans[PACK_SPANS];
   sol_batch_t b;
 } pack_t;
-static inline void pack_clear (pack_t *p) { p->b = (sol_batch_t){ .ids = p->ids, .pos = p->pos, .spans = p->spans, .rows = p->rows, .targets = p->targets }; }
+static inline void pack_clear (pack_t *p)
+{
+  p->b = (sol_batch_t){ .ids = p->ids, .pos = p->pos, .spans = p->spans, .rows = p->rows, .targets = p->targets };
+}
 static inline int32_t pack_run (pack_t *p, const int32_t *ids, int32_t n, int32_t pos0, int32_t a_row, int32_t n_a)
 {
   const int32_t row = p->b.n_tokens;
@@ -125,7 +144,10 @@ static inline void pack_alone (pack_t *p, const kept_t *g, int32_t s)
   }
 }
 
-static inline uint32_t below (uint64_t group, uint32_t i, uint32_t n) { return (uint32_t) sol_random_below (sol_random (77, group, SOL_RANDOM_TEST, 1, i), n); }
+static inline uint32_t below (uint64_t group, uint32_t i, uint32_t n)
+{
+  return (uint32_t) sol_random_below (sol_random (77, group, SOL_RANDOM_TEST, 1, i), n);
+}
 /* a group that no model made */
 static inline kept_t random_group (const sol_arch_t *a, uint64_t seed, int32_t n_prompt, int32_t n_samples, int32_t longest)
 {

@@ -44,10 +44,12 @@ static void drop (const char *file)
   unlink (path);
 }
 
-static const char base[] =
-  "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_act\": \"silu\", \"hidden_size\": 64, \"intermediate_size\": 112, \"num_hidden_layers\": 2,"
-  "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"vocab_size\": 320, \"max_position_embeddings\": 256, \"rms_norm_eps\": 1e-05, \"tie_word_embeddings\": false,"
-  "\"rope_theta\": 10000.0, \"rope_scaling\": null, \"torch_dtype\": \"float32\", \"bos_token_id\": 1, \"eos_token_id\": 2, \"attention_bias\": false, \"mlp_bias\": false}";
+static const char base[] = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"hidden_act\": \"silu\", "
+                           "\"hidden_size\": 64, \"intermediate_size\": 112, \"num_hidden_layers\": 2,"
+                           "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"vocab_size\": 320, \"max_position_embeddings\": 256, "
+                           "\"rms_norm_eps\": 1e-05, \"tie_word_embeddings\": false,"
+                           "\"rope_theta\": 10000.0, \"rope_scaling\": null, \"torch_dtype\": \"float32\", \"bos_token_id\": 1, "
+                           "\"eos_token_id\": 2, \"attention_bias\": false, \"mlp_bias\": false}";
 
 /* base with one piece of text replaced */
 static sol_status_t with (const char *from, const char *to, sol_arch_t *a)
@@ -68,7 +70,9 @@ static void refused (const char *from, const char *to, sol_status_t want, const 
 {
   sol_arch_t a = { .layers = -7 };
   const sol_status_t st = with (from, to, &a);
-  tap_ok (st == want && a.layers == -7 && strstr (caught, "config.json") && strstr (caught, key) && strstr (caught, "expected") && strstr (caught, found), "%s is refused, naming file and key", to);
+  tap_ok (st == want && a.layers == -7 && strstr (caught, "config.json") && strstr (caught, key) && strstr (caught, "expected")
+              && strstr (caught, found),
+          "%s is refused, naming file and key", to);
 }
 
 static void test_refusals (void)
@@ -81,12 +85,16 @@ static void test_refusals (void)
   refused ("\"mlp_bias\": false", "\"mlp_bias\": true", SOL_ERR_UNSUPPORTED, "mlp_bias", "true");
   refused ("\"mlp_bias\": false", "\"sliding_window\": 128", SOL_ERR_UNSUPPORTED, "sliding_window", "128");
   refused ("\"mlp_bias\": false", "\"use_sliding_window\": true", SOL_ERR_UNSUPPORTED, "use_sliding_window", "true");
-  refused ("\"mlp_bias\": false", "\"layer_types\": [\"full_attention\", \"sliding_attention\"]", SOL_ERR_UNSUPPORTED, "layer_types", "sliding_attention");
+  refused ("\"mlp_bias\": false", "\"layer_types\": [\"full_attention\", \"sliding_attention\"]", SOL_ERR_UNSUPPORTED, "layer_types",
+           "sliding_attention");
   refused ("\"mlp_bias\": false", "\"partial_rotary_factor\": 0.5", SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "0.5");
   refused ("\"mlp_bias\": false", "\"quantization_config\": {\"bits\": 4}", SOL_ERR_UNSUPPORTED, "quantization_config", "bits");
-  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", SOL_ERR_UNSUPPORTED, "rope_type", "linear");
-  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1.0}", SOL_ERR_UNSUPPORTED, "rope_type", "yarn");
-  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}", SOL_ERR_FORMAT, "low_freq_factor", "nothing");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", SOL_ERR_UNSUPPORTED, "rope_type",
+           "linear");
+  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1.0}", SOL_ERR_UNSUPPORTED,
+           "rope_type", "yarn");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}", SOL_ERR_FORMAT, "low_freq_factor",
+           "nothing");
   refused ("\"rope_scaling\": null", "\"rope_scaling\": 3", SOL_ERR_FORMAT, "rope_scaling", "3");
   refused ("\"rope_theta\": 10000.0", "\"rope_theta\": -1", SOL_ERR_FORMAT, "rope_theta", "-1");
   refused ("\"torch_dtype\": \"float32\"", "\"torch_dtype\": \"float8_e4m3fn\"", SOL_ERR_UNSUPPORTED, "torch_dtype", "float8_e4m3fn");
@@ -109,8 +117,10 @@ static void test_refusals (void)
 static void test_accepted (void)
 {
   sol_arch_t a;
-  ok (with ("\"eos_token_id\": 2", "\"eos_token_id\": [7, 2, 7]", &a) == SOL_OK && a.n_eos == 2 && a.eos[0] == 7 && a.eos[1] == 2 && a.bos == 1);
-  put ("generation_config.json", "{\"eos_token_id\": [2, 9], \"bos_token_id\": 5}", strlen ("{\"eos_token_id\": [2, 9], \"bos_token_id\": 5}"));
+  ok (with ("\"eos_token_id\": 2", "\"eos_token_id\": [7, 2, 7]", &a) == SOL_OK && a.n_eos == 2 && a.eos[0] == 7 && a.eos[1] == 2
+      && a.bos == 1);
+  put ("generation_config.json", "{\"eos_token_id\": [2, 9], \"bos_token_id\": 5}",
+       strlen ("{\"eos_token_id\": [2, 9], \"bos_token_id\": 5}"));
   ok (load (&a) == SOL_OK && a.n_eos == 3 && a.eos[0] == 7 && a.eos[1] == 2 && a.eos[2] == 9 && a.bos == 1);
   put ("generation_config.json", "{\"eos_token_id\": 4}", strlen ("{\"eos_token_id\": 4}"));
   ok (load (&a) == SOL_OK && a.n_eos == 3 && a.eos[2] == 4);
@@ -121,7 +131,9 @@ static void test_accepted (void)
   ok (with ("\"torch_dtype\": \"float32\"", "\"dtype\": \"bfloat16\"", &a) == SOL_OK && a.dtype == SOL_BF16);
   ok (with ("\"torch_dtype\": \"float32\"", "\"torch_dtype\": \"float16\"", &a) == SOL_OK && a.dtype == SOL_F32);
   ok (with ("\"num_key_value_heads\": 2, ", "", &a) == SOL_OK && a.kv_heads == 4 && a.head_size == 16);
-  ok (with ("\"rope_scaling\": null", "\"head_dim\": 8, \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500.0}", &a) == SOL_OK && a.head_size == 8 && a.rope_theta == 500);
+  ok (with ("\"rope_scaling\": null", "\"head_dim\": 8, \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500.0}", &a)
+          == SOL_OK
+      && a.head_size == 8 && a.rope_theta == 500);
   drop ("config.json");
   ok (load (&a) == SOL_ERR_IO);
 }
@@ -143,7 +155,8 @@ static void test_damage (void)
     memcpy (copy, base, n);
     copy[k] = (char) (copy[k] ^ (1 << below (31, (uint32_t) k, 8)));
     put ("config.json", copy, n);
-    if (load (&a) == SOL_OK) need (a.layers > 0 && a.heads % a.kv_heads == 0 && a.head_size % 2 == 0 && a.n_eos <= 8 && isfinite (a.rope_theta));
+    if (load (&a) == SOL_OK)
+      need (a.layers > 0 && a.heads % a.kv_heads == 0 && a.head_size % 2 == 0 && a.n_eos <= 8 && isfinite (a.rope_theta));
   }
   tap_ok (1, "flipped bits of config.json do no harm");
   drop ("config.json");
@@ -162,18 +175,22 @@ static void test_tiny (void)
     sol_buffer_t json = { 0 };
     snprintf (path, sizeof path, "%.300s/tests/data/tiny_models/%s", src ? src : "..", name[i]);
     need (sol_arch_load (path, &a) == SOL_OK);
-    tap_ok (a.layers == want.layers && a.width == want.width && a.heads == want.heads && a.kv_heads == want.kv_heads && a.head_size == want.head_size && a.mlp == want.mlp &&
-              a.vocab == want.vocab && a.tied == want.tied && a.qkv_bias == want.qkv_bias && a.qk_norm == want.qk_norm && !strcmp (a.family, want.family) && a.dtype == dtype[i] &&
-              a.bos == 1 && a.n_eos == 1 && a.eos[0] == 2 && a.rope_kind == want.rope_kind && a.rope_factor == want.rope_factor && a.rope_original == want.rope_original,
+    tap_ok (a.layers == want.layers && a.width == want.width && a.heads == want.heads && a.kv_heads == want.kv_heads
+                && a.head_size == want.head_size && a.mlp == want.mlp && a.vocab == want.vocab && a.tied == want.tied
+                && a.qkv_bias == want.qkv_bias && a.qk_norm == want.qk_norm && !strcmp (a.family, want.family) && a.dtype == dtype[i]
+                && a.bos == 1 && a.n_eos == 1 && a.eos[0] == 2 && a.rope_kind == want.rope_kind && a.rope_factor == want.rope_factor
+                && a.rope_original == want.rope_original,
             "%s", name[i]);
     sol_arch_json (&a, dtype[i], &json);
     put ("config.json", json.data, json.bytes);
     memset (&b, 0, sizeof b);
     need (load (&b) == SOL_OK);
-    tap_ok (a.layers == b.layers && a.width == b.width && a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_size == b.head_size && a.mlp == b.mlp && a.vocab == b.vocab &&
-              a.context == b.context && a.norm_eps == b.norm_eps && a.rope_theta == b.rope_theta && a.rope_kind == b.rope_kind && a.rope_factor == b.rope_factor &&
-              a.rope_low == b.rope_low && a.rope_high == b.rope_high && a.rope_original == b.rope_original && a.tied == b.tied && a.qkv_bias == b.qkv_bias && a.qk_norm == b.qk_norm &&
-              a.dtype == b.dtype && !strcmp (a.family, b.family) && a.bos == b.bos && a.n_eos == b.n_eos && a.eos[0] == b.eos[0],
+    tap_ok (a.layers == b.layers && a.width == b.width && a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_size == b.head_size
+                && a.mlp == b.mlp && a.vocab == b.vocab && a.context == b.context && a.norm_eps == b.norm_eps
+                && a.rope_theta == b.rope_theta && a.rope_kind == b.rope_kind && a.rope_factor == b.rope_factor && a.rope_low == b.rope_low
+                && a.rope_high == b.rope_high && a.rope_original == b.rope_original && a.tied == b.tied && a.qkv_bias == b.qkv_bias
+                && a.qk_norm == b.qk_norm && a.dtype == b.dtype && !strcmp (a.family, b.family) && a.bos == b.bos && a.n_eos == b.n_eos
+                && a.eos[0] == b.eos[0],
             "%s: config.json out and in again", name[i]);
     sol_buffer_free (&json);
   }
@@ -184,7 +201,8 @@ static void test_new (void)
   sol_config_t c = { .model_layers = 2, .model_width = 64, .model_heads = 4, .model_kv_heads = 2, .model_mlp = 170 };
   sol_arch_t a;
   int saved = dup (2), fd = open ("/dev/null", O_WRONLY);
-  ok (sol_arch_new (&c, 19, 40, 3, &a) == SOL_OK && a.head_size == 16 && a.vocab == 19 && a.context == 40 && a.n_eos == 1 && a.eos[0] == 3 && a.bos == -1 && !strcmp (a.family, "llama"));
+  ok (sol_arch_new (&c, 19, 40, 3, &a) == SOL_OK && a.head_size == 16 && a.vocab == 19 && a.context == 40 && a.n_eos == 1 && a.eos[0] == 3
+      && a.bos == -1 && !strcmp (a.family, "llama"));
   dup2 (fd, 2);
   c.model_heads = 3;
   ok (sol_arch_new (&c, 19, 40, 3, &a) == SOL_ERR_USAGE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The whole model's gradient against finite differences, with shared prompts, temperature and both coefficients; and its bits for other packings, threads and kernels. */
+/* The whole model's gradient against finite differences, with shared prompts, temperature and both coefficients; and its bits for other
+ * packings, threads and kernels. */
 #include "helpers.h"
 #include <math.h>
 
@@ -14,7 +15,8 @@ static void coefficients (int g, int32_t first, int32_t n, int32_t at)
   for (int32_t s = first; s < first + n; s++)
     for (int32_t t = 0; t < group[g].len[s]; t++, at++) {
       const uint64_t key = (uint64_t) (g * 100 + s);
-      c_lp[at] = (float) (below (key + 5000, (uint32_t) t, 5) ? sol_random_normal (sol_random (7, key, SOL_RANDOM_TEST, 2, (uint32_t) t)) : 0);
+      c_lp[at]
+          = (float) (below (key + 5000, (uint32_t) t, 5) ? sol_random_normal (sol_random (7, key, SOL_RANDOM_TEST, 2, (uint32_t) t)) : 0);
       c_entropy[at] = c_lp[at] == 0 ? 0 : (float) (0.3 * sol_random_normal (sol_random (7, key, SOL_RANDOM_TEST, 3, (uint32_t) t)));
     }
 }
@@ -43,7 +45,8 @@ static double loss_of (sol_pass_t *p, float temperature)
   return sum;
 }
 
-static double slope (sol_model_t *m, sol_pass_t *p, const float *w, float *moved, const sol_weight_row_t *r, const double *dir, double step, float temperature)
+static double slope (sol_model_t *m, sol_pass_t *p, const float *w, float *moved, const sol_weight_row_t *r, const double *dir, double step,
+                     float temperature)
 {
   double f[2];
   for (int side = 0; side < 2; side++) {
@@ -90,7 +93,8 @@ static void test_differences (int i, float temperature)
     if (!(e <= worst)) worst = e, at = r->name;
     sol_free (dir);
   }
-  tap_ok (worst < 1e-2, "%s T=%g: %d gradients are those of finite differences (worst %.1e, %s)", shape_name (i), (double) temperature, t->n, worst, at);
+  tap_ok (worst < 1e-2, "%s T=%g: %d gradients are those of finite differences (worst %.1e, %s)", shape_name (i), (double) temperature,
+          t->n, worst, at);
   sol_pass_destroy (p);
   sol_model_destroy (m);
   sol_backend_destroy (b);
@@ -100,7 +104,10 @@ static void test_differences (int i, float temperature)
 }
 
 /* segments as the learner has them: some responses of one group */
-static const struct { int g; int32_t first, n; } segment[] = { { 0, 0, 2 }, { 0, 2, 3 }, { 1, 0, 3 }, { 2, 0, 1 }, { 2, 1, 3 } };
+static const struct {
+  int g;
+  int32_t first, n;
+} segment[] = { { 0, 0, 2 }, { 0, 2, 3 }, { 1, 0, 3 }, { 2, 0, 1 }, { 2, 1, 3 } };
 enum { SEGMENTS = sizeof segment / sizeof *segment };
 static int beats;
 static void beat (void) { beats++; }
@@ -125,8 +132,13 @@ static void accumulate (sol_model_t *m, const int *cut, int n_cut, int32_t room,
 static void test_packing (int i, sol_dtype_t dtype)
 {
   static const int one[] = { 0, 5 }, each[] = { 0, 1, 2, 3, 4, 5 }, some[] = { 0, 3, 5 }, other[] = { 0, 1, 4, 5 };
-  static const struct { const int *cut; int n, threads; const char *backend; int32_t room; } way[] = {
-    { one, 2, 1, "cpu", 400 }, { each, 6, 1, "cpu", 200 }, { some, 3, 2, "cpu", 401 }, { other, 4, 3, "cpu", 333 }, { one, 2, 1, "ref", 500 }, { each, 6, 1, "ref", 256 } };
+  static const struct {
+    const int *cut;
+    int n, threads;
+    const char *backend;
+    int32_t room;
+  } way[] = { { one, 2, 1, "cpu", 400 },   { each, 6, 1, "cpu", 200 }, { some, 3, 2, "cpu", 401 },
+              { other, 4, 3, "cpu", 333 }, { one, 2, 1, "ref", 500 },  { each, 6, 1, "ref", 256 } };
   const sol_arch_t a = shape (i);
   float *w = random_weights (&a, (uint64_t) i + 20), *first = NULL;
   int same = 1;
@@ -139,7 +151,8 @@ static void test_packing (int i, sol_dtype_t dtype)
     float *grad = sol_alloc ((size_t) n * sizeof *grad);
     for (int64_t j = 0; j < n; j++) grad[j] = (float) (1e-3 * (double) (j % 7)); /* chains go on from what is there */
     accumulate (m, way[k].cut, way[k].n, way[k].room, grad);
-    if (!first) first = grad;
+    if (!first)
+      first = grad;
     else {
       same &= !memcmp (first, grad, (size_t) n * sizeof *grad);
       sol_free (grad);
@@ -148,7 +161,8 @@ static void test_packing (int i, sol_dtype_t dtype)
     sol_backend_destroy (b);
   }
   need (beats == (1 + 5 + 2 + 3 + 1 + 5) * a.layers);
-  tap_ok (same, "%s %s: gradients have the same bits for one to five passes, 1 to 3 threads, cpu and ref", shape_name (i), dtype == SOL_F32 ? "f32" : "bf16");
+  tap_ok (same, "%s %s: gradients have the same bits for one to five passes, 1 to 3 threads, cpu and ref", shape_name (i),
+          dtype == SOL_F32 ? "f32" : "bf16");
   sol_free (first);
   sol_free (w);
 }

@@ -17,7 +17,14 @@ static int ends (void *ctx, const int32_t *ids, int32_t n)
 
 static sol_decoder_params_t params_of (int32_t slots, float temperature)
 {
-  return (sol_decoder_params_t){ .slots = slots, .max_prompt = 40, .max_new = 12, .temperature = temperature, .top_p = 1, .seed = 5, .purpose = SOL_RANDOM_SAMPLE, .ends = ends };
+  return (sol_decoder_params_t){ .slots = slots,
+                                 .max_prompt = 40,
+                                 .max_new = 12,
+                                 .temperature = temperature,
+                                 .top_p = 1,
+                                 .seed = 5,
+                                 .purpose = SOL_RANDOM_SAMPLE,
+                                 .ends = ends };
 }
 
 static void make_prompts (const sol_arch_t *a, kept_t *g)
@@ -53,7 +60,8 @@ static void generate (sol_model_t *m, const sol_decoder_params_t *p, const kept_
   sol_status_t st;
   need (sol_decoder_create (m, p, &d) == SOL_OK);
   while (got < n) {
-    for (st = SOL_OK; put < n && st == SOL_OK; put += st == SOL_OK) st = sol_decoder_put (d, (uint64_t) put, (uint64_t) (put + 100), in[put].prompt, in[put].n_prompt, in[put].n_samples, max_new);
+    for (st = SOL_OK; put < n && st == SOL_OK; put += st == SOL_OK)
+      st = sol_decoder_put (d, (uint64_t) put, (uint64_t) (put + 100), in[put].prompt, in[put].n_prompt, in[put].n_samples, max_new);
     need (st == SOL_OK || st == SOL_AGAIN);
     need (sol_decoder_step (d) == SOL_OK);
     while (sol_decoder_take (d, &o) == SOL_OK) {
@@ -72,8 +80,8 @@ static int same_group (const kept_t *a, const kept_t *b)
   if (memcmp (a->len, b->len, sizeof a->len) || memcmp (a->finish, b->finish, sizeof a->finish)) return 0;
   for (int32_t s = 0; s < a->n_samples; s++) {
     const int32_t at = s * 40, n = a->len[s];
-    if (memcmp (a->ids + at, b->ids + at, (size_t) n * 4) || !same_floats (a->lp + at, b->lp + at, n) || !same_floats (a->entropy + at, b->entropy + at, n) ||
-        !same_floats (a->raw_lp + at, b->raw_lp + at, n))
+    if (memcmp (a->ids + at, b->ids + at, (size_t) n * 4) || !same_floats (a->lp + at, b->lp + at, n)
+        || !same_floats (a->entropy + at, b->entropy + at, n) || !same_floats (a->raw_lp + at, b->raw_lp + at, n))
       return 0;
   }
   return 1;
@@ -88,7 +96,9 @@ static int32_t compare (const kept_t *g, int32_t first, int32_t n, int32_t row)
   int32_t k = row;
   for (int32_t s = first; s < first + n; s++) {
     const int32_t at = s * 40, len = g->len[s];
-    if (!same_floats (g->lp + at, lp + k, len) || !same_floats (g->entropy + at, entropy + k, len) || !same_floats (g->raw_lp + at, raw + k, len)) return -1;
+    if (!same_floats (g->lp + at, lp + k, len) || !same_floats (g->entropy + at, entropy + k, len)
+        || !same_floats (g->raw_lp + at, raw + k, len))
+      return -1;
     k += len;
   }
   return k - row;
@@ -129,7 +139,11 @@ static int pass_equals (sol_model_t *m, float temperature, const kept_t *g)
 static void test_shape (int i, sol_dtype_t dtype, float temperature)
 {
   static kept_t in[GROUPS], first[GROUPS], again[GROUPS];
-  static const struct { int32_t slots; int threads; const char *backend; } way[] = { { 1, 1, "cpu" }, { 3, 2, "cpu" }, { 64, 3, "cpu" }, { 5, 1, "ref" } };
+  static const struct {
+    int32_t slots;
+    int threads;
+    const char *backend;
+  } way[] = { { 1, 1, "cpu" }, { 3, 2, "cpu" }, { 64, 3, "cpu" }, { 5, 1, "ref" } };
   const sol_arch_t a = shape (i);
   float *w = random_weights (&a, (uint64_t) i + 1);
   int same = 1, equal = 1;
@@ -145,8 +159,10 @@ static void test_shape (int i, sol_dtype_t dtype, float temperature)
     sol_model_destroy (m);
     sol_backend_destroy (b);
   }
-  tap_ok (same, "%s %s T=%g: the same responses for 1 to 64 places, 1 to 3 threads, cpu and ref", shape_name (i), dtype == SOL_F32 ? "f32" : "bf16", (double) temperature);
-  tap_ok (equal, "%s %s T=%g: the pass has the decoder's log-probs and entropies bit for bit, however packed", shape_name (i), dtype == SOL_F32 ? "f32" : "bf16", (double) temperature);
+  tap_ok (same, "%s %s T=%g: the same responses for 1 to 64 places, 1 to 3 threads, cpu and ref", shape_name (i),
+          dtype == SOL_F32 ? "f32" : "bf16", (double) temperature);
+  tap_ok (equal, "%s %s T=%g: the pass has the decoder's log-probs and entropies bit for bit, however packed", shape_name (i),
+          dtype == SOL_F32 ? "f32" : "bf16", (double) temperature);
   int ragged = 0;
   for (int g = 0; g < GROUPS; g++)
     for (int32_t s = 1; s < first[g].n_samples; s++) ragged += first[g].len[s] != first[g].len[0];
@@ -176,10 +192,12 @@ static void test_randomness (void)
   generate (m, &p, in, GROUPS, 12, b);
   for (int g = 0; g < GROUPS; g++) {
     right &= same_group (&a[g], &b[g]);
-    for (int32_t s = 1; s < a[g].n_samples; s++) right &= a[g].len[s] == a[g].len[0] && !memcmp (a[g].ids + s * 40, a[g].ids, (size_t) a[g].len[0] * 4);
+    for (int32_t s = 1; s < a[g].n_samples; s++)
+      right &= a[g].len[s] == a[g].len[0] && !memcmp (a[g].ids + s * 40, a[g].ids, (size_t) a[g].len[0] * 4);
   }
   tap_ok (right, "greedy and top-k 1 choose the same, for every sample of a group");
-  tap_ok (a[0].lp[0] < 0 && a[0].entropy[0] > 0.5f, "greedy records the log-prob of the whole distribution (%g nats, entropy %g)", (double) a[0].lp[0], (double) a[0].entropy[0]);
+  tap_ok (a[0].lp[0] < 0 && a[0].entropy[0] > 0.5f, "greedy records the log-prob of the whole distribution (%g nats, entropy %g)",
+          (double) a[0].lp[0], (double) a[0].entropy[0]);
   sol_model_destroy (m);
   sol_backend_destroy (be);
   sol_free (w);
@@ -277,7 +295,8 @@ static void test_books (void)
   sol_free (w);
 }
 
-/* weights change while sequences run, everything computed anew: tokens after the change are those of the new weights over the whole sequence */
+/* weights change while sequences run, everything computed anew: tokens after the change are those of the new weights over the whole
+ * sequence */
 static void test_recompute (int32_t slots)
 {
   static kept_t in[GROUPS], out[GROUPS];
@@ -322,7 +341,10 @@ static void test_recompute (int32_t slots)
       }
     }
   }
-  tap_ok (good && mixed > 0, "%d places: after a change of weights with recompute, %d old and %d new tokens have the log-probs of their version (%d responses have both)", slots, old_tokens, new_tokens, mixed);
+  tap_ok (good && mixed > 0,
+          "%d places: after a change of weights with recompute, %d old and %d new tokens have the log-probs of their version (%d responses "
+          "have both)",
+          slots, old_tokens, new_tokens, mixed);
   sol_decoder_destroy (d);
   sol_pass_destroy (pass);
   sol_model_destroy (m);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Six small models saved by transformers against float64 values: logits, log-probs, entropies, greedy continuation, loss, gradients, three AdamW steps. */
+/* Six small models saved by transformers against float64 values: logits, log-probs, entropies, greedy continuation, loss, gradients, three
+ * AdamW steps. */
 #include "helpers.h"
 #include "solera/file.h"
 #include "solera/safetensors.h"
@@ -89,13 +90,15 @@ static void check_forward (golden_t *g, const cJSON *s)
   for (int32_t i = 0; i + 1 < n; i++) worse (&d_lp, lp[i] - number (item (s, "logprobs"), i));
   for (int32_t i = 0; i < n; i++) worse (&d_entropy, entropy[i] - number (item (s, "entropies"), i));
   for (int32_t v = 0; v < g->arch.vocab; v++) worse (&d_logits, logits[v] - number (item (s, "logits_last"), v));
-  tap_ok (d_lp < 1e-4 && d_entropy < 1e-4 && d_logits < 1e-4, "%s, %d tokens: differences of log-probs %.1e, entropies %.1e, logits %.1e", name, n, d_lp, d_entropy, d_logits);
+  tap_ok (d_lp < 1e-4 && d_entropy < 1e-4 && d_logits < 1e-4, "%s, %d tokens: differences of log-probs %.1e, entropies %.1e, logits %.1e",
+          name, n, d_lp, d_entropy, d_logits);
   sol_free (logits);
 }
 
 static void check_greedy (golden_t *g)
 {
-  sol_decoder_params_t p = { .slots = 2, .max_prompt = 40, .max_new = 20, .temperature = 1, .top_p = 1, .greedy = 1, .purpose = SOL_RANDOM_SAMPLE };
+  sol_decoder_params_t p
+      = { .slots = 2, .max_prompt = 40, .max_new = 20, .temperature = 1, .top_p = 1, .greedy = 1, .purpose = SOL_RANDOM_SAMPLE };
   sol_decoder_t *d = NULL;
   sol_group_out_t o;
   const cJSON *all = item (g->golden, "sequences");
@@ -124,8 +127,7 @@ static double loss_and_gradient (golden_t *g, float *grad)
   const double n_predicted = item (g->golden, "n_predicted")->valuedouble;
   double loss = 0;
   memset (grad, 0, (size_t) sol_grad_elements (g->model) * sizeof *grad);
-  cJSON_ArrayForEach (s, item (g->golden, "sequences"))
-  {
+  cJSON_ArrayForEach (s, item (g->golden, "sequences")) {
     int32_t ids[40], n = sequence (s, ids);
     float lp[40], entropy[40], c[40];
     pack_clear (&pack);
@@ -136,7 +138,8 @@ static double loss_and_gradient (golden_t *g, float *grad)
       c[i] = (float) (-1 / n_predicted);
     }
     pack.b.n_rows = n - 1;
-    need (sol_pass_forward (g->pass, &pack.b, 1, lp, entropy, NULL) == SOL_OK && sol_pass_backward (g->pass, &pack.b, c, NULL, grad, NULL) == SOL_OK);
+    need (sol_pass_forward (g->pass, &pack.b, 1, lp, entropy, NULL) == SOL_OK
+          && sol_pass_backward (g->pass, &pack.b, c, NULL, grad, NULL) == SOL_OK);
     for (int32_t i = 0; i + 1 < n; i++) loss -= lp[i] / n_predicted;
   }
   sol_grad_fold (g->model, grad);
@@ -171,22 +174,26 @@ static void check_training (golden_t *g)
   const int64_t n = g->table->elements;
   const size_t bytes = (size_t) n * sizeof (float);
   float *grad = sol_alloc ((size_t) sol_grad_elements (g->model) * sizeof *grad), *m = sol_alloc (bytes), *v = sol_alloc (bytes);
-  sol_adamw_t h = { .lr = item (rule, "lr")->valuedouble, .beta1 = item (rule, "beta1")->valuedouble, .beta2 = item (rule, "beta2")->valuedouble, .eps = item (rule, "eps")->valuedouble,
+  sol_adamw_t h = { .lr = item (rule, "lr")->valuedouble,
+                    .beta1 = item (rule, "beta1")->valuedouble,
+                    .beta2 = item (rule, "beta2")->valuedouble,
+                    .eps = item (rule, "eps")->valuedouble,
                     .decay = item (rule, "weight_decay")->valuedouble };
   double a, b;
-  cJSON_ArrayForEach (step, item (rule, "steps"))
-  {
+  cJSON_ArrayForEach (step, item (rule, "steps")) {
     const double loss = loss_and_gradient (g, grad), norm = l2 (grad, n), want = item (step, "gradient_norm_before_clip")->valuedouble;
     if (h.step == 0) {
       check_tensors (g, item (g->golden, "gradient"), grad, &a, &b);
-      tap_ok (fabs (loss - item (g->golden, "loss")->valuedouble) < 1e-5 && a < 1e-4 && b < 1e-4, "%s: loss %.6f; differences of gradients: l2 %.1e, first values %.1e", name, loss, a, b);
+      tap_ok (fabs (loss - item (g->golden, "loss")->valuedouble) < 1e-5 && a < 1e-4 && b < 1e-4,
+              "%s: loss %.6f; differences of gradients: l2 %.1e, first values %.1e", name, loss, a, b);
     }
     h.step++;
     h.scale = fmin (1, 1 / (norm + 1e-6));
     sol_adamw_step (g->model, h, 0, n / 3, grad, g->w, m, v); /* in two runs that cut a tensor, as two learners would */
     sol_adamw_step (g->model, h, n / 3, n - n / 3, grad + n / 3, g->w + n / 3, m + n / 3, v + n / 3);
     need (sol_model_set (g->model, g->w) == SOL_OK);
-    tap_ok (fabs (loss - item (step, "loss_before")->valuedouble) < 1e-5 && fabs (norm - want) < 1e-4 * want, "%s: step %d: loss and gradient norm", name, (int) h.step);
+    tap_ok (fabs (loss - item (step, "loss_before")->valuedouble) < 1e-5 && fabs (norm - want) < 1e-4 * want,
+            "%s: step %d: loss and gradient norm", name, (int) h.step);
     if (!cJSON_GetObjectItem (step, "weights")) continue;
     check_tensors (g, item (step, "weights"), g->w, &a, &b);
     tap_ok (a < 1e-5 && b < 1e-4, "%s: weights after step %d: l2 %.1e, first values %.1e", name, (int) h.step, a, b);

@@ -9,10 +9,19 @@
 
 static void test_table (void)
 {
-  static const char *const qwen2[] = { "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.k_proj.weight",
-                                       "model.layers.0.self_attn.v_proj.weight", "model.layers.0.self_attn.q_proj.bias", "model.layers.0.self_attn.k_proj.bias",
-                                       "model.layers.0.self_attn.v_proj.bias", "model.layers.0.self_attn.o_proj.weight", "model.layers.0.post_attention_layernorm.weight",
-                                       "model.layers.0.mlp.gate_proj.weight", "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.down_proj.weight" };
+  static const char *const qwen2[] = { "model.embed_tokens.weight",
+                                       "model.layers.0.input_layernorm.weight",
+                                       "model.layers.0.self_attn.q_proj.weight",
+                                       "model.layers.0.self_attn.k_proj.weight",
+                                       "model.layers.0.self_attn.v_proj.weight",
+                                       "model.layers.0.self_attn.q_proj.bias",
+                                       "model.layers.0.self_attn.k_proj.bias",
+                                       "model.layers.0.self_attn.v_proj.bias",
+                                       "model.layers.0.self_attn.o_proj.weight",
+                                       "model.layers.0.post_attention_layernorm.weight",
+                                       "model.layers.0.mlp.gate_proj.weight",
+                                       "model.layers.0.mlp.up_proj.weight",
+                                       "model.layers.0.mlp.down_proj.weight" };
   for (int i = 0; i < SHAPES; i++) {
     const sol_arch_t a = shape (i);
     sol_table_t *t = sol_table_create (&a);
@@ -20,14 +29,17 @@ static void test_table (void)
     int good = 1;
     for (int k = 0; k < t->n; k++) {
       const sol_weight_row_t *r = &t->row[k];
-      good &= r->offset == at && r->rows > 0 && r->cols > 0 && r->decay == !r->vector && (!r->vector || r->rows == 1) && sol_table_find (t, r->name) == r;
+      good &= r->offset == at && r->rows > 0 && r->cols > 0 && r->decay == !r->vector && (!r->vector || r->rows == 1)
+              && sol_table_find (t, r->name) == r;
       at += r->rows * r->cols;
     }
-    tap_ok (good && at == t->elements && t->n == 2 + !a.tied + a.layers * (9 + 3 * a.qkv_bias + 2 * a.qk_norm), "%s: %d tensors tile the block of %lld", shape_name (i), t->n, (long long) at);
+    tap_ok (good && at == t->elements && t->n == 2 + !a.tied + a.layers * (9 + 3 * a.qkv_bias + 2 * a.qk_norm),
+            "%s: %d tensors tile the block of %lld", shape_name (i), t->n, (long long) at);
     ok (!!sol_table_find (t, "lm_head.weight") == !a.tied && sol_table_find (t, "nothing") == NULL);
     if (!strcmp (shape_name (i), "qwen2")) {
       for (int k = 0; k < 13; k++) good &= !strcmp (t->row[k].name, qwen2[k]);
-      ok (good && sol_table_find (t, "model.layers.0.self_attn.k_proj.bias")->shard == SOL_SHARD_COLS && sol_table_find (t, "model.layers.0.self_attn.o_proj.weight")->shard == SOL_SHARD_COLS);
+      ok (good && sol_table_find (t, "model.layers.0.self_attn.k_proj.bias")->shard == SOL_SHARD_COLS
+          && sol_table_find (t, "model.layers.0.self_attn.o_proj.weight")->shard == SOL_SHARD_COLS);
     }
     sol_table_destroy (t);
   }
@@ -81,7 +93,7 @@ static void test_round (void)
   int differ = 0, right = 1;
   for (uint32_t i = 0; i < N; i++) differ += a[i] != b[i];
   tap_ok (differ == 0, "rounding to bf16 is the backend's for %d patterns", N);
-  right &= a[(0x3f80 * 6) + 3] == 0x3f80 && a[(0x3f81 * 6) + 3] == 0x3f82;      /* ties to even */
+  right &= a[(0x3f80 * 6) + 3] == 0x3f80 && a[(0x3f81 * 6) + 3] == 0x3f82;     /* ties to even */
   right &= a[(0x7f7f * 6) + 3] == 0x7f80 && (a[(0x7f80 * 6) + 1] & 0x7f) != 0; /* over to infinity; a NaN stays one */
   ok (right);
   sol_backend_destroy (be);
