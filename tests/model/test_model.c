@@ -161,8 +161,41 @@ static void test_refused (void)
   sol_free (w);
 }
 
+/* the optimizer over the whole block, and over runs that cut tensors anywhere */
+static void test_adamw (void)
+{
+  const sol_arch_t a = shape (2);
+  sol_backend_t *b = backend_of ("cpu", 1);
+  float *w[2] = { random_weights (&a, 1), random_weights (&a, 1) }, *m[2], *v[2], *grad = random_weights (&a, 2);
+  sol_model_t *model = model_of (b, &a, SOL_F32, w[0]);
+  const int64_t n = sol_model_table (model)->elements;
+  const size_t bytes = (size_t) n * sizeof (float);
+  sol_adamw_t h = { .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.1, .scale = 0.7 };
+  for (int i = 0; i < 2; i++) {
+    m[i] = sol_alloc (bytes);
+    v[i] = sol_alloc (bytes);
+    for (h.step = 1; h.step <= 2; h.step++)
+      for (int64_t at = 0, k; at < n; at += k) {
+        k = i ? 1009 + at % 5003 : n;
+        if (k > n - at) k = n - at;
+        sol_adamw_step (model, h, at, k, grad + at, w[i] + at, m[i] + at, v[i] + at);
+      }
+  }
+  tap_ok (!memcmp (w[0], w[1], bytes) && !memcmp (m[0], m[1], bytes) && !memcmp (v[0], v[1], bytes),
+          "AdamW in runs of any length has the bits of one run");
+  for (int i = 0; i < 2; i++) {
+    sol_free (w[i]);
+    sol_free (m[i]);
+    sol_free (v[i]);
+  }
+  sol_free (grad);
+  sol_model_destroy (model);
+  sol_backend_destroy (b);
+}
+
 int main (void)
 {
+  test_adamw ();
   test_table ();
   test_init ();
   test_round ();
