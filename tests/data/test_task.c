@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "solera/task.h"
+#include "../text/helpers.h"
+
+static sol_tokenizer_t *tokenizer;
+static char *folder;
+
+static sol_config_t *configure (const char *text)
+{
+  sol_config_t *c = NULL;
+  need (sol_config_parse (text, strlen (text), "test", NULL, &c) == SOL_OK);
+  return c;
+}
+static sol_task_t *make (const sol_config_t *c)
+{
+  sol_task_t *t = NULL;
+  return sol_task_create (c, tokenizer, folder, &t) == SOL_OK ? t : NULL;
+}
+static int creates (const char *text)
+{
+  sol_config_t *c = configure (text);
+  sol_task_t *t = make (c);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  return t != NULL;
+}
+
+/* value of a chain prompt, worked out from its text */
+static int chain_value (const char *s)
+{
+  int x = *s++ - '0';
+  for (; *s != '='; s += 2) x = (*s == '+' ? x + s[1] - '0' : *s == '-' ? x - (s[1] - '0') + 10 : x * (s[1] - '0')) % 10;
+  return x;
+}
+static sol_grade_t grade (const sol_task_t *t, const sol_prompt_t *p, const sol_ids_t *r)
+{
+  sol_grade_t g;
+  need (sol_task_grade (t, p, r->data, r->n, SOL_FINISH_EOS, &g) == SOL_OK);
+  return g;
+}
+
+static void test_chain (void)
+{
+  sol_config_t *c = configure ("seed: 5\ntask: {steps: 3, holdout: 0.1, format_bonus: 0.25}\n");
+  sol_task_t *t = NULL;
+  sol_prompt_t p = { 0 }, q = { 0 };
+  sol_ids_t r = { 0 };
+  int bad = 0, held = 0, same = 0;
+  need (sol_task_create (c, NULL, NULL, &t) == SOL_OK && !sol_task_needs_tokenizer (c));
+  ok (sol_task_vocab (t) == 16 && sol_task_eos (t) == 15 && sol_task_count (t, SOL_SPLIT_TRAIN) == 0);
+  for (uint64_t i = 0; i < 2000; i++) {
+    need (sol_task_demo (t, SOL_SPLIT_ALL, i, 0, &p, &r) == SOL_OK);
+    sol_buffer_t text = { 0 };
+    sol_task_text (t, r.data, r.n, &text);
+    sol_grade_t g = grade (t, &p, &r);
+    bad += p.ids.n != 8 || r.n != 18 || p.text.bytes != 8 || p.answer.data[0] != chain_value (p.text.data) + '0' || !g.correct || g.total != 1.25 || text.data[16] != p.answer.data[0]
+           || text.data[0] != p.text.data[0] || text.data[5] != ';' || text.data[17] != '#';
+    sol_buffer_free (&text);
+    for (int32_t n = 1; n <= 18; n++) bad += sol_task_ends (t, r.data, n) != (n == 18 ? SOL_FINISH_EOS : 0);
+    r.data[16] = (r.data[16] + 1) % 10;
+    g = grade (t, &p, &r);
+    bad += g.correct || g.total != 0.25;
+    r.data[16] = 13;
+    bad += grade (t, &p, &r).total != 0;
+    r.n = 17; /* never ended */
+    bad += grade (t, &p, &r).total != 0;
+    need (sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &q) == SOL_OK);
+    held += q.id != p.id;
+    need (sol_task_prompt (t, SOL_SPLIT_HELDOUT, i, &p) == SOL_OK);
+    same += p.id == q.id;
+  }
+  tap_ok (!bad, "chain: demonstrations are right, wrong ones are graded so (%d wrong)", bad);
+  tap_ok (held > 140 && held < 260, "chain: %d of 2000 prompts are held out, expected 200", held);
+  tap_ok (same == 0, "chain: no held-out prompt is trained on");
+  r.n = 0;
+  sol_ids_add (&r, 15);
+  ok (!grade (t, &p, &r).correct);
+  r.n = 0;
+  ok (!grade (t, &p, &r).correct && sol_task_ends (t, NULL, 0) == 0);
+  sol_prompt_free (&p);
+  sol_prompt_free (&q);
+  sol_ids_free (&r);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+}
+
+/* noise: a step's result is a random digit with probability 0.35, and the error is carried on */
+static void test_noise (void)
+{
+  sol_config_t *c = configure ("seed: 6\n");
+  sol_task_t *t = make (c);
+  sol_prompt_t p = { 0 };
+  sol_ids_t r = { 0 };
+  int wrong = 0, broken = 0, right = 0;
+  for (uint64_t i = 0; i < 4000; i++) {
+    need (sol_task_demo (t, SOL_SPLIT_TRAIN, i, 0.35, &p, &r) == SOL_OK);
+    for (int k = 0; k < 3; k++) {
+      const int32_t x = r.data[6 * k], op = r.data[6 * k + 1], a = r.data[6 * k + 2], y = op == 10 ? (x + a) % 10 : op == 11 ? (x + 10 - a) % 10 : x * a % 10;
+      wrong += r.data[6 * k + 4] != y;
+      broken += k > 0 && x != r.data[6 * k - 2];
+    }
+    right += grade (t, &p, &r).correct;
+  }
+  tap_ok (!broken, "errors are carried on (%d breaks)", broken);
+  tap_ok (wrong > 0.295 * 12000 && wrong < 0.335 * 12000, "%.3f of the steps are wrong, expected 0.35 * 0.9 = 0.315", wrong / 12000.);
+  tap_ok (right > 0.33 * 4000 && right < 0.45 * 4000, "%.3f of the demonstrations end right", right / 4000.);
+  sol_prompt_free (&p);
+  sol_ids_free (&r);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+}
+
+/* response text -> total reward */
+static double reward (const sol_task_t *t, const sol_prompt_t *p, const char *response)
+{
+  sol_ids_t r = { 0 };
+  need (sol_tokenizer_encode (tokenizer, response, strlen (response), &r, NULL) == SOL_OK);
+  double total = grade (t, p, &r).total;
+  sol_ids_free (&r);
+  return total;
+}
+
+static void test_sums (void)
+{
+  static const char *const family[] = { "add1", "add2", "successor" };
+  static const uint64_t size[] = { 100, 8100, 90 };
+  for (int f = 0; f < 3; f++)
+    for (int chat = 0; chat < 2; chat++) {
+      sol_buffer_t text = { 0 };
+      sol_buffer_printf (&text, "seed: 3\ntask: {name: sums, family: %s, prompt: %s, shots: 3, holdout: 0.2}\n", family[f], chat ? "chat" : "raw");
+      sol_config_t *c = configure (text.data);
+      sol_task_t *t = make (c);
+      sol_prompt_t p = { 0 };
+      sol_ids_t r = { 0 };
+      uint64_t n_train = sol_task_count (t, SOL_SPLIT_TRAIN), n_held = sol_task_count (t, SOL_SPLIT_HELDOUT);
+      int bad = 0;
+      need (t != NULL);
+      tap_ok (n_train + n_held == size[f] && sol_task_count (t, SOL_SPLIT_ALL) == size[f] && n_held > size[f] / 10 && n_held < size[f] / 3, "%s: %d train, %d held out", family[f], (int) n_train,
+              (int) n_held);
+      for (uint64_t i = 0; i < 150; i++) {
+        need (sol_task_demo (t, i % 2 ? SOL_SPLIT_TRAIN : SOL_SPLIT_HELDOUT, i, 0, &p, &r) == SOL_OK);
+        int32_t ends = 0, n = 0;
+        while (n < r.n && !ends) ends = sol_task_ends (t, r.data, ++n);
+        bad += n != r.n || ends != (chat ? SOL_FINISH_EOS : SOL_FINISH_STOP) || !grade (t, &p, &r).correct;
+        bad += reward (t, &p, "the answer is x") != 0 || reward (t, &p, "") != 0;
+        sol_buffer_t wrong = { 0 };
+        sol_buffer_printf (&wrong, " %d\n", atoi (p.answer.data) + 1);
+        bad += reward (t, &p, wrong.data) != 0;
+        sol_buffer_clear (&wrong);
+        sol_buffer_printf (&wrong, " %s + 0\n", p.answer.data); /* worked out it would be right */
+        bad += !chat && reward (t, &p, wrong.data) != 0;
+        sol_buffer_clear (&wrong);
+        sol_buffer_printf (&wrong, " %s\n1 + 1 = 2\n", p.answer.data); /* what follows the first line does not count */
+        bad += !chat && reward (t, &p, wrong.data) != 1;
+        sol_buffer_free (&wrong);
+      }
+      tap_ok (!bad, "%s, %s: right and wrong answers (%d wrongly graded)", family[f], chat ? "chat" : "raw", bad);
+      sol_prompt_free (&p);
+      sol_ids_free (&r);
+      sol_task_destroy (t);
+      sol_config_destroy (c);
+      sol_buffer_free (&text);
+    }
+}
+
+/* an epoch has every question of the split once; the same index gives the same prompt; shots never show the question */
+static void test_order (void)
+{
+  sol_config_t *c = configure ("seed: 4\ntask: {name: sums, family: add1, shots: 5, holdout: 0.2}\n");
+  sol_task_t *t = make (c);
+  sol_prompt_t p = { 0 }, q = { 0 };
+  int bad = 0, shown = 0;
+  uint64_t n = sol_task_count (t, SOL_SPLIT_TRAIN), *seen = sol_alloc (n * sizeof *seen);
+  for (uint64_t i = 0; i < n; i++) {
+    need (sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &p) == SOL_OK && sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &q) == SOL_OK);
+    bad += p.id != q.id || p.text.bytes != q.text.bytes || memcmp (p.text.data, q.text.data, p.text.bytes);
+    for (uint64_t k = 0; k < i; k++) bad += seen[k] == p.id;
+    seen[i] = p.id;
+    char *last = strrchr (p.text.data, '\n');
+    need (last != NULL);
+    *last = 0;
+    shown += strstr (p.text.data, last + 1) == p.text.data || (strstr (p.text.data, last + 1) && strstr (p.text.data, last + 1)[-1] == '\n');
+  }
+  tap_ok (!bad, "an epoch asks every question once, the same each time it is asked (%d wrong)", bad);
+  tap_ok (!shown, "no example is the question (%d)", shown);
+  sol_free (seen);
+  sol_prompt_free (&p);
+  sol_prompt_free (&q);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+}
+
+static void test_jsonl (void)
+{
+  char *path = scratch_path ("p.jsonl");
+  sol_buffer_t rows = { 0 }, text = { 0 };
+  for (int i = 0; i < 40; i++) sol_buffer_printf (&rows, "{\"problem\":\"half of %d\",\"answer\":\"%d/2\"}\n", i, i);
+  need (sol_file_write (path, rows.data, rows.bytes) == SOL_OK);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, prompt: chat, system: be brief, suffix: '?', holdout: 0.2, format_bonus: 0.5, stop: ['END', \"\\n\\n\"]}\n", path);
+  sol_config_t *c = configure (text.data);
+  sol_task_t *t = make (c);
+  sol_prompt_t p = { 0 };
+  sol_ids_t r = { 0 };
+  need (t != NULL && sol_task_demo (t, SOL_SPLIT_TRAIN, 3, 0, &p, &r) == SOL_OK);
+  ok (!strncmp (p.text.data, "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhalf of ", 63) && strstr (p.text.data, "?<|im_end|>\n<|im_start|>assistant\n"));
+  sol_buffer_clear (&text);
+  sol_buffer_printf (&text, "it is \\boxed{%.1f}", atoi (p.answer.data) / 2.);
+  ok (reward (t, &p, text.data) == 1.5 && reward (t, &p, "\\boxed{-1}") == 0.5 && reward (t, &p, "nothing") == 0 && grade (t, &p, &r).correct);
+  sol_buffer_printf (&text, "END and \\boxed{-1}");
+  ok (reward (t, &p, text.data) == 1.5); /* graded up to the stop */
+  ok (sol_task_ends (t, r.data, r.n) == SOL_FINISH_EOS);
+  r.n = 0;
+  need (sol_tokenizer_encode (tokenizer, "xEND", 4, &r, NULL) == SOL_OK);
+  ok (sol_task_ends (t, r.data, r.n) == SOL_FINISH_STOP && sol_task_ends (t, r.data, r.n - 1) == 0);
+  ok (sol_task_demo (t, SOL_SPLIT_TRAIN, 0, 0.5, &p, &r) == SOL_ERR_USAGE);
+  ok (sol_task_vocab (t) == sol_tokenizer_size (tokenizer) && sol_tokenizer_is_eos (tokenizer, sol_task_eos (t)));
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  sol_buffer_free (&rows);
+  sol_buffer_free (&text);
+  sol_prompt_free (&p);
+  sol_ids_free (&r);
+  sol_free (path);
+}
+
+static void test_refused (void)
+{
+  sol_config_t *c = configure ("task: {name: sums, holdout: 0}\n");
+  sol_task_t *t = NULL;
+  sol_prompt_t p = { 0 };
+  ok (sol_task_create (c, NULL, NULL, &t) == SOL_ERR_USAGE && t == NULL && sol_task_needs_tokenizer (c));
+  t = make (c);
+  ok (sol_task_prompt (t, SOL_SPLIT_HELDOUT, 0, &p) == SOL_ERR_LIMIT && sol_task_prompt (t, SOL_SPLIT_TRAIN, 0, &p) == SOL_OK);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  sol_prompt_free (&p);
+  c = configure ("task: {holdout: 0}\n");
+  t = make (c);
+  ok (sol_task_prompt (t, SOL_SPLIT_HELDOUT, 0, &p) == SOL_ERR_LIMIT);
+  sol_prompt_free (&p);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  ok (!creates ("task: {name: jsonl}\n") && !creates ("task: {name: jsonl, path: /nonexistent}\n") && !creates ("task: {name: sums, stop: ['']}\n") && !creates ("task: {name: sums, system: x}\n"));
+}
+
+int main (void)
+{
+  folder = data_path ("tiny_tokenizer");
+  need (sol_tokenizer_load (folder, &tokenizer) == SOL_OK);
+  test_chain ();
+  test_noise ();
+  test_sums ();
+  test_order ();
+  test_jsonl ();
+  test_refused ();
+  sol_tokenizer_destroy (tokenizer);
+  sol_free (folder);
+  return tap_done ();
+}

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# solera tokenize and solera verify: one row out for every row in, a bad row in its place, exit status 1 at the end
+solera=$top_builddir/solera
+t=$(mktemp -d "${TMPDIR:-/tmp}/sol-filter.XXXXXX") || exit 99
+trap 'rm -rf "$t"' 0
+n=0
+ok () { n=$((n+1)); if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; sed 's/^/# /' "$t/out" "$t/err" 2>/dev/null | head -20; fi; }
+data=$top_srcdir/tests/data
+mkdir "$t/model" && cp "$data"/smollm2/*.json "$t/model" && gzip -dc "$data/smollm2/tokenizer.json.gz" >"$t/model/tokenizer.json" || exit 99
+
+sed 's/.*"text": \(".*"\), "ids".*/{"text": \1}/' "$data/smollm2/tokenizer_golden.jsonl" >"$t/in"
+sed 's/.*"ids": \(\[.*\]\)}/{"ids":\1}/; s/ //g' "$data/smollm2/tokenizer_golden.jsonl" | sed 's/^.*{"ids"/{"ids"/' >"$t/want"
+"$solera" tokenize "$t/model" <"$t/in" >"$t/out" 2>"$t/err"
+[ $? -eq 0 ] && cmp -s "$t/out" "$t/want" && [ "$(wc -l <"$t/out")" -eq 60 ]; ok $? "tokenize: the ids of the reference, exit 0"
+"$solera" tokenize "$t/model" --decode <"$t/want" >"$t/out" 2>"$t/err"
+[ $? -eq 0 ] && [ "$(sed -n 1p "$t/out")" = '{"text":"Hello, world!"}' ] && [ "$(wc -l <"$t/out")" -eq 60 ]; ok $? "tokenize --decode: and back"
+
+printf '%s\n' '{"text":"a"}' 'nonsense' '{"text":5}' '' '[]' '{"text":"b"}' >"$t/in"
+"$solera" tokenize "$t/model" <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && [ "$(wc -l <"$t/out")" -eq 6 ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 4 ] && [ "$(sed -n 6p "$t/out")" = '{"ids":[82]}' ]; ok $? "tokenize: bad rows in their places, exit 1 ($rc)"
+printf '%s\n' '{"ids":[81]}' '{"ids":[-1]}' '{"ids":[49152]}' '{"ids":["x"]}' '{"ids":[1.5]}' '{"ids":{}}' '{"ids":[]}' >"$t/in"
+"$solera" tokenize "$t/model" --decode <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 5 ] && [ "$(sed -n 7p "$t/out")" = '{"text":""}' ]; ok $? "tokenize --decode: bad rows in their places, exit 1 ($rc)"
+"$solera" tokenize "$t/none" </dev/null >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && grep -q "$t/none/tokenizer.json" "$t/err"; ok $? "tokenize: a missing model is named, exit 1 ($rc)"
+"$solera" tokenize </dev/null >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 2 ]; ok $? "tokenize: no model, exit 2 ($rc)"
+
+"$solera" verify <"$data/verify_cases.jsonl" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 0 ] && [ "$(wc -l <"$t/out")" -eq "$(wc -l <"$data/verify_cases.jsonl")" ] && ! grep -v '^{"equal":\(true\|false\),"extracted":' "$t/out"; ok $? "verify: a verdict for every row, exit 0 ($rc)"
+printf '%s\n' '{"prediction":"so \\boxed{1/2}","gold":"0.5","form":"response"}' '{"prediction":"1/2","gold":"0.5"}' '{"prediction":"1/2","form":"answer"}' '{"prediction":"","gold":"1","form":"response"}' >"$t/in"
+"$solera" verify <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && [ "$(sed -n 1p "$t/out")" = '{"equal":true,"extracted":"1/2"}' ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 2 ] && [ "$(sed -n 4p "$t/out")" = '{"equal":false,"extracted":null}' ]
+ok $? "verify: bad rows in their places, exit 1 ($rc)"
+echo "1..$n"
