@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# signals: the update is finished, a checkpoint written, status.json says so; a second signal ends at once
+. "$top_srcdir/tests/system/lib.sh"
+base
+long="small.yaml train.updates=4000"
+grown () { [ "$(lines "$1/metrics.jsonl")" -ge "$2" ]; }
+for sig in TERM USR1 INT; do
+  out=solo_$sig
+  # a background job of a script ignores INT: env gives it back
+  env --default-signal=INT "$solera" train $long roles=solo out=$out >"$t/log" 2>&1 &
+  job=$!
+  wait_for 30 grown $out 10
+  kill -$sig $job
+  wait $job; is 0 $? "solo, $sig: exit"
+  is stopped "$(state $out)" "solo, $sig: state"
+  grep -q "$sig" $out/status.json; ok $? "solo, $sig: the reason is in status.json"
+  ls $out/checkpoints 2>/dev/null | grep -q '^u'; ok $? "solo, $sig: a checkpoint was written"
+done
+u=$(weights solo_TERM | cut -d' ' -f1)
+end=$((u + 20 - u % 2))
+run "$solera" train $long roles=solo out=solo_TERM train.updates=$end --resume; is 0 $rc "it continues"
+run "$solera" train $long roles=solo out=plain train.updates=$end; is 0 $rc "the same undisturbed"
+is "$(weights plain)" "$(weights solo_TERM)" "weights"
+
+"$MPIRUN" -n 4 "$solera" train $long out=usr1 >"$t/log" 2>&1 &
+job=$!
+wait_for 30 grown usr1 10
+kill -USR1 $job # mpirun forwards it
+wait $job; is 0 $? "mpirun, USR1: exit"
+is stopped "$(state usr1)" "mpirun, USR1: state"
+OMPI_MCA_odls_base_sigkill_timeout=30 "$MPIRUN" -n 4 "$solera" train $long out=term >"$t/log" 2>&1 &
+job=$!
+wait_for 30 grown term 10
+kill -TERM $job
+wait $job
+is stopped "$(state term)" "mpirun, TERM: state"
+finish

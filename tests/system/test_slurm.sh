@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# jobs/chain.sbatch on a private SLURM of two nodes (root, slurm-wlm and munge needed): it runs, it is warned, stops, is queued again and goes on
+. "$top_srcdir/tests/system/lib.sh"
+for p in slurmctld slurmd munged sbatch; do command -v $p >/dev/null || { echo "1..0 # SKIP no $p"; exit 0; }; done
+[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP not root"; exit 0; }
+d=$(mktemp -d /tmp/sol-slurm.XXXXXX); chmod 711 "$d" # munge's user must get in
+trap 'sh "$top_srcdir/tests/system/slurm_down.sh" "$d"; rm -rf "$d"' EXIT
+bash "$top_srcdir/tests/system/slurm_up.sh" "$d" 2 4 >"$d/up" 2>"$t/log"; ok $? "two nodes are up" || finish
+. "$d/up"
+
+base
+cp -r "$top_srcdir/jobs" jobs; chmod -R u+w jobs
+export SOLERA=$solera
+small="model.path=base/model task.steps=1 task.holdout=0.1 rollout.max_prompt=8 rollout.max_tokens=8 batch.prompts=8 batch.group=4 batch.updates_per_step=2 staleness.k=4 train.lr=1e-3"
+ended () { case $(squeue -h -j "$1" -o %T 2>/dev/null) in RUNNING | PENDING | COMPLETING | CONFIGURING) return 1 ;; *) return 0 ;; esac; }
+job_state () { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p'; }
+
+id=$(OUT=a sbatch --parsable -N 2 jobs/chain.sbatch $small train.updates=20 checkpoint.every=10); ok $? "sbatch jobs/chain.sbatch"
+wait_for 90 ended "$id"
+cp "chain.$id.out" "$t/log"
+is COMPLETED "$(job_state "$id")" "the job"
+is done "$(state a)" "its run"
+ranks 4 jobs/chain.yaml $small train.updates=20 checkpoint.every=10 out=b; is 0 $rc "the same by mpirun"
+is "$(weights b)" "$(weights a)" "weights"
+
+grown () { [ "$(lines "$1/metrics.jsonl")" -ge "$2" ]; }
+id=$(OUT=c sbatch --parsable jobs/chain.sbatch $small train.updates=100000 checkpoint.every=0); ok $? "a long job"
+wait_for 60 grown c 10; ok $? "it runs"
+scancel --batch --signal=USR1 "$id" # as SLURM does two minutes before the end
+stopped () { [ "$(state c)" = stopped ]; }
+wait_for 60 stopped; ok $? "warned, it stops with a checkpoint"
+again () { scontrol show job "$id" | grep -q 'Restarts=1'; }
+wait_for 30 again; ok $? "it is queued again"
+at=$(lines c/metrics.jsonl)
+goes_on () { scontrol update JobId="$id" StartTime=now 2>/dev/null; [ "$(lines c/metrics.jsonl)" -gt $((at + 5)) ]; }
+wait_for 200 goes_on; ok $? "it goes on from update $at"
+cp "chain.$id.out" "$t/log"
+has 'start 1:'
+scancel "$id"
+wait_for 30 ended "$id"
+
+cat >het.sbatch <<'END'
+#!/bin/sh
+#SBATCH --ntasks=1 --time=5 --output=het.%j.out
+#SBATCH hetjob
+#SBATCH --ntasks=1
+#SBATCH hetjob
+#SBATCH --ntasks=2
+. jobs/slurm.sh
+srun --mpi=pmix --het-group=0 $SOLERA train $ARGS --role broker : --het-group=1 $SOLERA train $ARGS --role learner : --het-group=2 $SOLERA train $ARGS --role actor
+END
+id=$(ARGS="jobs/chain.yaml $small train.updates=20 checkpoint.every=10 out=het" sbatch --parsable het.sbatch); ok $? "a heterogeneous job"
+wait_for 90 ended "$id"
+cp "het.$id.out" "$t/log"
+is "$(weights b)" "$(weights het)" "weights of the heterogeneous job"
+finish

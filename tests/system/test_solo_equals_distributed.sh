@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# exact mode: the bytes of a run do not depend on ranks, roles, micro-batches or the kernels that computed them
+. "$top_srcdir/tests/system/lib.sh"
+# what must be equal: weights, and everything in metrics.jsonl that is not time
+facts () {
+  weights "$1"
+  sed -e 's/"time_s":[^,]*,//' -e 's/"queue_groups":[^,]*,//' -e 's/"fresh_version":[^,]*,//;s/"reward_fresh":[^,]*,//' -e 's/"tokens_per_s_[a-z]*":[^,]*,//g' -e 's/"seconds_left":[^,]*,//' -e 's/"[a-z]*_s":[^,]*,//g' "$1/metrics.jsonl"
+  cat "$1/fresh.jsonl"
+}
+same () { # NAME TEXT
+  facts "$1" >"$1.facts"
+  cmp -s solo.facts "$1.facts"; ok $? "$2: the same weights and metrics as solo"
+  cmp -s solo.facts "$1.facts" || diff solo.facts "$1.facts" | cut -c1-300 | sed 's/^/# /' | head -6
+}
+base
+run "$solera" train small.yaml roles=solo out=solo
+is 0 $rc "solo ends well"
+is done "$(state solo)" "solo's status"
+facts solo >solo.facts
+is 24 "$(lines solo/metrics.jsonl)" "lines of metrics"
+[ "$(weights solo)" != "24 $(weights base | cut -d' ' -f2)" ]; ok $? "the weights have moved"
+grep -q '"grad_norm":0[,}]' solo/metrics.jsonl; [ $? -ne 0 ]; ok $? "every update had a gradient"
+
+try () { # NAME RANKS TEXT SETTINGS...
+  name=$1; np=$2; text=$3; shift 3
+  ranks "$np" small.yaml out="$name" "$@"
+  is 0 $rc "$text ends well"
+  same "$name" "$text"
+}
+try r3 3 "3 ranks"
+if [ "$SOLERA_TESTS" = smoke ]; then finish; fi
+try r5 5 "3 actors"
+try l2 4 "2 learners" learners=2
+try l4 6 "4 learners" learners=4
+try b2 5 "2 brokers, 2 actors" brokers=2
+try mb 3 "micro-batches of 40 tokens" train.micro_batch_tokens=40
+try th 3 "2 threads, 3 slots" backend.threads=2 actor.slots=3
+try ref 3 "the plain kernels" backend.name=ref
+
+ranks 4 small.yaml out=again; is 0 $rc "a repeated run ends well"; same again "4 ranks"
+run "$solera" train small.yaml roles=solo out=other seed=6
+is 0 $rc "another seed"
+[ "$(weights other)" != "$(weights solo)" ]; ok $? "another seed gives other weights"
+
+# k = 0 is the plain synchronous loop: every lag is below updates_per_step, and lag 0 has ratio 1 for every token
+run "$solera" train small.yaml roles=solo out=sync staleness.k=0
+is 0 $rc "k=0"
+has 'lag 0: .* differ in 0 of [0-9]+ tokens'
+is '0 1' "$(sed 's/.*"lag_min":\([0-9]*\),.*"lag_max":\([0-9]*\),.*/\1 \2/' sync/metrics.jsonl | sort -u | awk '{a=NR==1||$1<a?$1:a; b=$2>b?$2:b} END {print a, b}')" "smallest and largest lag"
+run "$MPIRUN" -n 4 "$solera" train small.yaml out=sync4 staleness.k=0
+is "$(weights sync)" "$(weights sync4)" "k=0 on 4 ranks"
+# roles from the command line, in another order of ranks
+run timeout 100 "$MPIRUN" -n 2 "$solera" train small.yaml out=mpmd --role actor : -n 1 "$solera" train small.yaml out=mpmd --role learner : -n 1 "$solera" train small.yaml out=mpmd --role broker
+is 0 $rc "roles by --role"
+same mpmd "--role"
+finish
