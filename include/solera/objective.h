@@ -6,8 +6,11 @@
 #include "solera/comm.h"
 #include "solera/config.h"
 
-/* Advantages of one group: reward [n] -> adv [n] (double). kind: SOL_ADVANTAGE_*. All rewards equal: exactly 0. rloo with n = 1: SOL_ERR_USAGE. */
+/* Advantages of one group: reward [n] -> adv [n] (double). kind: SOL_ADVANTAGE_*. All rewards equal: exactly 0. rloo with n = 1: SOL_ERR_USAGE; a reward that is not finite: SOL_ERR_NUMERIC. */
 sol_status_t sol_advantage_solve (int kind, const double *reward, int n, double *adv);
+
+/* soft length penalty, added to a reward: 0 up to limit - margin tokens, then a line to -1 at the limit, -1 beyond (arXiv 2503.14476) */
+double sol_overlong_penalty (int64_t length, int64_t limit, int64_t margin);
 
 /* This rank's tokens of the update batch. Global order is (seq, pos); ranks and storage may hold sequences in any order, a sequence lies wholly on one rank, its
  * tokens adjacent in position order. seq: rollout id, unique over all ranks. */
@@ -27,8 +30,8 @@ typedef struct {
   double loss;
   int64_t n, n_seq;                              /* over all ranks */
   int64_t n_high, n_low, n_masked;
-  int64_t n_T, n_kept;                           /* m2po family, else n_T by its definition and n_kept = n - masked */
-  double m2_before, m2_after;                    /* exact means over T rounded once (m2po_all: over all tokens); 0 for empty */
+  int64_t n_T, n_kept;                           /* m2po: |T| and what stays of it (m2po_clip: unclipped; m2po_all: of all tokens); else |T| and n - n_masked */
+  double m2_before, m2_after;                    /* exact means over T (m2po_all: over all tokens) rounded once, 0 for empty; after: of what is not masked (m2po_clip: of the capped M2) */
   double m2_all;                                 /* mean of M2 over all tokens, whatever the objective */
   double cut, band;                              /* NaN: none */
   int64_t tie_kept;
@@ -37,20 +40,21 @@ typedef struct {
 typedef struct sol_objective sol_objective_t;
 /* the table: i-th objective's name and sentence; NULL past the end */
 const char *sol_objective_name (int i, const char **doc_p);
-/* parameters by name, as double, with the objective's own default when NaN is asked: sol_objective_set refuses an unknown one by name. */
 sol_status_t sol_objective_create (const char *name, sol_objective_t **objective_p); /* unknown: error with the nearest name */
 void sol_objective_destroy (sol_objective_t *o);
+/* a parameter by its name, or by the name of the setting that gives it ("objective.tau"); NaN: the objective's own default. Unknown or out of bounds: SOL_ERR_USAGE, which says what it has. */
 sol_status_t sol_objective_set (sol_objective_t *o, const char *param, double value);
 /* i-th parameter's name, value and sentence; NULL past the end */
 const char *sol_objective_param (const sol_objective_t *o, int i, double *value_p, const char **doc_p);
-/* objective.* settings -> parameters that this objective has */
+/* objective.* settings -> parameters that this objective has; a setting left at its default leaves the objective's own (dapo's 0.28) */
 sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);
 int sol_objective_needs_prox (const sol_objective_t *o);
 
-/* a token that refuses the update: |d| or A not finite, M2 or c not representable */
+/* a token that refuses the update: d or A (or lp, d_prox where they are needed) not finite, M2 or c not representable in float32. c: NaN where it was not come to. */
 typedef struct { int64_t seq, index; /* index into this rank's arrays or -1: another rank's */ double d, adv, c; const char *why; } sol_refusal_t;
 /* Collective over comm (all learners). c [n] double: dLoss/d log pi_theta, verdict [n]. scratch-free for the caller; internal room grows outside the hot path (kept in o).
  * SOL_ERR_NUMERIC: the update is refused (on all ranks), *refusal_p names the first such token in global order; nothing else is written.
- * SOL_ERR_USAGE: a sequence objective was given an advantage that is not constant in a sequence. */
+ * SOL_ERR_USAGE: a sequence objective was given an advantage that is not constant in a sequence (*refusal_p names its first such token), no token on any rank, or lp or d_prox are missing.
+ * Everything but the order of the calls is independent of how tokens are spread over ranks and stored: c, verdict and all figures have the same bytes. */
 sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const sol_tokens_t *tokens, double *c, uint8_t *verdict, sol_verdicts_t *sum_p, sol_refusal_t *refusal_p);
 #endif
