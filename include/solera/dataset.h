@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dataset.h: problems from a JSON-lines file: one object a line with the strings "problem" and "answer" and an optional "id" (string or whole number; default: the
- * line number); other keys are ignored. Errors name file and line. Constant after opening. */
+ * line number); other keys are ignored, empty lines passed over. Errors name file and line. Constant after opening. */
 #ifndef SOL_DATASET_H
 #define SOL_DATASET_H
 #include "solera/status.h"

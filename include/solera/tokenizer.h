@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer.h: byte-level BPE from a Hugging Face folder (tokenizer.json, and the special tokens named by tokenizer_config.json and generation_config.json).
  * Same ids as the `tokenizers` library for what is supported: normaliser none or NFC; pre-tokenizers Split (regular expression), Digits, ByteLevel and sequences of
- * them; merges in both spellings; added tokens found in the text. Anything else in the file is refused by name, never ignored.
+ * them; merges in both spellings; added tokens found in the text. Any other step or model option that would change ids is refused by name. Truncation, padding and
+ * post_processor, which act on calls that add special tokens, are not read.
  * A loaded tokenizer is constant: every function that takes it const may be called from several threads at once. Nothing here is collective. */
 #ifndef SOL_TOKENIZER_H
 #define SOL_TOKENIZER_H

@@ -20,6 +20,7 @@ struct sol_chat {
 /* the spellings of a message's parts: m['role'], m["role"] and m.role are one */
 static void simplify (const char *s, sol_buffer_t *out)
 {
+  const char *start = s;
   char quote = 0;
   for (; *s; s++) {
     if (quote) {
@@ -30,7 +31,7 @@ static void simplify (const char *s, sol_buffer_t *out)
     else if (!strncmp (s, "['content']", 11)) sol_buffer_add (out, ".content", 8), s += 10;
     else if (*s == '"' || *s == '\'') sol_buffer_add (out, "'", 1), quote = *s;
     else if (*s == ' ' || *s == '\n' || *s == '\t' || *s == '\r') continue;
-    else if (*s == '-' && ((s[-1] == '%' || s[-1] == '{') || s[1] == '%' || s[1] == '}')) continue;
+    else if (*s == '-' && s > start && (s[-1] == '%' || s[-1] == '{' || s[1] == '%' || s[1] == '}')) continue;
     else sol_buffer_add (out, s, 1);
   }
 }
@@ -119,7 +120,7 @@ static sol_status_t recognise (sol_chat_t *chat, const char *template, const cha
   static int (*const form[]) (sol_chat_t *chat, const char *s) = { is_plain, is_tools, is_thinking };
   sol_buffer_t simple = { 0 };
   int known = 0;
-  sol_buffer_add (&simple, "\n", 1); /* simplify looks at the character before */
+  sol_buffer_add (&simple, "\n", 1); /* never empty */
   simplify (template, &simple);
   for (int i = 0; i < 3 && !known; i++) {
     sol_free (chat->system);

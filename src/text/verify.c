@@ -101,7 +101,7 @@ static int equal (const char *x, const char *y, int depth)
   const char *rx = right_side (x, &name_x), *ry = right_side (y, &name_y);
   if (name_x && name_y && (name_x != name_y || memcmp (x, y, name_x))) return 0;
   int number_x = sol_number_parse (rx, &a), number_y = sol_number_parse (ry, &b);
-  if (number_x && number_y) return sol_number_equal (&a, &b);
+  if (number_x && number_y) return sol_number_equal (&a, &b) || text_equal (rx, ry); /* numbers too large to compare */
   if (number_x != number_y) return 0;
   if (text_equal (rx, ry)) return 1;
   return depth < MAX_DEPTH && list_equal (rx, ry, depth);
