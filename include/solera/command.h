@@ -11,6 +11,7 @@
 #define SOL_COMMANDS(X)                                                                                                                       \
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
+  X (info)                                                                                                                                    \
   X (help)
 
 /* options, one table for all commands: symbol, text, argument (NULL: none), doc */

@@ -185,7 +185,7 @@ static int same (const sol_config_t *a, const sol_config_t *b)
 }
 
 static const char *const hard[] = { "", " lead and trail ", "null", "~", "true", "- a", "# no", "a: b", "\"'\\", "tab\tnew\nline\rend", "\x01\x1b\x7f", "\xc3\xa9\xf0\x9f\x8d\xb7",
-                                    "\xc2\x80\xc2\x85\xc2\xa0", "\xe2\x80\xa8\xe2\x80\xa9", "\xef\xbb\xbf" "x", "x\xef\xbb\xbf", "{a", "*x", "!t", "%d", "@", "`" };
+                                    "\xc2\x80\xc2\x85\xc2\xa0", "\xe2\x80\xa8\xe2\x80\xa9", "\xef\xbb\xbfx", "x\xef\xbb\xbf", "{a", "*x", "!t", "%d", "@", "`" };
 
 static void test_round_trip (void)
 {
