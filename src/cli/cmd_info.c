@@ -26,6 +26,7 @@ static sol_status_t write_facts (const cJSON *facts, int json)
 static sol_status_t collect (const sol_options_t *o, int *argc, char ***argv, cJSON *facts)
 {
   if (o->n_args) return sol_info_path (o->args[0], facts);
+  sol_info_environment (facts);
   SOL_TRY (sol_comm_start (argc, argv));
   return sol_info_build (facts);
 }

@@ -19,4 +19,5 @@ void sol_info_int (cJSON *o, const char *name, int64_t value);
 void sol_info_string (cJSON *o, const char *name, const char *text);
 /* what MPI says of itself (info_mpi.c, the only file here that knows MPI) */
 void sol_info_mpi (cJSON *facts);
+void sol_info_environment (cJSON *facts);
 #endif

@@ -21,11 +21,25 @@ static void add_choice (cJSON *o, const char *name)
   MPI_T_cvar_handle_free (&handle);
 }
 
+/* MPI sets variables of its own when it starts: to be called before */
+void sol_info_environment (cJSON *facts)
+{
+  cJSON *env = cJSON_AddObjectToObject (facts, "environment");
+  for (char **e = environ; *e; e++) {
+    char name[128];
+    const size_t n = strcspn (*e, "=");
+    if ((strncmp (*e, "OMPI_MCA_", 9) != 0 && strncmp (*e, "SOLERA_", 7) != 0) || n >= sizeof name || !(*e)[n]) continue;
+    memcpy (name, *e, n);
+    name[n] = 0;
+    sol_info_string (env, name, *e + n + 1);
+  }
+}
+
 /* which components may serve one-sided access, messages and bytes: ^ means all but these */
 void sol_info_mpi (cJSON *facts)
 {
   int level;
-  cJSON *mpi = cJSON_AddObjectToObject (facts, "mpi"), *env = cJSON_CreateObject ();
+  cJSON *mpi = cJSON_AddObjectToObject (facts, "mpi");
   sol_info_string (mpi, "library", sol_comm_library ());
   sol_info_int (mpi, "ranks", sol_comm_size (sol_comm_world ()));
   sol_info_string (mpi, "host", sol_comm_host ());
@@ -34,14 +48,4 @@ void sol_info_mpi (cJSON *facts)
     for (int i = 0; i < 4; i++) add_choice (mpi, names[i]);
     MPI_T_finalize ();
   }
-  for (char **e = environ; *e; e++) {
-    char name[128];
-    const size_t n = strcspn (*e, "=");
-    if (strncmp (*e, "OMPI_MCA_", 9) != 0 || n >= sizeof name || !(*e)[n]) continue;
-    memcpy (name, *e, n);
-    name[n] = 0;
-    sol_info_string (env, name, *e + n + 1);
-  }
-  if (env->child) cJSON_AddItemToObject (mpi, "environment", env);
-  else cJSON_Delete (env);
 }

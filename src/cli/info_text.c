@@ -38,7 +38,7 @@ static int is_small (const cJSON *o)
   int n = 0;
   for (const cJSON *v = o->child; v; v = v->next, n++)
     if (cJSON_IsObject (v) || cJSON_IsArray (v)) return 0;
-  return n > 0 && n <= 2;
+  return n <= 2;
 }
 
 static void add_item (const cJSON *v, int indent, sol_buffer_t *out)
@@ -49,7 +49,7 @@ static void add_item (const cJSON *v, int indent, sol_buffer_t *out)
     for (const cJSON *c = v->child; c; c = c->next) add_item (c, indent + 2, out);
     return;
   }
-  if (cJSON_IsArray (v) && !v->child) sol_buffer_printf (out, " none");
+  if ((cJSON_IsArray (v) || cJSON_IsObject (v)) && !v->child) sol_buffer_printf (out, " none");
   if (cJSON_IsObject (v) || cJSON_IsArray (v)) /* "step 320 xxh3 0123", "u00000160 u00000320" */
     for (const cJSON *c = v->child; c; c = c->next) {
       sol_buffer_printf (out, " %s%s", c->string ? c->string : "", c->string ? " " : "");
