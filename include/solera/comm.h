@@ -24,6 +24,9 @@ int sol_comm_rank (const sol_comm_t *comm);
 int sol_comm_size (const sol_comm_t *comm);
 const char *sol_comm_library (void); /* MPI library version, one line */
 const char *sol_comm_host (void);    /* processor name */
+/* i-th kind of transport: its name (osc: one-sided, pml: messages, btl: bytes, mtl: matching) and in value (n bytes) which components may serve it ("^a,b": all but these).
+ * Not collective; 0: no such i. */
+int sol_comm_choice (int i, const char **name_p, char *value, size_t n);
 
 sol_status_t sol_comm_barrier (sol_comm_t *comm);
 sol_status_t sol_comm_bcast (sol_comm_t *comm, void *data, size_t bytes, int root);

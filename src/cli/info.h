@@ -17,7 +17,7 @@ void sol_info_text (const cJSON *facts, sol_buffer_t *out);
 /* exact, where cJSON's doubles are not */
 void sol_info_int (cJSON *o, const char *name, int64_t value);
 void sol_info_string (cJSON *o, const char *name, const char *text);
-/* what MPI says of itself (info_mpi.c, the only file here that knows MPI) */
+/* what MPI says of itself, and the environment that it will see */
 void sol_info_mpi (cJSON *facts);
 void sol_info_environment (cJSON *facts);
 #endif
