@@ -11,6 +11,7 @@
 #define SOL_COMMANDS(X)                                                                                                                       \
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
+  X (objective)                                                                                                                              \
   X (info)                                                                                                                                    \
   X (help)
 

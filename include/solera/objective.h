@@ -49,6 +49,9 @@ const char *sol_objective_param (const sol_objective_t *o, int i, double *value_
 /* objective.* settings -> parameters that this objective has; a setting left at its default leaves the objective's own (dapo's 0.28) */
 sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);
 int sol_objective_needs_prox (const sol_objective_t *o);
+/* 0, or how it bounds M2: SELECTS_MASK removes the largest (cut, tie_kept, n_kept), SELECTS_BAND clips (cut, band) */
+enum { SOL_SELECTS_MASK = 1, SOL_SELECTS_BAND };
+int sol_objective_selects (const sol_objective_t *o);
 
 /* a token that refuses the update: d or A (or lp, d_prox where they are needed) not finite, M2 or c not representable in float32. c: NaN where it was not come to. */
 typedef struct { int64_t seq, index; /* index into this rank's arrays or -1: another rank's */ double d, adv, c; const char *why; } sol_refusal_t;

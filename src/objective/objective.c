@@ -100,3 +100,8 @@ sol_status_t sol_objective_create_config (const sol_config_t *config, sol_object
 }
 
 int sol_objective_needs_prox (const sol_objective_t *o) { return o->rule->needs_prox; }
+
+int sol_objective_selects (const sol_objective_t *o)
+{
+  return o->rule->select == SOL_SELECT_NONE ? 0 : o->rule->select == SOL_SELECT_CAP_T ? SOL_SELECTS_BAND : SOL_SELECTS_MASK;
+}
