@@ -9,6 +9,11 @@
 
 /* in the order in which help lists them */
 #define SOL_COMMANDS(X)                                                                                                                       \
+  X (train)                                                                                                                                   \
+  X (sft)                                                                                                                                     \
+  X (generate)                                                                                                                                \
+  X (score)                                                                                                                                   \
+  X (eval)                                                                                                                                    \
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
   X (objective)                                                                                                                              \
