@@ -16,6 +16,8 @@ int sol_log_file (const char *path);
 void sol_log (sol_log_level_t level, const char *room, const char *fmt, ...) __attribute__ ((format (printf, 3, 4)));
 /* logs an error and returns st: return sol_fail (SOL_ERR_FORMAT, "yaml", "%s:%d: ...", path, line) */
 sol_status_t sol_fail (sol_status_t st, const char *room, const char *fmt, ...) __attribute__ ((format (printf, 3, 4)));
+/* is this descriptor a terminal that shows lines being rewritten? Not under a launcher: mpirun gives its ranks a pseudo-terminal whatever its own output is. */
+int sol_log_is_terminal (int fd);
 /* our own bugs, never bad input */
 _Noreturn void sol_assert_failed (const char *file, int line, const char *what);
 #define SOL_ASSERT(cond) ((cond) ? (void) 0 : sol_assert_failed (__FILE__, __LINE__, #cond))

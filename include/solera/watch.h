@@ -9,6 +9,9 @@
 #include "solera/status.h"
 /* limit_s <= 0: no watching, all calls are no-ops. dir is made. n_ranks lines are expected (rank = my number). abort_fn must not return. */
 sol_status_t sol_watch_start (const char *dir, int rank, int n_ranks, double limit_s, void (*abort_fn) (void));
+#define SOL_WATCH_EXIT 75 /* exit status of ranks that follow one that gave up */
+/* this rank gives up and has said why: the others end by themselves, without waiting for the launcher */
+void sol_watch_trip (void);
 void sol_watch_end (void); /* removes my file; rank 0 removes the folder when it is empty */
 /* progress was made (cheap: one atomic store; call it inside long generation and backward passes) */
 void sol_watch_beat (const char *doing);

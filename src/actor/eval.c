@@ -30,7 +30,7 @@ static sol_status_t grade_group (const sol_eval_params_t *p, const sol_group_out
 static void say (const sol_eval_params_t *p, const sol_eval_t *e, int64_t mine, double *last)
 {
   double now = sol_clock_s ();
-  int tty = isatty (STDERR_FILENO);
+  int tty = sol_log_is_terminal (STDERR_FILENO);
   if (!p->progress || now - *last < (tty ? 0.5 : 10)) return;
   *last = now;
   fprintf (stderr, tty ? "\r%lld of %lld prompts, %.1f %% right so far " : "%lld of %lld prompts, %.1f %% right so far\n", (long long) e->prompts, (long long) mine,
@@ -58,7 +58,7 @@ static sol_status_t run (const sol_eval_params_t *p, sol_decoder_t *d, sol_promp
     say (p, e, mine, &last);
     if (sol_stop_requested ()) return SOL_STOPPED;
   }
-  if (p->progress && isatty (STDERR_FILENO)) fprintf (stderr, "\r%60s\r", "");
+  if (p->progress && sol_log_is_terminal (STDERR_FILENO)) fprintf (stderr, "\r%60s\r", "");
   return SOL_OK;
 }
 

@@ -95,3 +95,5 @@ void sol_assert_failed (const char *file, int line, const char *what)
   sol_log (SOL_LOG_ERROR, "bug", "%s:%d: %s does not hold; please report this", file, line, what);
   abort ();
 }
+
+int sol_log_is_terminal (int fd) { return isatty (fd) && !getenv ("OMPI_COMM_WORLD_SIZE") && !getenv ("PMIX_RANK"); }

@@ -26,6 +26,7 @@ typedef struct {
   uint64_t beat;
   double changed_s, idle_s;
   int seen, ended;
+  long pid; /* 0: on another host */
 } peer_t;
 
 static struct {
@@ -33,7 +34,7 @@ static struct {
   double limit_s, progress_s;
   void (*abort_fn) (void);
   char *dir, *file;
-  char who[64];
+  char who[64], host[64];
   uint64_t beat;
   unsigned long last_progress;
   peer_t *peers;
@@ -60,7 +61,7 @@ static sol_status_t write_line (double now)
   pthread_mutex_lock (&lock);
   memcpy (what, text, sizeof what);
   pthread_mutex_unlock (&lock);
-  int n = snprintf (line, LINE, "%llu %.3f %s %s", (unsigned long long) ++w.beat, now - w.progress_s, w.who, what);
+  int n = snprintf (line, LINE, "%llu %.3f %s %ld %s %s", (unsigned long long) ++w.beat, now - w.progress_s, w.host, (long) getpid (), w.who, what);
   if (n > LINE - 1) n = LINE - 1;
   for (int i = 0; i < n; i++)
     if (line[i] == '\n') line[i] = ' ';
@@ -79,7 +80,8 @@ static sol_status_t write_line (double now)
 typedef struct {
   unsigned long long beat;
   double idle_s;
-  char who[64], what[LINE];
+  long pid;
+  char host[64], who[64], what[LINE];
 } line_t;
 
 /* 1: read; 0: no such file; -1: not readable now */
@@ -94,7 +96,7 @@ static int read_line (int rank, line_t *l)
   if (n != LINE || buf[LINE - 1] != '\n') return -1;
   buf[LINE - 1] = 0;
   int at = 0;
-  if (sscanf (buf, "%llu %lf %63s %n", &l->beat, &l->idle_s, l->who, &at) < 3 || at == 0) return -1;
+  if (sscanf (buf, "%llu %lf %63s %ld %63s %n", &l->beat, &l->idle_s, l->host, &l->pid, l->who, &at) < 5 || at == 0) return -1;
   snprintf (l->what, sizeof l->what, "%s", buf + at);
   for (size_t k = strlen (l->what); k > 0 && l->what[k - 1] == ' '; k--) l->what[k - 1] = 0;
   return 1;
@@ -113,6 +115,7 @@ static void look_at (int rank, double now)
     p->ended = 0;
     p->changed_s = now;
     p->idle_s = l.idle_s;
+    p->pid = strcmp (l.host, w.host) ? 0 : l.pid;
   }
   p->beat = l.beat;
 }
@@ -125,6 +128,13 @@ static double idle_s (int rank, double now)
   return w.peers[rank].idle_s + silent_s (rank, now);
 }
 
+/* a process of this host that went without ending its watch (kill -9, the kernel's out-of-memory killer) */
+static int is_dead (int rank)
+{
+  const peer_t *p = &w.peers[rank];
+  return !p->ended && p->pid > 0 && kill ((pid_t) p->pid, 0) < 0 && errno == ESRCH;
+}
+
 /* NULL while all is well */
 static const char *trouble (double now)
 {
@@ -132,6 +142,7 @@ static const char *trouble (double now)
   for (int r = 0; r < w.n_ranks; r++) {
     if (w.peers[r].ended) continue;
     if (r != w.rank && silent_s (r, now) > w.limit_s) return "a rank is stopped or dead";
+    if (r != w.rank && is_dead (r)) return "a rank has died";
     idle = idle && idle_s (r, now) > w.limit_s;
   }
   return idle ? "no rank makes progress" : NULL;
@@ -143,6 +154,7 @@ static void add_row (int r, double now, FILE *f)
   const int got = read_line (r, &l);
   if (w.peers[r].ended) fprintf (f, "  %5d  has ended\n", r);
   else if (got <= 0) fprintf (f, "  %5d  never heard of\n", r);
+  else if (r != w.rank && is_dead (r)) fprintf (f, "  %5d  %-12s DEAD; was: %s\n", r, l.who, l.what);
   else if (r != w.rank && silent_s (r, now) > w.limit_s)
     fprintf (f, "  %5d  %-12s SILENT for %.1f s (stopped or dead); was: %s\n", r, l.who, silent_s (r, now), l.what);
   else fprintf (f, "  %5d  %-12s no progress for %.1f s; %s\n", r, l.who, idle_s (r, now), l.what);
@@ -182,11 +194,34 @@ static int claim (void)
   return fd >= 0 || errno != EEXIST;
 }
 
+/* a stopped process would keep the launcher waiting until its own time-out */
+static void kill_silent (double now)
+{
+  for (int r = 0; r < w.n_ranks; r++)
+    if (r != w.rank && w.peers[r].pid > 0 && !w.peers[r].ended && silent_s (r, now) > w.limit_s) kill ((pid_t) w.peers[r].pid, SIGKILL);
+}
+
 static void trip (const char *why, double now)
 {
-  if (claim ()) print_table (why, now);
-  else sleep (10);
+  if (!claim ()) return; /* another rank was first: follow it */
+  print_table (why, now);
+  kill_silent (now);
   w.abort_fn ();
+}
+
+/* one rank has given up and said why: the launcher need not come for every other one */
+static void follow (void)
+{
+  char path[4096];
+  snprintf (path, sizeof path, "%s/tripped", w.dir);
+  if (access (path, F_OK) != 0) return;
+  sleep (1);
+  _exit (SOL_WATCH_EXIT);
+}
+
+void sol_watch_trip (void)
+{
+  if (w.on) claim ();
 }
 
 /* ---- the thread */
@@ -228,6 +263,7 @@ static void *watch_thread (void *unused)
     if (now - before > gap_s) start_anew (now); /* we were suspended, and so, probably, was everybody */
     before = now;
     write_line (now);
+    follow ();
     if (now < next_scan || (w.rank >= SCANNERS && now - w.progress_s < w.limit_s)) continue;
     next_scan = now + scan_s;
     for (int r = 0; r < w.n_ranks; r++)
@@ -288,6 +324,7 @@ sol_status_t sol_watch_start (const char *dir, int rank, int n_ranks, double lim
   w.file = sol_strdup (path);
   w.peers = sol_alloc ((size_t) n_ranks * sizeof *w.peers);
   snprintf (w.who, sizeof w.who, "%s", sol_log_name ());
+  if (gethostname (w.host, sizeof w.host - 1) != 0 || !w.host[0]) snprintf (w.host, sizeof w.host, "unknown");
   start_anew (sol_clock_s ());
   snprintf (path, sizeof path, "%s/tripped", w.dir);
   if (rank == 0) unlink (path); /* of a run that ended badly */

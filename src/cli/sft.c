@@ -59,7 +59,7 @@ static void report (sft_t *t, double loss, double norm, double *last)
 {
   int64_t u = sol_sft_update (t->sft);
   double now = sol_clock_s ();
-  int tty = isatty (STDOUT_FILENO), end = u == t->config->updates;
+  int tty = sol_log_is_terminal (STDOUT_FILENO), end = u == t->config->updates;
   if (!is_root (t)) return;
   fprintf (t->metrics, "{\"update\":%lld,\"loss\":%.9g,\"grad_norm\":%.9g,\"lr\":%.9g,\"time_s\":%.3f}\n", (long long) u - 1, loss, norm, sol_config_lr (t->config, u - 1), now);
   fflush (t->metrics);

@@ -33,7 +33,7 @@ typedef struct {
   double wait_s, broker_s;
 } train_t;
 
-static void abort_job (void) { sol_comm_abort (SOL_EXIT_WATCHDOG); }
+static void abort_job (void) { sol_comm_abort (SOL_WATCH_EXIT); }
 
 static sol_status_t open_broker (train_t *t)
 {
@@ -227,6 +227,7 @@ static void fail (train_t *t, sol_status_t st, int in_folder)
     sol_status_write (t->config->out, "failed", sol_status_string (st), update, t->config->updates, t->learner ? sol_learner_checkpoint (t->learner) : "");
     sol_log (SOL_LOG_ERROR, "run", "%s ends: %s; continue with --resume", sol_log_name (), sol_status_string (st));
   }
+  sol_watch_trip ();
   if (sol_comm_size (t->world) > 1) sol_comm_abort (st == SOL_ERR_USAGE ? 2 : 1);
 }
 

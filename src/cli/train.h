@@ -2,7 +2,6 @@
 #ifndef SOL_TRAIN_H
 #define SOL_TRAIN_H
 #include "solera/command.h"
-#define SOL_EXIT_WATCHDOG 75 /* a wait passed its deadline */
 extern const sol_command_t sol_command_train, sol_command_sft;
 
 typedef struct {

@@ -86,7 +86,7 @@ sol_status_t sol_metrics_open (const char *run_dir, const sol_config_t *config, 
   m->updates = config->updates;
   m->every_s = config->log_every_s;
   m->last_s = -1e300;
-  m->tty = isatty (STDOUT_FILENO);
+  m->tty = sol_log_is_terminal (STDOUT_FILENO);
   if (resumed_update >= 0) SOL_GO (cut_lines (m->path, resumed_update));
   m->json = fopen (m->path, resumed_update >= 0 ? "ae" : "we");
   if (!m->json) { st = sol_fail (SOL_ERR_IO, ROOM, "%s: opening failed: %s", m->path, strerror (errno)); goto out; }
