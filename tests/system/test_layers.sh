@@ -57,7 +57,7 @@ done
 out=$(for h in include/solera/*.h; do b=${h##*/}; check "$h" "$(room_of "${b%.h}")"; done)
 [ -z "$out" ] || echo "$out"
 [ -z "$out" ]; ok $? "public headers obey the same order"
-out=$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(\.\.|src/)' -r src include kernels | grep -v '^kernels/.*\.\./ref/\|kernels/' || true)
+out=$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(\.\.|src/)' -r src include kernels | grep -v '^kernels/.*\.\./ref/\|kernels/\|^src/rollout/[a-z_]*\.h:.*"\.\./comm/comm_mpi\.h"' || true) # comm_mpi.h is comm's seam for the one other room that knows MPI
 [ -z "$out" ] || echo "$out" | sed 's/^/# /'
 [ -z "$out" ]; ok $? "no room opens another room's private headers"
 out=$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*<((mpi|hdf5|yaml)\.h|cjson/)' -r include || true)
