@@ -65,7 +65,14 @@ static sol_status_t compare_settings (const char *path, const sol_config_t *now)
   return st;
 }
 
-static sol_status_t prepare_folder (const sol_config_t *c, int resume, int force, char **resume_dir_p)
+/* settings.yaml begins with what else a result may depend on, as comments */
+static void add_origin (const char *hosts, sol_buffer_t *out)
+{
+  sol_buffer_printf (out, "# program: %s (%s)\n# libraries: %s; hdf5 %s; yaml %s; pcre2 %s; xxhash %s\n# kernels: %s\n# hosts: %s\n", PACKAGE_STRING, SOL_COMPILER, sol_comm_library (),
+                     SOL_HDF5_VERSION, SOL_YAML_VERSION, SOL_PCRE2_VERSION, SOL_XXHASH_VERSION, sol_backend_isa (), hosts);
+}
+
+static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
   sol_buffer_t text = { 0 };
@@ -93,6 +100,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, int resume, int force
     if (dir) sol_log (SOL_LOG_INFO, "run", "resuming from %s (update %lld)", dir, (long long) info.update);
     else sol_log (SOL_LOG_INFO, "run", "%s has no whole checkpoint: starting from the beginning", c->out);
   }
+  add_origin (hosts, &text);
   sol_config_text (c, &text);
   SOL_GO (sol_file_write (settings, text.data, text.bytes));
   *resume_dir_p = dir;
@@ -106,11 +114,13 @@ out:
 
 sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p)
 {
-  char *dir = NULL, *text;
+  char *dir = NULL, *text, *hosts;
   size_t bytes;
   sol_status_t st = SOL_OK;
   int rank = sol_comm_rank (world);
-  if (rank == 0) st = prepare_folder (config, resume, force, &dir);
+  SOL_TRY (sol_setup_hosts (world, &hosts));
+  if (rank == 0) st = prepare_folder (config, hosts, resume, force, &dir);
+  sol_free (hosts);
   SOL_TRY (sol_comm_agree (world, st));
   text = dir ? dir : sol_strdup ("");
   bytes = rank == 0 ? strlen (text) + 1 : 0;
