@@ -97,10 +97,12 @@ static sol_status_t turn (train_t *t)
   }
   l = sol_learner_step (t->learner);
   if (l != SOL_OK && l != SOL_AGAIN) return l;
-  a = sol_actor_step (t->actor);
-  if (a != SOL_OK && a != SOL_AGAIN && a != SOL_END) return a;
-  b = sol_broker_step (t->broker);
-  if (b != SOL_OK && b != SOL_AGAIN) return b;
+  do { /* a learner's step is a whole update, an actor's one token: generate all that may be generated before the next update */
+    a = sol_actor_step (t->actor);
+    if (a != SOL_OK && a != SOL_AGAIN && a != SOL_END) return a;
+    b = sol_broker_step (t->broker);
+    if (b != SOL_OK && b != SOL_AGAIN) return b;
+  } while (a == SOL_OK && !sol_stop_requested ());
   return l == SOL_OK || a == SOL_OK || b == SOL_OK ? SOL_OK : SOL_AGAIN;
 }
 

@@ -60,7 +60,7 @@ void sol_learner_destroy (sol_learner_t *l)
   sol_free (l);
 }
 
-/* the batch is there for every learner: one answer to "was a stop asked for?" */
+/* the batch is there for every learner, or a stop was asked for: one answer for all */
 static sol_status_t start_batch (sol_learner_t *l)
 {
   int64_t stop = sol_stop_requested ();
@@ -138,6 +138,8 @@ sol_status_t sol_learner_step (sol_learner_t *l)
     case LEARNER_PUBLISH: return publish (l);
     case LEARNER_WAIT:
       st = sol_learner_take (l);
+      /* a stop need not wait for the batch: the launcher signals all ranks, so all learners come here or have the batch, and agree */
+      if (st == SOL_AGAIN && sol_stop_requested ()) return start_batch (l);
       if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld", (long long) l->batch);
       return st == SOL_OK ? start_batch (l) : st;
     case LEARNER_UPDATE: return make_update (l);
