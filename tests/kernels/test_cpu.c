@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protects: every fast op equals the plain loops bit for bit, at odd shapes, in f32 and bf16 weights, on every instruction set that this CPU has. */
-#include "../tap.h"
-#include "solera/backend.h"
-#include "solera/log.h"
-#include "solera/random.h"
-#include <math.h>
-#include <string.h>
+#include "make.h"
 
 static sol_backend_t *ref, *cpu;
-static uint64_t drawn;
 
-static float draw (void) { return (float) sol_random_normal (sol_random (7, drawn++, SOL_RANDOM_TEST, 0, 0)); }
-static sol_tensor_t make (int64_t rows, int64_t cols)
-{
-  sol_tensor_t t = sol_tensor (sol_alloc ((size_t) (rows * cols) * 4 + 4), SOL_F32, rows, cols);
-  for (int64_t i = 0; i < rows * cols; i++) ((float *) (void *) t.at)[i] = draw ();
-  return t;
-}
-static sol_tensor_t copy_of (sol_tensor_t t)
-{
-  sol_tensor_t c = t;
-  size_t bytes = (size_t) (t.rows * t.cols) * sol_dtype_bytes (t.dtype);
-  c.at = sol_alloc (bytes + 4);
-  memcpy (c.at, t.at, bytes);
-  return c;
-}
 static sol_tensor_t to_bf16 (sol_tensor_t t)
 {
   sol_tensor_t b = sol_tensor (sol_alloc ((size_t) (t.rows * t.cols) * 2 + 4), SOL_BF16, t.rows, t.cols);
@@ -32,15 +11,6 @@ static sol_tensor_t to_bf16 (sol_tensor_t t)
   sol_free (t.at);
   return b;
 }
-static sol_tensor_t ints (int64_t n, int32_t below)
-{
-  sol_tensor_t t = sol_tensor (sol_alloc ((size_t) n * 4), SOL_I32, 1, n);
-  for (int64_t i = 0; i < n; i++) ((int32_t *) (void *) t.at)[i] = (int32_t) sol_random_below (sol_random (8, drawn++, SOL_RANDOM_TEST, 0, 0), (uint64_t) below);
-  return t;
-}
-static int same (sol_tensor_t a, sol_tensor_t b) { return !memcmp (a.at, b.at, (size_t) (a.rows * a.cols) * sol_dtype_bytes (a.dtype)); }
-static void drop (int n, sol_tensor_t *t) { for (int i = 0; i < n; i++) sol_free (t[i].at); }
-
 /* one op on both: R and P are its tables, qr and qp its queues */
 #define BOTH                                                                                                           \
   const sol_ops_t *R = sol_backend_ops (ref), *P = sol_backend_ops (cpu);                                              \
