@@ -50,7 +50,7 @@ def draw(runs, labels, colors, path):
     a.set(xlabel="optimizer update", ylabel="pass rate, fresh rollouts", ylim=(0, 1.02), title="Learning from stale rollouts")
     b.set(xlabel="optimizer update", ylabel="clipped or masked tokens (%)", title=f"What the trust region stops (mean of {w} updates)")
     b.set_ylim(bottom=0)
-    c.set(xlabel="|r − 1|", ylabel="entropy of the policy (nats)", xlim=(0, 0.7), title="Tokens that moved are uncertain ones")
+    c.set(xlabel="|r − 1|", ylabel="entropy of the policy (nats)", xlim=(0, 0.7), title="Entropy of tokens by how far they moved")
     c.set_ylim(bottom=0)
     fig.legend(*a.get_legend_handles_labels(), loc="lower center", ncol=len(runs))
     fig.tight_layout(rect=(0, 0.07, 1, 1))

@@ -21,13 +21,13 @@ step () { # NAME COMMAND...: run it in FOLDER/NAME unless that is finished
   echo "== $name: $(($(date +%s) - begin)) s"
 }
 rl () { # NAME OBJECTIVE K
-  step "$1" "${MPIRUN-mpirun}" -n "${RANKS-4}" "$solera" train jobs/chain.yaml model.path="$out/base/model" seed="$seed" objective.name="$2" staleness.k="$3" $settings
+  step "$1" "${MPIRUN-mpirun}" -n "${RANKS:-4}" "$solera" train jobs/chain.yaml model.path="$out/base/model" seed="$seed" objective.name="$2" staleness.k="$3" $settings
 }
 
 begin_all=$(date +%s)
 mkdir -p "$out"
 step base "$solera" sft jobs/chain_base.yaml seed="$seed"
-for run in ${RUNS-grpo_s0 grpo_s256 grpo_no_tr_s256 m2po_s256}; do rl "$run" "${run%_s*}" "${run##*_s}"; done
+for run in ${RUNS:-grpo_s0 grpo_s256 grpo_no_tr_s256 m2po_s256}; do rl "$run" "${run%_s*}" "${run##*_s}"; done
 if [ -n "$python" ]; then "$python" analysis/demo.py "$out"
 else echo "no Python with h5py and matplotlib: analysis/demo.py $out makes the table and the figure"; fi
 echo "$(($(date +%s) - begin_all)) s in all; everything is in $out"

@@ -5,8 +5,8 @@
 #   LAUNCH   what starts the ranks (srun --mpi=pmix; under a plain shell: mpirun)
 SOLERA=${SOLERA-$([ -x build/solera ] && echo build/solera || command -v solera)}
 if [ -n "${SLURM_JOB_ID-}" ]; then LAUNCH=${LAUNCH-srun --mpi=pmix}; else LAUNCH=${LAUNCH-mpirun -n 4}; fi
-# mpirun kills one second after TERM or INT unless told otherwise: time for a checkpoint. Idle ranks yield their core.
-export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout-60} OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle-1}
+# mpirun kills this long after it has passed TERM or INT on: time for a checkpoint. Idle ranks yield their core.
+export OMPI_MCA_odls_base_sigkill_timeout=${OMPI_MCA_odls_base_sigkill_timeout-20} OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle-1}
 if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 
 # solera_job COMMAND JOB.yaml [key=value ...] out=FOLDER: run it; returns its exit status

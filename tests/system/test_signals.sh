@@ -3,7 +3,7 @@
 # signals: the update is finished, a checkpoint written, status.json says so; a second signal ends at once
 . "$top_srcdir/tests/system/lib.sh"
 base
-long="small.yaml train.updates=4000"
+long="small.yaml train.updates=40000"
 grown () { [ "$(lines "$1/metrics.jsonl")" -ge "$2" ]; }
 for sig in TERM USR1 INT; do
   out=solo_$sig
@@ -29,7 +29,8 @@ wait_for 30 grown usr1 10
 kill -USR1 $job # mpirun forwards it
 wait $job; is 0 $? "mpirun, USR1: exit"
 is stopped "$(state usr1)" "mpirun, USR1: state"
-OMPI_MCA_odls_base_sigkill_timeout=30 "$MPIRUN" -n 4 "$solera" train $long out=term >"$t/log" 2>&1 &
+export OMPI_MCA_odls_base_sigkill_timeout=3 # mpirun passes TERM on after so long, and kills after so long again
+"$MPIRUN" -n 4 "$solera" train $long out=term >"$t/log" 2>&1 &
 job=$!
 wait_for 30 grown term 10
 kill -TERM $job
