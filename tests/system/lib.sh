@@ -20,8 +20,8 @@ state () { sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p' "$1/status.json" 2>/dev/nu
 lines () { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 finish () { echo "1..$n"; exit 0; }
 wait_for () { # SECONDS COMMAND...: until it succeeds
-  tries=$(($1 * 20)); shift
-  while [ "$tries" -gt 0 ]; do "$@" && return 0; sleep 0.05; tries=$((tries-1)); done
+  until=$(($(date +%s) + $1)); shift
+  while [ "$(date +%s)" -le "$until" ]; do "$@" && return 0; sleep 0.05; done
   return 1
 }
 

@@ -17,6 +17,7 @@ for p in range(26817, 60000, n):
 END
 )
 mkdir -p "$d"/{spool,state,log,run,munge}
+for i in $(seq "$nodes"); do mkdir -p "$d/tmp/n$i"; done
 chmod 755 "$d"
 chown munge "$d/munge"; chmod 711 "$d/munge"
 dd if=/dev/urandom of="$d/munge/key" bs=1 count=1024 2>/dev/null; chown munge "$d/munge/key"; chmod 400 "$d/munge/key"
@@ -38,6 +39,7 @@ SelectTypeParameters=CR_Core
 ReturnToService=2
 StateSaveLocation=$d/state
 SlurmdSpoolDir=$d/spool/%n
+TmpFS=$d/tmp/%n
 SlurmctldPidFile=$d/run/slurmctld.pid
 SlurmdPidFile=$d/run/slurmd.%n.pid
 SlurmctldLogFile=$d/log/slurmctld.log

@@ -1,19 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# jobs/chain.sbatch on a private SLURM of two nodes (root, slurm-wlm and munge needed): it runs, it is warned, stops, is queued again and goes on
+# jobs/chain.sbatch on a private SLURM of three nodes (root, slurm-wlm and munge needed): it runs, it is warned, stops, is queued again and goes on
 . "$top_srcdir/tests/system/lib.sh"
 for p in slurmctld slurmd munged sbatch; do command -v $p >/dev/null || { echo "1..0 # SKIP no $p"; exit 0; }; done
 [ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP not root"; exit 0; }
 d=$(mktemp -d /tmp/sol-slurm.XXXXXX); chmod 711 "$d" # munge's user must get in
 trap 'sh "$top_srcdir/tests/system/slurm_down.sh" "$d"; rm -rf "$d"' EXIT
-bash "$top_srcdir/tests/system/slurm_up.sh" "$d" 2 4 >"$d/up" 2>"$t/log"; ok $? "two nodes are up" || finish
+trap 'exit 1' TERM INT
+bash "$top_srcdir/tests/system/slurm_up.sh" "$d" 3 4 >"$d/up" 2>"$t/log"; ok $? "three nodes are up" || finish
 . "$d/up"
 
 base
 cp -r "$top_srcdir/jobs" jobs; chmod -R u+w jobs
 export SOLERA=$solera
 small="model.path=base/model task.steps=1 task.holdout=0.1 rollout.max_prompt=8 rollout.max_tokens=8 batch.prompts=8 batch.group=4 batch.updates_per_step=2 staleness.k=4 train.lr=1e-3"
-ended () { case $(squeue -h -j "$1" -o %T 2>/dev/null) in RUNNING | PENDING | COMPLETING | CONFIGURING) return 1 ;; *) return 0 ;; esac; }
+ended () { ! squeue -h -j "$1" -o %T 2>/dev/null | grep -qE 'RUNNING|PENDING|COMPLETING|CONFIGURING'; }
 job_state () { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p'; }
 
 id=$(OUT=a sbatch --parsable -N 2 jobs/chain.sbatch $small train.updates=20 checkpoint.every=10); ok $? "sbatch jobs/chain.sbatch"

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# the commands as a user meets them: errors that say both sides, what a run leaves, what info says about it
+. "$top_srcdir/tests/system/lib.sh"
+refused () { # EXIT PATTERN COMMAND...
+  code=$1; pattern=$2; shift 2
+  run "$@"
+  is "$code" $rc "exit of: $(echo "$*" | sed 's,^[^ ]*/,,' | cut -c1-80)"
+  has "$pattern"
+}
+base
+train="$solera train small.yaml roles=solo"
+
+# settings: unknown, wrong type, out of bounds, contradictory, twice; file and line
+printf 'out: a\nseed: 1\nstalenes: {k: 4}\n' >bad.yaml;          refused 2 'bad\.yaml:3.*stalenes.*staleness' "$solera" train bad.yaml
+printf 'out: a\ntrain:\n  updatse: 4\n' >bad.yaml;               refused 2 'bad\.yaml:3.*updatse.*updates' "$solera" train bad.yaml
+printf 'out: a\ntrain:\n  updates: many\n' >bad.yaml;            refused 2 'bad\.yaml:3.*train\.updates.*many' "$solera" train bad.yaml
+printf 'out: a\nseed: 1\nseed: 2\n' >bad.yaml;                   refused 2 'bad\.yaml:3.*seed' "$solera" train bad.yaml
+printf 'out: a\ntrain: {updates: [1, 2\n' >bad.yaml;             refused 1 'bad\.yaml' "$solera" train bad.yaml
+refused 2 'staleness\.k is 3 .*updates_per_step is 2' $train out=a staleness.k=3
+refused 2 'batch\.prompts is 7 .*updates_per_step is 2' $train out=a batch.prompts=7
+refused 2 'rollout\.top_p' $train out=a rollout.top_p=0.9
+refused 2 'exact' $train out=a staleness.in_flight=true
+refused 2 'nearest is .staleness\.k' $train out=a stalenes.k=4
+refused 2 'out' $train
+refused 1 'nothing/model' $train out=absent model.path=nothing/model
+refused 1 'missing\.yaml' "$solera" train missing.yaml out=a
+refused 2 'grpo' $train out=a objective.name=grop
+[ ! -e a ]; ok $? "a refused run leaves no folder"
+refused 2 'mpirun -n 3' "$solera" train small.yaml out=a
+refused 2 'learners' "$MPIRUN" -n 3 "$solera" train small.yaml out=a learners=2
+refused 2 'solo' "$MPIRUN" -n 2 "$solera" train small.yaml out=a roles=solo
+
+# comments, anchors and aliases work
+printf '# a comment\nseed: &s 7 # another\nout: b\nmodel: {path: base/model}\ntask: {name: chain, steps: 1}\nrollout: {max_prompt: 8, max_tokens: &m 8}\nbatch: {prompts: 4, group: 2, updates_per_step: 2}\ntrain: {updates: *m}\nroles: solo\n' >anchor.yaml
+run "$solera" train anchor.yaml log.tensorboard=true; is 0 $rc "comments, anchors and aliases"
+run "$solera" info b; is 0 $rc "info of the run"
+has '^ *state: done'; has '^weights: step 8 xxh3 [0-9a-f]{16}$'
+for f in settings.yaml status.json metrics.jsonl fresh.jsonl stats.h5 checkpoints/latest model/config.json model/model.safetensors; do [ -s "b/$f" ]; ok $? "the run left $f"; done
+[ -n "$(find b/tensorboard -name '*tfevents*' -size +0)" ]; ok $? "and TensorBoard events"
+grep -q '^seed: 7' b/settings.yaml; ok $? "settings.yaml is resolved"
+grep -q '"seed": *7' b/status.json || grep -q 'seed' b/settings.yaml; ok $? "the seed stands in the folder"
+
+# never overwritten
+before=$(cksum <b/metrics.jsonl)
+refused 2 'b.*(--resume|--force)' "$solera" train anchor.yaml
+is "$before" "$(cksum <b/metrics.jsonl)" "metrics.jsonl is untouched"
+run "$solera" train anchor.yaml --resume; is 0 $rc "--resume of a finished run"
+run "$solera" train anchor.yaml --force seed=8; is 0 $rc "--force"
+[ "$before" != "$(cksum <b/metrics.jsonl)" ]; ok $? "--force replaced the run"
+mkdir other; echo mine >other/file
+refused 2 'other' "$solera" train anchor.yaml out=other
+run "$solera" train anchor.yaml out=other --force; [ -f other/file ] && [ "$(cat other/file)" = mine ]; ok $? "--force does not remove a folder that is no run"
+
+# info recognises what it is given
+for p in b/stats.h5:statistics b/model:model "b/checkpoints/$(cat b/checkpoints/latest 2>/dev/null):checkpoint"; do
+  run "$solera" info "${p%:*}"; is 0 $rc "info ${p%:*}"; has "^kind: ${p##*:}"
+done
+run "$solera" info; is 0 $rc "info of the build"; has 'hdf5'; has 'cpu'
+refused 1 'small\.yaml' "$solera" info small.yaml
+run "$solera" info b --json; is 0 $rc "info --json"
+[ -z "$PYTHON3" ] || { "$PYTHON3" -c 'import json, sys; d = json.load (sys.stdin); assert d["kind"] == "run" and d["weights"]["step"] == 8' <"$t/log" 2>"$t/err"; ok $? "it is JSON"; }
+if command -v h5dump >/dev/null; then run h5dump -H b/stats.h5; is 0 $rc "h5dump -H"; has 'lp_behav'; has 'VIRTUAL|DATASET'; fi
+printf 'x' | dd of=b/stats.h5 bs=1 seek=3 conv=notrunc 2>/dev/null
+run "$solera" info b/stats.h5; is 1 $rc "info of a damaged file"
+
+# generation and evaluation of the small model
+run "$solera" eval base/model small.yaml eval.prompts=64 task.split=heldout; is 0 $rc "eval"; has 'pass rate'
+first=$(sed -n 's/^pass rate \([0-9.]*\).*/\1/p' "$t/log")
+run "$solera" eval base/model small.yaml eval.prompts=64 task.split=heldout actor.slots=3; is "$first" "$(sed -n 's/^pass rate \([0-9.]*\).*/\1/p' "$t/log")" "eval with other slots"
+printf '{"ids":[3,10,4,13]}\n{"ids":[]}\n{"ids":[3,13]}\n' | "$solera" score base/model >score.out 2>"$t/log"; is 1 $? "score: exit 1 with a bad row"
+is 3 "$(lines score.out)" "score: one row out per row in"
+grep -c logprobs score.out | grep -qx 2 && sed -n 2p score.out | grep -q error; ok $? "score: the bad row has its error in its place"
+run "$solera" frobnicate; is 2 $rc "an unknown command"
+finish
