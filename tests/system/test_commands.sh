@@ -25,7 +25,7 @@ refused 2 'nearest is .staleness\.k' $train out=a stalenes.k=4
 refused 2 'out' $train
 refused 1 'nothing/model' $train out=absent model.path=nothing/model
 refused 1 'missing\.yaml' "$solera" train missing.yaml out=a
-refused 2 'grpo' $train out=a objective.name=grop
+refused 2 'grpo' $train out=absent2 objective.name=grop
 [ ! -e a ]; ok $? "a refused run leaves no folder"
 refused 2 'mpirun -n 3' "$solera" train small.yaml out=a
 refused 2 'learners' "$MPIRUN" -n 3 "$solera" train small.yaml out=a learners=2
