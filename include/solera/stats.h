@@ -57,5 +57,10 @@ sol_status_t sol_stats_link (const char *run_dir);
 /* what a statistics file (or RUN/stats.h5) holds; refuses an unknown version. text attributes sol_free */
 typedef struct { int64_t n_tokens, n_sequences, first_update, last_update; int version; uint64_t seed; char *program; } sol_stats_info_t;
 sol_status_t sol_stats_info (const char *path, sol_stats_info_t *info_p);
-double sol_stats_bytes_per_token (void); /* uncompressed, for the estimate at the start */
+/* 1 after a write that failed (a full disk): HDF5 1.10 crashes when it ends with such a file, so the process must end by _exit, without MPI_Finalize and exit handlers */
+int sol_stats_broken (void);
+double sol_stats_bytes_per_token (void); /* uncompressed */
+/* bytes of a launch's files before compression, for the estimate at the start: files grow by whole chunks, each of n_learners has its own file */
+typedef struct { int64_t n_tokens, n_sequences, n_prompt_tokens, n_updates, chunk; int n_learners; } sol_stats_size_t;
+double sol_stats_bytes (const sol_stats_size_t *size);
 #endif

@@ -11,6 +11,9 @@
 sol_status_t sol_info_build (cJSON *facts);
 /* about a run folder, a checkpoint, a statistics file or a model folder */
 sol_status_t sol_info_path (const char *path, cJSON *facts);
+/* tokens trained by lag over a whole run: facts.lags, {"from-to": tokens}; absent where nothing was trained. As text: shares. */
+sol_status_t sol_info_lags (const char *run, cJSON *facts);
+void sol_lags_text (const cJSON *facts, sol_buffer_t *out);
 /* one fact a line: "name: value" */
 void sol_info_text (const cJSON *facts, sol_buffer_t *out);
 

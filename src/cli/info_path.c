@@ -213,17 +213,17 @@ static void add_checkpoint_names (const char *run, cJSON *facts)
   sol_free (dir);
 }
 
-/* the newest checkpoint that is whole: every byte is checked */
+/* the newest checkpoint that is whole: every byte is checked. With none the rest of the run is described all the same: what was wrong is in the log. */
 static sol_status_t add_newest (const char *run, cJSON *facts)
 {
   sol_checkpoint_t info = { 0 };
   char *dir = NULL, *settings = NULL;
   const sol_status_t st = sol_checkpoint_find (run, &info, &dir, &settings);
   if (st == SOL_OK) add_weights (&info, facts);
-  else if (st == SOL_END) cJSON_AddNullToObject (facts, "weights");
+  else cJSON_AddNullToObject (facts, "weights");
   sol_free (dir);
   sol_free (settings);
-  return st == SOL_END ? SOL_OK : st;
+  return SOL_OK;
 }
 
 static sol_status_t run_facts (const char *path, cJSON *facts)
@@ -236,6 +236,7 @@ static sol_status_t run_facts (const char *path, cJSON *facts)
   SOL_GO (add_newest (path, facts));
   add_checkpoint_names (path, facts);
   SOL_GO (add_metrics (path, facts));
+  SOL_GO (sol_info_lags (path, facts));
   if (sol_file_exists (stats)) SOL_GO (add_stats (stats, cJSON_AddObjectToObject (facts, "statistics")));
   cJSON_AddBoolToObject (facts, "model_exported", holds (path, "model/config.json"));
   SOL_GO (sol_file_read (settings, 1 << 20, &text, &bytes));

@@ -124,11 +124,12 @@ static sol_status_t run (sft_t *t, const sol_train_options_t *o, int *in_folder)
   float *w = NULL;
   sol_status_t st = SOL_OK;
   SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "sft", &t->config));
+  st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
+  SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   *in_folder = 1;
   sol_config_text (t->config, &t->settings);
-  st = sol_setup_create (t->config, NULL, 1, &t->setup);
-  if (st == SOL_OK && is_root (t)) st = open_metrics (t);
+  if (is_root (t)) st = open_metrics (t);
   if (st == SOL_OK && is_root (t)) st = sol_status_write (t->config->out, "running", "", 0, t->config->updates, "");
   if (st == SOL_OK) st = sol_setup_backend (t->config, &t->backend);
   if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->model);

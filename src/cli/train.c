@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* train.c: `solera train`: makes the objects of this rank's role and turns their steps until the run is over. */
+#include "info.h"
 #include "setup.h"
 #include "solera/actor.h"
 #include "solera/broker.h"
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
   sol_config_t *config;
@@ -30,7 +32,7 @@ typedef struct {
   sol_learner_t *learner;
   char *resume_dir, *hosts;
   sol_buffer_t settings;
-  double wait_s, broker_s;
+  double begin_s, wait_s;
 } train_t;
 
 static void abort_job (void) { sol_comm_abort (SOL_WATCH_EXIT); }
@@ -130,7 +132,7 @@ static sol_status_t loop (train_t *t)
 static sol_status_t print_times (train_t *t)
 {
   int size = sol_comm_size (t->world);
-  sol_times_t mine = { .total_s = sol_clock_s () }, *all = sol_alloc ((size_t) size * sizeof *all);
+  sol_times_t mine = { .total_s = sol_clock_s () - t->begin_s }, *all = sol_alloc ((size_t) size * sizeof *all);
   sol_buffer_t text = { 0 };
   sol_status_t st;
   snprintf (mine.role, sizeof mine.role, "%s", sol_role_name (t->roles->role));
@@ -151,16 +153,24 @@ out:
   return st;
 }
 
+/* every response of full length, those included that are generated at the end and never trained */
+static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
+{
+  const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT ? c->stale_k / c->ups + 1 : 0;
+  const sol_stats_size_t size = { .n_tokens = steps * c->prompts * c->group * c->max_new, .n_sequences = (steps + more) * c->prompts * c->group,
+                                  .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners };
+  return sol_stats_bytes (&size);
+}
+
 static void say_start (const train_t *t)
 {
   const sol_config_t *c = t->config;
-  double tokens = (double) c->updates / (double) c->ups * (double) (c->prompts * c->group * c->max_new);
   const sol_roles_t *r = t->roles;
   if (r->role == SOL_ROLE_SOLO) sol_log (SOL_LOG_INFO, "run", "solo: one rank is actor, broker and learner in turn");
   else sol_log (SOL_LOG_INFO, "run", "%d actors, %d brokers, %d learners", r->n_actors, r->n_brokers, r->n_learners);
   sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %lld; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
            c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", (long long) c->stale_k, c->out);
-  if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", tokens * sol_stats_bytes_per_token () / 1e6);
+  if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
 
 static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **state_p)
@@ -171,13 +181,13 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   SOL_TRY (sol_roles_create (t->config, o->role, t->world, &t->roles));
   role = t->roles->role;
   sol_log_who (sol_role_name (role), role == SOL_ROLE_SOLO ? -1 : t->roles->index);
+  st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
+  SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   *state_p = "running";
   if (sol_comm_rank (t->world) == 0) SOL_TRY (sol_status_write (t->config->out, "running", "", 0, t->config->updates, ""));
   sol_config_text (t->config, &t->settings);
   SOL_TRY (sol_setup_hosts (t->world, &t->hosts));
-  st = sol_setup_create (t->config, NULL, 1, &t->setup);
-  SOL_TRY (sol_comm_agree (t->world, st));
   if (sol_comm_rank (t->world) == 0) {
     say_start (t);
     if (t->setup.model_dir) SOL_TRY (sol_model_carry (t->setup.model_dir, t->config->out));
@@ -191,6 +201,7 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   SOL_TRY (open_broker (t));
   st = create_roles (t);
   SOL_TRY (sol_comm_agree (t->world, st));
+  t->begin_s = sol_clock_s ();
   return loop (t);
 }
 
@@ -210,6 +221,16 @@ static void destroy (train_t *t)
   sol_config_destroy (t->config);
 }
 
+static void say_lags (const train_t *t)
+{
+  cJSON *facts = cJSON_CreateObject ();
+  sol_buffer_t text = { 0 };
+  if (sol_info_lags (t->config->out, facts) == SOL_OK) sol_lags_text (facts, &text);
+  if (text.bytes) sol_log (SOL_LOG_INFO, "run", "lags in updates, share of the trained tokens: %s", text.data);
+  sol_buffer_free (&text);
+  cJSON_Delete (facts);
+}
+
 /* the outcome, by the learner that wrote the last checkpoint */
 static void write_outcome (const train_t *t)
 {
@@ -218,6 +239,7 @@ static void write_outcome (const train_t *t)
   char reason[64] = "all updates are made";
   if (stop) snprintf (reason, sizeof reason, "%s", sol_stop_name (stop));
   sol_status_write (t->config->out, stop ? "stopped" : "done", reason, sol_learner_update (l), t->config->updates, sol_learner_checkpoint (l));
+  say_lags (t);
   sol_log (SOL_LOG_INFO, "run", "%s (%s) after update %lld: %s", stop ? "stopped" : "done", reason, (long long) sol_learner_update (l), t->config->out);
 }
 
@@ -247,5 +269,9 @@ int sol_train (const sol_train_options_t *o)
   }
   sol_watch_end ();
   destroy (&t);
+  if (sol_stats_broken ()) {
+    fflush (NULL);
+    _exit (1);
+  }
   return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;
 }

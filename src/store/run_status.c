@@ -5,6 +5,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/metrics.h"
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,14 @@ static void put_text (sol_buffer_t *b, const char *key, const char *text)
   sol_buffer_printf (b, ",\n  \"%s\": ", key);
   if (text && *text) sol_buffer_json (b, text, strlen (text));
   else sol_buffer_printf (b, "null");
+}
+
+/* a full disk has no room for a new file, but the old one has its block: the outcome must be told */
+static int write_in_place (const char *path, const sol_buffer_t *b)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC), ok = fd >= 0 && pwrite (fd, b->data, b->bytes, 0) == (ssize_t) b->bytes && ftruncate (fd, (off_t) b->bytes) == 0;
+  if (fd >= 0) close (fd);
+  return ok;
 }
 
 sol_status_t sol_status_write (const char *run_dir, const char *state, const char *reason, int64_t update, int64_t updates, const char *checkpoint)
@@ -33,6 +42,7 @@ sol_status_t sol_status_write (const char *run_dir, const char *state, const cha
   put_text (&b, "host", host);
   sol_buffer_printf (&b, ",\n  \"pid\": %ld,\n  \"program\": \"%s\"\n}\n", (long) getpid (), PACKAGE_STRING);
   sol_status_t st = sol_file_write (path, b.data, b.bytes);
+  if (st != SOL_OK && write_in_place (path, &b)) st = SOL_OK;
   sol_buffer_free (&b);
   sol_free (path);
   return st;

@@ -32,3 +32,23 @@ double sol_stats_bytes_per_token (void)
     if (sol_stats_column[i].table == SOL_STATS_TOKENS && i != SOL_STATS_TOKENS_lp_prox) sum += sol_stats_type_bytes (sol_stats_column[i].type);
   return (double) sum;
 }
+
+int64_t sol_stats_chunk_rows (int table, int64_t chunk)
+{
+  if (table == SOL_STATS_SEQUENCES) chunk /= 16; /* a response has tens of tokens or more */
+  if (table == SOL_STATS_UPDATES) chunk = 1024;
+  return chunk < 256 ? 256 : chunk;
+}
+
+double sol_stats_bytes (const sol_stats_size_t *z)
+{
+  enum { HEADERS = 65536 }; /* attributes, object headers and the index of chunks */
+  const int64_t rows[SOL_STATS_N_TABLES] = { z->n_tokens, z->n_sequences, z->n_prompt_tokens, z->n_updates * z->n_learners };
+  double sum = HEADERS;
+  for (int i = 0; i < SOL_STATS_N_COLUMNS; i++) {
+    const int t = sol_stats_column[i].table;
+    const int64_t chunk = sol_stats_chunk_rows (t, z->chunk), chunks = rows[t] / z->n_learners / chunk + 1;
+    if (i != SOL_STATS_TOKENS_lp_prox) sum += (double) chunks * (double) chunk * (double) sol_stats_type_bytes (sol_stats_column[i].type);
+  }
+  return sum * z->n_learners;
+}

@@ -59,5 +59,6 @@ typedef struct { int table; const char *name; sol_stats_type_t type; const char 
 extern const sol_stats_column_t sol_stats_column[SOL_STATS_N_COLUMNS];
 extern const char *const sol_stats_group[SOL_STATS_N_TABLES];
 size_t sol_stats_type_bytes (sol_stats_type_t type);
+int64_t sol_stats_chunk_rows (int table, int64_t chunk); /* chunk: of the tokens, the setting */
 const char *sol_stats_type_name (sol_stats_type_t type); /* "int32", ...: numpy's */
 #endif

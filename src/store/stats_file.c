@@ -60,19 +60,11 @@ sol_status_t sol_stats_describe (hid_t dset, int column, const char *path)
   return sol_h5_put_text (dset, "meaning", sol_stats_column[column].doc, path);
 }
 
-static hsize_t chunk_rows (const sol_stats_file_t *f, int table)
-{
-  hsize_t c = (hsize_t) f->chunk;
-  if (table == SOL_STATS_SEQUENCES) c /= 16; /* a response has tens of tokens or more */
-  if (table == SOL_STATS_UPDATES) c = 1024;
-  return c < 256 ? 256 : c;
-}
-
 static sol_status_t create_column (sol_stats_file_t *f, int column)
 {
   const sol_stats_column_t *c = &sol_stats_column[column];
   hid_t type = sol_stats_h5_type (c->type, 0);
-  hsize_t zero = 0, most = H5S_UNLIMITED, chunk = chunk_rows (f, c->table);
+  hsize_t zero = 0, most = H5S_UNLIMITED, chunk = (hsize_t) sol_stats_chunk_rows (c->table, f->chunk);
   hid_t space = H5Screate_simple (1, &zero, &most), make = H5Pcreate (H5P_DATASET_CREATE), access = H5Pcreate (H5P_DATASET_ACCESS);
   sol_status_t st;
   SOL_GO (SOL_H5 (H5Pset_chunk (make, 1, &chunk), f->path));
@@ -147,14 +139,18 @@ static void close_ids (sol_stats_file_t *f)
   for (int i = 0; i < SOL_STATS_N_TABLES; i++) sol_h5_close (f->group[i]);
 }
 
+static int broken;
+int sol_stats_broken (void) { return broken; }
+
 /* After a failed write (a full disk) HDF5 1.10 cannot close its objects and crashes when the process ends. So what it still wants to write goes to nowhere; the real file stays
- * as the last flush made it. All metadata is in the cache (keep_metadata), so nothing is read back. */
+ * as the last flush made it. All metadata is in the cache (keep_metadata), so nothing is read back. Where a flush failed half-way even that does not close the file: sol_stats_broken. */
 static void abandon (sol_stats_file_t *f)
 {
   int *fd = NULL, zero = f->abandoned ? -1 : open ("/dev/zero", O_RDWR | O_CLOEXEC);
   if (zero >= 0 && H5Fget_vfd_handle (f->file, H5P_DEFAULT, (void **) &fd) >= 0 && fd) dup2 (zero, *fd);
   if (zero >= 0) close (zero);
   f->abandoned = 1;
+  broken = 1;
 }
 
 sol_status_t sol_stats_file_create (const sol_stats_params_t *p, sol_stats_file_t **file_p)
@@ -253,6 +249,7 @@ sol_status_t sol_stats_file_close (sol_stats_file_t *f)
   close_ids (f);
   if (f->abandoned) { H5Fclose (f->file); H5Eclear2 (H5E_DEFAULT); }
   else st = SOL_H5 (H5Fclose (f->file), f->path);
+  if (st != SOL_OK) broken = 1;
   sol_h5_unlock ();
   if (st == SOL_OK && !f->abandoned) st = sol_stats_file_sync (f);
   sol_free (f->path);

@@ -130,6 +130,7 @@ static void test_full (void)
   ok (st == SOL_ERR_HDF5);
   ok (add_tokens (s, 1000, 0, 7, 0) == SOL_ERR_HDF5);
   ok (sol_stats_close (s) == SOL_ERR_HDF5);
+  ok (sol_stats_broken ());
   quiet (0);
   setrlimit (RLIMIT_FSIZE, &old);
 }
@@ -141,8 +142,14 @@ int main (void)
   test_large (0);
   test_large (1);
   test_refused ();
+  ok (!sol_stats_broken ());
   test_full ();
   tap_ok (sol_stats_bytes_per_token () == 45, "a token takes %g bytes", sol_stats_bytes_per_token ());
+  {
+    const sol_stats_size_t z = { .n_tokens = 1000, .n_sequences = 10, .n_prompt_tokens = 100, .n_updates = 5, .chunk = 1024, .n_learners = 2 };
+    const double chunks = 45. * 1024 + 73. * 256 + 4. * 1024 + 20. * 1024; /* columns of tokens, sequences, prompts, updates */
+    tap_ok (sol_stats_bytes (&z) == 2 * (chunks + 65536), "two files of one chunk a column take %g bytes", sol_stats_bytes (&z));
+  }
   scratch_remove ();
   return tap_done ();
 }
