@@ -40,6 +40,13 @@ static int run_score (int argc, char **argv)
   return finish (st, st == SOL_OK ? sol_score (o.args[0], c, stdin, stdout) : 0, &o, c);
 }
 
+/* nothing in it is overwritten without --force, and then only the rows */
+static sol_status_t eval_folder (const char *out, int force)
+{
+  if (!force && !sol_dir_is_empty (out)) return sol_fail (SOL_ERR_USAGE, "eval", "%s exists: overwrite its rows with --force, or choose another out=FOLDER", out);
+  return sol_dir_make (out);
+}
+
 static int run_eval (int argc, char **argv)
 {
   sol_options_t o;
@@ -48,8 +55,8 @@ static int run_eval (int argc, char **argv)
   int code = 0;
   if (st == SOL_OK && (st = sol_comm_start (&argc, &argv)) == SOL_OK) {
     char *rows = c->out[0] ? sol_path_join (c->out, "rows.jsonl") : NULL;
-    if (rows && sol_comm_rank (sol_comm_world ()) == 0) st = sol_dir_make (c->out);
-    if (st == SOL_OK) st = sol_comm_barrier (sol_comm_world ());
+    if (rows && sol_comm_rank (sol_comm_world ()) == 0) st = eval_folder (c->out, (o.given & SOL_OPTION_FORCE) != 0);
+    st = sol_comm_agree (sol_comm_world (), st);
     if (st == SOL_OK) code = sol_evaluate (o.args[0], c, rows, (o.given & SOL_OPTION_JSON) != 0);
     sol_free (rows);
     sol_comm_end ();
@@ -72,4 +79,4 @@ const sol_command_t sol_command_score = {
 const sol_command_t sol_command_eval = {
   .name = "eval", .group = 'e', .line = "pass rate of a model on a task's prompts", .usage = "MODEL [FILE.yaml] [key=value ...]",
   .about = "Prompts of task.split, rollout.samples responses each; several ranks share them. With out=FOLDER every prompt and response goes to FOLDER/rows.jsonl.",
-  .options = SOL_OPTION_JSON, .min_args = 1, .max_args = 2, .run = run_eval };
+  .options = SOL_OPTION_JSON | SOL_OPTION_FORCE, .min_args = 1, .max_args = 2, .run = run_eval };

@@ -6,17 +6,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sol_status_t one_row (const char *line, size_t bytes, sol_filter_fn_t fn, void *ctx, sol_buffer_t *row, char *why)
+sol_status_t sol_filter_parse (const char *line, size_t bytes, struct cJSON **json_p, char *why)
 {
   cJSON *json;
+  if (bytes > 0 && line[bytes - 1] == '\n') bytes--;
   if (bytes == 0) {
     snprintf (why, SOL_FILTER_WHY, "an empty line");
     return SOL_ERR_FORMAT;
   }
   SOL_TRY (sol_json_parse (line, bytes, &json, why));
-  sol_status_t st = SOL_ERR_FORMAT;
-  if (cJSON_IsObject (json)) st = fn (ctx, json, row, why);
-  else snprintf (why, SOL_FILTER_WHY, "expected an object");
+  if (!cJSON_IsObject (json)) {
+    snprintf (why, SOL_FILTER_WHY, "expected an object");
+    cJSON_Delete (json);
+    return SOL_ERR_FORMAT;
+  }
+  *json_p = json;
+  return SOL_OK;
+}
+
+void sol_filter_error (sol_buffer_t *row, const char *why)
+{
+  sol_buffer_clear (row);
+  sol_buffer_printf (row, "{\"error\":");
+  sol_buffer_json (row, why, strlen (why));
+  sol_buffer_printf (row, "}");
+}
+
+void sol_filter_floats (sol_buffer_t *row, const char *name, const float *x, int64_t n)
+{
+  sol_buffer_printf (row, "\"%s\":[", name);
+  for (int64_t i = 0; i < n; i++) {
+    if (i) sol_buffer_add (row, ",", 1);
+    sol_buffer_float (row, x[i]);
+  }
+  sol_buffer_add (row, "]", 1);
+}
+
+static sol_status_t one_row (const char *line, size_t bytes, sol_filter_fn_t fn, void *ctx, sol_buffer_t *row, char *why)
+{
+  cJSON *json;
+  SOL_TRY (sol_filter_parse (line, bytes, &json, why));
+  const sol_status_t st = fn (ctx, json, row, why);
   cJSON_Delete (json);
   return st;
 }
@@ -30,15 +60,11 @@ sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx,
   sol_status_t st = SOL_OK;
   *bad_p = 0;
   while (st == SOL_OK && (n = getline (&line, &room, in)) >= 0) {
-    if (n > 0 && line[n - 1] == '\n') n--;
     sol_buffer_clear (&row);
     why[0] = 0;
     st = one_row (line, (size_t) n, fn, ctx, &row, why);
     if (st == SOL_ERR_FORMAT || st == SOL_ERR_USAGE) {
-      sol_buffer_clear (&row);
-      sol_buffer_printf (&row, "{\"error\":");
-      sol_buffer_json (&row, why, strlen (why));
-      sol_buffer_printf (&row, "}");
+      sol_filter_error (&row, why);
       ++*bad_p;
       st = SOL_OK;
     }

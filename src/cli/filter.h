@@ -4,6 +4,7 @@
 #define SOL_FILTER_H
 #include "solera/buffer.h"
 #include "solera/status.h"
+#include <stdint.h>
 #include <stdio.h>
 
 #define SOL_FILTER_WHY 256
@@ -13,4 +14,9 @@ struct cJSON;
 typedef sol_status_t (*sol_filter_fn_t) (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why);
 /* *bad_p: rows that gave an error; the exit status is then 1. Each row is flushed, so that a program may ask and wait for the answer. */
 sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p);
+
+/* for a filter with a loop of its own: the line's object (cJSON_Delete it), or why not; the row of a bad line; a member that is a list of numbers */
+sol_status_t sol_filter_parse (const char *line, size_t bytes, struct cJSON **json_p, char *why);
+void sol_filter_error (sol_buffer_t *row, const char *why);
+void sol_filter_floats (sol_buffer_t *row, const char *name, const float *x, int64_t n);
 #endif

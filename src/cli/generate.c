@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* generate.c: `solera generate MODEL`: JSON lines in, responses out. As many rows as there are places are decoded side by side; rows come out in order. */
+#include "filter.h"
 #include "generate.h"
 #include "setup.h"
 #include "solera/chat.h"
 #include "solera/decoder.h"
+#include "solera/json.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/stop.h"
@@ -23,7 +25,7 @@ typedef struct {
   int64_t line;     /* of the input, and the group id of its randomness */
   int bad;
 } gen_t;
-typedef struct { char *error; sol_buffer_t out; int pending; } row_t;
+typedef struct { sol_buffer_t out; int pending; } row_t;
 
 static int response_ends (void *ctx, const int32_t *ids, int32_t n)
 {
@@ -37,22 +39,29 @@ static int response_ends (void *ctx, const int32_t *ids, int32_t n)
   return 0;
 }
 
+/* the problem in the model's chat format; why not, or NULL */
+static const char *chat_text (gen_t *g, const char *problem, sol_buffer_t *text)
+{
+  const char *why = NULL;
+  sol_buffer_t user = { 0 };
+  sol_buffer_printf (&user, "%s%s", problem, g->c->task_suffix);
+  const sol_message_t m[2] = { { "system", g->c->task_system }, { "user", user.data } };
+  const int with_system = g->c->task_system[0] != 0;
+  if (!g->chat && sol_chat_load (g->setup.model_dir, &g->chat) != SOL_OK) why = "the model's chat format is not known";
+  else if (sol_chat_render (g->chat, m + !with_system, 1 + with_system, 1, text) != SOL_OK) why = "the chat format refuses this problem";
+  sol_buffer_free (&user);
+  return why;
+}
+
 /* text of the row -> ids; why not, or NULL */
 static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids)
 {
-  const cJSON *prompt = cJSON_GetObjectItemCaseSensitive (json, "prompt"), *problem = cJSON_GetObjectItemCaseSensitive (json, "problem");
-  const char *why = NULL;
+  const int has_prompt = cJSON_HasObjectItem (json, "prompt"), has_problem = cJSON_HasObjectItem (json, "problem");
+  const char *why = NULL, *problem = sol_json_string (json, "problem");
   sol_buffer_t text = { 0 };
-  if (cJSON_IsString (prompt) && !problem) sol_buffer_add (&text, prompt->valuestring, strlen (prompt->valuestring));
-  else if (cJSON_IsString (problem) && !prompt) {
-    sol_buffer_t user = { 0 };
-    sol_buffer_printf (&user, "%s%s", problem->valuestring, g->c->task_suffix);
-    sol_message_t m[2] = { { "system", g->c->task_system }, { "user", user.data } };
-    int with_system = g->c->task_system[0] != 0;
-    if (!g->chat && sol_chat_load (g->setup.model_dir, &g->chat) != SOL_OK) why = "the model's chat format is not known";
-    else if (sol_chat_render (g->chat, m + !with_system, 1 + with_system, 1, &text) != SOL_OK) why = "the chat format refuses this problem";
-    sol_buffer_free (&user);
-  } else why = "expected one string, \"prompt\" or \"problem\"";
+  if (has_prompt && !has_problem && sol_json_text (json, "prompt", &text)) why = NULL;
+  else if (has_problem && !has_prompt && problem) why = chat_text (g, problem, &text);
+  else why = "expected one string, \"prompt\" or \"problem\" (the latter without U+0000)";
   if (!why && sol_tokenizer_encode (g->tokenizer, text.data ? text.data : "", text.bytes, ids, &why) != SOL_OK && !why) why = "cannot be tokenized";
   sol_buffer_free (&text);
   if (!why && ids->n == 0) why = "an empty prompt";
@@ -60,30 +69,24 @@ static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids)
   return why;
 }
 
-static void take_row (gen_t *g, const char *line, row_t *row, int64_t place)
+static void take_row (gen_t *g, const char *line, size_t bytes, row_t *row, int64_t place)
 {
-  cJSON *json = cJSON_Parse (line);
+  char reason[SOL_FILTER_WHY] = "";
+  cJSON *json = NULL;
   sol_ids_t ids = { 0 };
-  const char *why = json && cJSON_IsObject (json) ? prompt_ids (g, json, &ids) : "not a JSON object";
+  const char *why = sol_filter_parse (line, bytes, &json, reason) == SOL_OK ? prompt_ids (g, json, &ids) : reason;
   *row = (row_t){ 0 };
   if (!why && sol_decoder_put (g->decoder, (uint64_t) g->line, (uint64_t) place, ids.data, ids.n, (int32_t) g->c->n_samples, (int32_t) g->c->max_new) != SOL_OK) why = "the decoder has no room for it";
-  row->error = why ? sol_strdup (why) : NULL;
   row->pending = !why;
+  if (why) {
+    sol_filter_error (&row->out, why);
+    g->bad = 1;
+  }
   sol_ids_free (&ids);
   cJSON_Delete (json);
 }
 
 static const char *finish_name (int finish) { return finish == SOL_FINISH_EOS ? "eos" : finish == SOL_FINISH_STOP ? "stop" : "length"; }
-
-static void print_floats (sol_buffer_t *b, const char *name, const float *x, int32_t n)
-{
-  sol_buffer_printf (b, ",\"%s\":[", name);
-  for (int32_t i = 0; i < n; i++) {
-    if (i) sol_buffer_add (b, ",", 1);
-    sol_buffer_float (b, x[i]);
-  }
-  sol_buffer_add (b, "]", 1);
-}
 
 static void print_group (const gen_t *g, const sol_group_out_t *o, sol_buffer_t *b)
 {
@@ -97,12 +100,14 @@ static void print_group (const gen_t *g, const sol_group_out_t *o, sol_buffer_t 
     sol_buffer_printf (b, ",\"ids\":[");
     for (int32_t i = 0; i < o->len[s]; i++) sol_buffer_printf (b, "%s%d", i ? "," : "", o->ids[at + i]);
     sol_buffer_printf (b, "],\"finish\":\"%s\"", finish_name (o->finish[s]));
-    print_floats (b, "logprobs", o->lp + at, o->len[s]);
-    print_floats (b, "entropies", o->entropy + at, o->len[s]);
+    sol_buffer_add (b, ",", 1);
+    sol_filter_floats (b, "logprobs", o->lp + at, o->len[s]);
+    sol_buffer_add (b, ",", 1);
+    sol_filter_floats (b, "entropies", o->entropy + at, o->len[s]);
     sol_buffer_add (b, "}", 1);
     sol_buffer_free (&text);
   }
-  sol_buffer_printf (b, "]}\n");
+  sol_buffer_printf (b, "]}");
 }
 
 /* decodes what was put, prints the rows in order */
@@ -123,17 +128,11 @@ static sol_status_t flush (gen_t *g, row_t *row, int64_t n, FILE *out)
     if (sol_stop_requested ()) return SOL_STOPPED;
   }
   for (int64_t i = 0; i < n; i++) {
-    if (row[i].error) {
-      sol_buffer_printf (&row[i].out, "{\"error\":");
-      sol_buffer_json (&row[i].out, row[i].error, strlen (row[i].error));
-      sol_buffer_printf (&row[i].out, "}\n");
-      g->bad = 1;
-    }
+    sol_buffer_add (&row[i].out, "\n", 1);
     fwrite (row[i].out.data, 1, row[i].out.bytes, out);
     sol_buffer_free (&row[i].out);
-    sol_free (row[i].error);
   }
-  return fflush (out) == 0 ? SOL_OK : sol_fail (SOL_ERR_IO, "generate", "standard output: cannot be written");
+  return fflush (out) == 0 && !ferror (out) ? SOL_OK : sol_fail (SOL_ERR_IO, "generate", "standard output: cannot be written");
 }
 
 static sol_status_t run (gen_t *g, FILE *in, FILE *out)
@@ -145,17 +144,16 @@ static sol_status_t run (gen_t *g, FILE *in, FILE *out)
   ssize_t bytes;
   sol_status_t st = SOL_OK;
   while (st == SOL_OK && (bytes = getline (&line, &line_room, in)) >= 0) {
-    if (bytes > 0 && line[bytes - 1] == '\n') line[--bytes] = 0;
-    if (bytes == 0) continue;
-    take_row (g, line, &row[n], n);
+    take_row (g, line, (size_t) bytes, &row[n], n);
     g->line++;
     n++;
     if (n == room || sol_decoder_free_slots (g->decoder) <= 0) {
       st = flush (g, row, n, out);
-      n = 0;
+      if (st == SOL_OK) n = 0;
     }
   }
   if (st == SOL_OK && n > 0) st = flush (g, row, n, out);
+  for (int64_t i = 0; i < n; i++) sol_buffer_free (&row[i].out); /* of a flush that failed */
   free (line);
   sol_free (row);
   return st;

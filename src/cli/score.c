@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* score.c: `solera score MODEL`: log-probs and entropies of given ids, one row out per row in. */
+#include "filter.h"
 #include "generate.h"
 #include "setup.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <cjson/cJSON.h>
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct {
   const sol_config_t *c;
@@ -63,27 +62,15 @@ static const char *read_ids (score_t *s, const cJSON *json, int32_t *n_p)
   return NULL;
 }
 
-static void print_values (sol_buffer_t *b, const char *name, const float *x, int32_t n)
-{
-  sol_buffer_printf (b, "\"%s\":[", name);
-  for (int32_t i = 0; i < n; i++) {
-    if (i) sol_buffer_add (b, ",", 1);
-    sol_buffer_float (b, x[i]);
-  }
-  sol_buffer_add (b, "]", 1);
-}
-
 /* values i = 0 .. n-2 are of the distribution after ids[0..i] */
-static sol_status_t score_row (score_t *s, const cJSON *json, sol_buffer_t *out, int *bad)
+static sol_status_t score_row (void *ctx, const struct cJSON *json, sol_buffer_t *out, char *why)
 {
+  score_t *s = ctx;
   int32_t n = 0;
-  const char *why = json && cJSON_IsObject (json) ? read_ids (s, json, &n) : "not a JSON object";
-  if (why) {
-    sol_buffer_printf (out, "{\"error\":");
-    sol_buffer_json (out, why, strlen (why));
-    sol_buffer_printf (out, "}\n");
-    *bad = 1;
-    return SOL_OK;
+  const char *reason = read_ids (s, json, &n);
+  if (reason) {
+    snprintf (why, SOL_FILTER_WHY, "%s", reason);
+    return SOL_ERR_FORMAT;
   }
   if (n > 1) {
     sol_span_t span = { 0, n - 1, 0, 0, 0, n - 1 };
@@ -91,40 +78,25 @@ static sol_status_t score_row (score_t *s, const cJSON *json, sol_buffer_t *out,
     SOL_TRY (sol_pass_forward (s->pass, &batch, (float) s->c->temperature, s->lp, s->entropy, NULL));
   }
   sol_buffer_add (out, "{", 1);
-  print_values (out, "logprobs", s->lp, n - 1);
+  sol_filter_floats (out, "logprobs", s->lp, n - 1);
   sol_buffer_add (out, ",", 1);
-  print_values (out, "entropies", s->entropy, n - 1);
-  sol_buffer_printf (out, "}\n");
+  sol_filter_floats (out, "entropies", s->entropy, n - 1);
+  sol_buffer_add (out, "}", 1);
   return SOL_OK;
 }
 
 int sol_score (const char *model_dir, const sol_config_t *config, FILE *in, FILE *out)
 {
   score_t s = { .c = config };
-  sol_buffer_t text = { 0 };
-  char *line = NULL;
-  size_t room = 0;
-  ssize_t bytes;
-  int bad = 0;
+  long bad = 0;
   sol_status_t st;
   SOL_GO (sol_setup_create (config, model_dir, 0, &s.setup));
   SOL_GO (sol_setup_model (config, &s.setup, &s.backend, &s.model));
-  while ((bytes = getline (&line, &room, in)) >= 0) {
-    if (bytes > 0 && line[bytes - 1] == '\n') line[--bytes] = 0;
-    if (bytes == 0) continue;
-    cJSON *json = cJSON_Parse (line);
-    sol_buffer_clear (&text);
-    st = score_row (&s, json, &text, &bad);
-    cJSON_Delete (json);
-    if (st != SOL_OK) goto out;
-    if (fwrite (text.data, 1, text.bytes, out) != text.bytes || fflush (out)) SOL_GO (sol_fail (SOL_ERR_IO, "score", "standard output: cannot be written"));
-  }
+  st = sol_filter_run (in, out, score_row, &s, &bad);
 out:
-  free (line);
   release (&s);
-  sol_buffer_free (&text);
   sol_model_destroy (s.model);
   if (s.backend) sol_backend_destroy (s.backend);
   sol_setup_destroy (&s.setup);
-  return st != SOL_OK ? (st == SOL_ERR_USAGE ? 2 : 1) : bad;
+  return st != SOL_OK ? (st == SOL_ERR_USAGE ? 2 : 1) : bad > 0;
 }
