@@ -112,7 +112,7 @@ static sol_status_t publish (sol_learner_t *l)
 static sol_status_t wait_fresh (sol_learner_t *l)
 {
   l->finished = 1;
-  if (l->rank == 0 && l->c->stale_mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates) {
+  if (l->rank == 0 && l->c->stale_mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates && !sol_stop_requested ()) {
     sol_watch_wait ("actors", "rollouts of version %lld", (long long) l->fresh_next);
     return SOL_AGAIN;
   }
@@ -154,7 +154,7 @@ sol_status_t sol_learner_step (sol_learner_t *l)
       return st;
     case LEARNER_SAVE_COMMIT:
       SOL_TRY (sol_save_commit (l));
-      l->state = !l->finished ? LEARNER_WAIT : l->stop ? LEARNER_END : LEARNER_REST;
+      l->state = !l->finished ? LEARNER_WAIT : l->stop || sol_stop_requested () ? LEARNER_END : LEARNER_REST;
       return SOL_OK;
     case LEARNER_REST:
       st = sol_report_rest (l);
