@@ -166,23 +166,29 @@ static void put_times (sol_learner_t *l, sol_metrics_row_t *m, const sol_broker_
   l->last_s = now;
 }
 
-/* the recorded log-probs were made by exactly these weights: how far is the learner's own computation? */
-static void say_lag0 (sol_learner_t *l)
+/* the recorded log-probs were made by exactly these weights: how far is the learners' own computation? Collective until it is said, once a run. */
+static sol_status_t say_lag0 (sol_learner_t *l)
 {
   const sol_columns_t *k = &l->col;
-  double worst = 0;
-  int64_t n = 0, differ = 0;
-  if (l->lag0_said) return;
+  int64_t n[2] = { 0, 0 }, worst_bits = 0; /* non-negative floats are ordered like their bits */
+  float worst = 0;
+  if (l->lag0_said) return SOL_OK;
   for (int64_t i = 0; i < k->n; i++) {
-    double d = fabs ((double) k->d[i]);
+    float d = fabsf (k->d[i]);
     if (k->version[i] != l->update) continue;
-    n++;
-    differ += k->d[i] != 0;
+    n[0]++;
+    n[1] += d != 0;
     if (d > worst) worst = d;
   }
-  if (n == 0) return;
+  memcpy (&worst_bits, &worst, sizeof worst);
+  SOL_TRY (sol_comm_sum_i64 (l->p.comm, n, 2));
+  SOL_TRY (sol_comm_max_i64 (l->p.comm, &worst_bits, 1));
+  memcpy (&worst, &worst_bits, sizeof worst);
+  if (n[0] == 0) return SOL_OK;
   l->lag0_said = 1;
-  sol_log (differ ? SOL_LOG_WARN : SOL_LOG_INFO, "learner", "lag 0: recorded and recomputed log-probs differ in %lld of %lld tokens, by at most %.3g nats", (long long) differ, (long long) n, worst);
+  if (l->rank == 0)
+    sol_log (n[1] ? SOL_LOG_WARN : SOL_LOG_INFO, "learner", "lag 0: recorded and recomputed log-probs differ in %lld of %lld tokens, by at most %.3g nats", (long long) n[1], (long long) n[0], (double) worst);
+  return SOL_OK;
 }
 
 static sol_status_t write_stats (sol_learner_t *l)
@@ -232,7 +238,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   int64_t minmax[2] = { INT64_MIN, INT64_MIN };
   double t0 = sol_clock_s ();
   sol_status_t st;
-  say_lag0 (l);
+  SOL_TRY (say_lag0 (l));
   if (l->stats) {
     SOL_TRY (write_stats (l));
     SOL_TRY (write_sequences (l));
