@@ -68,11 +68,11 @@ static void try_sums (void)
   const int size = sol_comm_size (world), me = sol_comm_rank (world);
   int64_t i[2] = { me + 1, INT64_MIN / 8 + me }, m[2] = { me * me - 5, -me };
   uint64_t u[1] = { UINT64_MAX / 2 + (uint64_t) me };
-  double x[2] = { me == 0 ? 1e16 : 1.0, 0.1 * (me + 1) }, want[2] = { 1e16, 0.1 };
+  double x[2] = { me == 0 ? 1e16 : me == 2 ? -1e16 : 1.0, 0.1 * (me + 1) }, want[2] = { 1e16, 0.1 };
   uint64_t u_want = 0;
   for (int r = 0; r < size; r++) u_want += UINT64_MAX / 2 + (uint64_t) r;
   for (int r = 1; r < size; r++) {
-    want[0] += 1.0; /* each is lost in rank order; another order would keep some */
+    want[0] += r == 2 ? -1e16 : 1.0; /* rank 1's 1 is lost in rank order; another order would keep it */
     want[1] += 0.1 * (r + 1);
   }
   ok (sol_comm_sum_i64 (world, i, 2) == SOL_OK && i[0] == (int64_t) size * (size + 1) / 2 && i[1] == INT64_MIN / 8 * size + (int64_t) size * (size - 1) / 2);

@@ -112,6 +112,17 @@ static void try_coefficients (void)
   refused ("grpo_no_tr", &x, SOL_ERR_NUMERIC, 5, "coefficient");
 }
 
+/* sums over a sequence keep what a plain sum in double would lose */
+static void try_sums (void)
+{
+  data_t x = plain ();
+  result_t q;
+  x.d[5] = 0x1p60f, x.d[6] = 0.001f, x.d[7] = -0x1p60f;
+  x.adv[5] = x.adv[6] = x.adv[7] = -1;
+  q = solve ("topr", &x);
+  ok (q.st == SOL_OK && q.v.n_high == 3); /* the sum is 0.001, not 0 */
+}
+
 static void try_usage (void)
 {
   data_t x = plain ();
@@ -159,6 +170,7 @@ int main (int argc, char **argv)
   ok (sol_comm_start (&argc, &argv) == SOL_OK);
   try_inputs ();
   try_coefficients ();
+  try_sums ();
   try_usage ();
   try_reuse ();
   sol_comm_end ();

@@ -126,7 +126,7 @@ static void try_total (void)
       const int e = (int) (next () % 50);
       x[i] = ldexp ((double) m, e - 60);
       y[n - 1 - i] = x[i];
-      sum += (__extension__ (__int128) m) << e;
+      sum += (__extension__ (__int128) m) * (__extension__ (__int128) 1 << e);
       sol_total_add (i % 3 ? &a : &b, x[i]);
     }
     sol_total_carry (&a);
