@@ -40,6 +40,7 @@ static sol_status_t grant (sol_broker_t *b, int64_t *version_p)
 sol_status_t sol_broker_claim (sol_broker_t *b, int64_t *ticket_p, int64_t *version_p)
 {
   int exact = b->p.mode == SOL_STALE_EXACT;
+  if (b->no_more || sol_broker_ended (b)) return SOL_END;
   if (b->claimed < 0) {
     int64_t ticket;
     /* from before the claim until the version is here, the learner must know that an old version may be needed: 0 while it is not known which */
@@ -47,6 +48,7 @@ sol_status_t sol_broker_claim (sol_broker_t *b, int64_t *ticket_p, int64_t *vers
     SOL_TRY (next_ticket (b, &ticket));
     if (ticket >= sol_broker_tickets (&b->p)) {
       if (exact) SOL_TRY (sol_word_set (b, b->host[0], need_word (b), INT64_MAX));
+      b->no_more = 1;
       return SOL_END;
     }
     b->claimed = ticket;
@@ -93,8 +95,9 @@ sol_status_t sol_broker_fetch (sol_broker_t *b, int64_t version, void *block)
 
 sol_status_t sol_broker_release (sol_broker_t *b, int64_t version)
 {
+  int64_t due = b->claimed < 0 ? INT64_MAX : sol_broker_due (&b->p, b->claimed / b->p.prompts);
   b->fetched = version;
-  return b->p.mode == SOL_STALE_EXACT ? sol_word_set (b, b->host[0], need_word (b), INT64_MAX) : SOL_OK;
+  return b->p.mode == SOL_STALE_EXACT ? sol_word_set (b, b->host[0], need_word (b), due == version ? INT64_MAX : due) : SOL_OK;
 }
 
 sol_status_t sol_broker_put (sol_broker_t *b, const void *record, size_t bytes)
@@ -104,13 +107,13 @@ sol_status_t sol_broker_put (sol_broker_t *b, const void *record, size_t bytes)
   if (record) {
     sol_rollout_t v;
     SOL_ASSERT (b->pending_bytes == 0 && bytes <= b->p.record_bytes);
+    SOL_TRY (sol_rollout_open (record, bytes, &v));
     if (!b->pending) b->pending = sol_alloc ((size_t) b->slot_bytes);
     memcpy (b->pending + 8, record, bytes);
     n = bytes;
     memcpy (b->pending, &n, 8);
     b->pending_bytes = bytes;
-    SOL_TRY (sol_rollout_open (b->pending + 8, bytes, &v));
-    b->pending_host = b->host[v.ticket % (uint64_t) b->n_brokers];
+    b->pending_host = b->host[sol_broker_of (b, (int64_t) v.ticket)];
   }
   SOL_ASSERT (b->pending_bytes > 0);
   if (b->pending_place < 0) SOL_TRY (sol_word_add (b, b->pending_host, W_TAIL, 1, &b->pending_place)); /* only now: the record is ready, so a place taken is soon filled */

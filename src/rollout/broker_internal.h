@@ -28,7 +28,6 @@ enum { SLOT_FREE = 0, SLOT_FULL = 1, SLOT_SKIP = 2, SLOT_STATES = 4 }; /* state 
 /* one admitted group */
 typedef struct entry {
   char *record;
-  int64_t ticket, version;
   uint64_t digest;
   sol_batch_row_t row;
 } entry_t;
@@ -41,11 +40,13 @@ struct sol_broker {
   char *base;
   int rank, n_brokers, *host;         /* world ranks of the brokers */
   int is_broker, me;                  /* my index among the brokers */
+  int64_t *order, n_order;            /* free mode after a resume: see sol_broker_place */
   int64_t slot_bytes, area_bytes, row_room, n_versions;
   int64_t at_need, at_done, at_state, at_counts, at_fresh, at_path, at_rows, at_ring, at_area, at_weights, window_bytes;
   /* ---- actor */
   int64_t claimed, fetched;           /* ticket held or -1; version that the model has, -1: none */
   int64_t *missing, n_missing, after; /* tickets issued again after a resume, and the first new one */
+  int no_more;                        /* all tickets are claimed */
   char *pending;                      /* a record that waits for its place */
   size_t pending_bytes;
   int64_t pending_place;              /* -1: not taken yet */
@@ -57,7 +58,7 @@ struct sol_broker {
   int64_t first, served, n_shares;    /* shares [0 .. n_shares) are those of batches first .. ; batches under `served` are in the batch area */
   share_t *share;
   uint8_t *seen;                      /* tickets admitted, outside exact mode; NULL else */
-  char *scratch;
+  int64_t unchecked;                  /* groups that came or went since the queue was counted anew */
   sol_broker_counts_t n;
   double *fresh_sum;
   int64_t *fresh_n;
@@ -75,15 +76,31 @@ sol_status_t sol_window_get (sol_broker_t *b, int host, int64_t at, void *data, 
 void sol_broker_slice (const sol_broker_t *b, int i, int64_t *first_p, int64_t *bytes_p);
 /* tickets of batch `batch` that broker i handles */
 int32_t sol_broker_share (const sol_broker_t *b, int i, int64_t batch);
+/* A ticket's place in the order of training, by which it travels through a broker: the ticket itself. In free mode batches are made up by arrival, so what was trained before a resume
+ * is no run of tickets; the others close up behind it (-1: trained), and any number of brokers gets as many as its shares of the batches ask for. */
+int64_t sol_broker_place (const sol_broker_t *b, int64_t ticket);
+int sol_broker_of (const sol_broker_t *b, int64_t ticket);
 int32_t sol_broker_share_max (const sol_broker_t *b);
 static inline int64_t sol_word_at (int64_t base, int64_t i) { return base / 8 + i; }
 
-/* ---- broker_queue.c */
+/* ---- broker_queue.c, broker_load.c. The file: header, outside exact mode a byte for every ticket (1: admitted here), then (bytes, record) each padded to 8, then XXH3 of all before it */
+#define QUEUE_MAGIC 0x51524c53u /* "SLRQ" */
+enum { QUEUE_VERSION = 1 };
+typedef struct {
+  uint32_t magic, version;
+  int64_t update, n_records, prompts, ups, k, tickets;
+  int32_t index, n_brokers, mode, has_seen;
+  int64_t responses_out, tokens_out, responses_dropped, tokens_dropped;
+  uint64_t digest_out, digest_dropped;
+} queue_header_t;
+char *sol_queue_path (const char *dir, int index);
 sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes); /* takes the record (sol_alloc'd), also when it fails */
 void sol_queue_forget (sol_broker_t *b, int64_t batch); /* batches below are trained */
 void sol_queue_destroy (sol_broker_t *b);
 int sol_queue_complete (const sol_broker_t *b, int64_t batch);
-sol_status_t sol_queue_check (const sol_broker_t *b);
+share_t *sol_queue_share (sol_broker_t *b, int64_t batch); /* made when there is none yet */
+sol_status_t sol_queue_check (sol_broker_t *b); /* SOL_ERR_CONSERVATION: what the queue holds is not what was counted. Walks the whole queue: see sol_queue_audit */
+sol_status_t sol_queue_audit (sol_broker_t *b); /* the same once as many groups came and went as the queue has places: constant work a group */
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p);
 /* last batch that is due from a version below update (exact) */
 int64_t sol_queue_last_due (const sol_broker_t *b, int64_t update);

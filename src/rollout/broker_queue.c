@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* broker_queue.c: the broker's private queue of admitted groups, by batch, and its file in a checkpoint. */
+/* broker_queue.c: the broker's private queue of admitted groups, by batch, and its file in a checkpoint; broker_load.c reads that. */
 #include "broker_internal.h"
 #include "solera/buffer.h"
 #include "solera/file.h"
@@ -8,16 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC 0x51524c53u /* "SLRQ" */
-typedef struct {
-  uint32_t magic, version;
-  int64_t update, n_records, prompts, ups, k, tickets;
-  int32_t index, n_brokers, mode, has_seen;
-  int64_t responses_out, tokens_out, responses_dropped, tokens_dropped;
-  uint64_t digest_out, digest_dropped;
-} file_header_t;
-
-static share_t *share_of (sol_broker_t *b, int64_t batch)
+share_t *sol_queue_share (sol_broker_t *b, int64_t batch)
 {
   int64_t i = batch - b->first;
   if (i >= b->n_shares) {
@@ -45,22 +36,23 @@ static int64_t batch_of (sol_broker_t *b, int64_t ticket)
 {
   int64_t batch = b->first;
   if (b->p.mode != SOL_STALE_FREE) return ticket / b->p.prompts;
-  while (batch - b->first < b->n_shares && b->share[batch - b->first].n == b->share[batch - b->first].want) batch++;
+  while (sol_queue_complete (b, batch)) batch++;
   return batch;
 }
 
 static sol_status_t check_group (sol_broker_t *b, const sol_rollout_t *v, int64_t batch)
 {
   int64_t due = sol_broker_due (&b->p, batch);
-  if ((int64_t) v->ticket < 0 || (int64_t) v->ticket >= sol_broker_tickets (&b->p) || (int64_t) (v->ticket % (uint64_t) b->n_brokers) != b->me)
+  if ((int64_t) v->ticket < 0 || (int64_t) v->ticket >= sol_broker_tickets (&b->p) || sol_broker_place (b, (int64_t) v->ticket) % b->n_brokers != b->me)
     return sol_fail (SOL_ERR_FORMAT, "broker", "ticket %llu is not for broker.%d of this run", (unsigned long long) v->ticket, b->me);
+  if (batch < b->first) return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu belongs to batch %lld, which is trained", (unsigned long long) v->ticket, (long long) batch);
+  if (batch >= sol_broker_tickets (&b->p) / b->p.prompts || (b->seen && b->seen[v->ticket])) return sol_fail (SOL_ERR_CONSERVATION, "broker", "ticket %llu arrived twice", (unsigned long long) v->ticket);
   for (int32_t i = 0; i < v->n_runs; i++) {
     if (b->p.mode == SOL_STALE_EXACT && v->runs[i].version != due)
       return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu of batch %lld: expected policy version %lld, found %lld", (unsigned long long) v->ticket, (long long) batch, (long long) due, (long long) v->runs[i].version);
     if (b->p.mode == SOL_STALE_BOUNDED && batch * b->p.ups - v->runs[i].version > b->p.k)
       return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu of batch %lld: lag %lld over %lld", (unsigned long long) v->ticket, (long long) batch, (long long) (batch * b->p.ups - v->runs[i].version), (long long) b->p.k);
   }
-  if (batch < b->first) return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu belongs to batch %lld, which is trained", (unsigned long long) v->ticket, (long long) batch);
   return SOL_OK;
 }
 
@@ -89,16 +81,17 @@ static sol_status_t insert (sol_broker_t *b, char *record, size_t bytes, const s
   entry_t *e;
   share_t *s;
   SOL_TRY (check_group (b, v, batch));
-  s = share_of (b, batch);
+  s = sol_queue_share (b, batch);
   e = &s->entry[place_of (b, s, batch, (int64_t) v->ticket)];
   if (e->record) return sol_fail (SOL_ERR_CONSERVATION, "broker", "ticket %llu arrived twice", (unsigned long long) v->ticket);
-  *e = (entry_t){ .record = record, .ticket = (int64_t) v->ticket, .digest = sol_rollout_digest (v),
+  *e = (entry_t){ .record = record, .digest = sol_rollout_digest (v),
                   .row = { .ticket = (int64_t) v->ticket, .n_responses = v->n_responses, .bytes = (int64_t) bytes, .n_tokens = v->n_tokens, .n_prompt = v->n_prompt } };
   s->n++;
   if (b->seen) b->seen[v->ticket] = 1;
   b->n.responses_in += v->n_responses, b->n.tokens_in += v->n_tokens, b->n.digest_in += e->digest;
   b->n.responses_queued += v->n_responses, b->n.tokens_queued += v->n_tokens, b->n.digest_queued += e->digest;
   b->n.groups_queued++;
+  b->unchecked++;
   return SOL_OK;
 }
 
@@ -122,24 +115,27 @@ static void free_share (share_t *s)
 
 void sol_queue_forget (sol_broker_t *b, int64_t batch)
 {
-  for (; b->first < batch && b->n_shares > 0; b->first++) {
-    share_t *s = &b->share[0];
+  int64_t gone = 0;
+  for (; b->first < batch && gone < b->n_shares; b->first++, gone++) {
+    share_t *s = &b->share[gone];
     for (int32_t i = 0; i < s->want; i++) {
       const entry_t *e = &s->entry[i];
       if (!e->record) continue;
       b->n.responses_out += e->row.n_responses, b->n.tokens_out += e->row.n_tokens, b->n.digest_out += e->digest;
       b->n.responses_queued -= e->row.n_responses, b->n.tokens_queued -= e->row.n_tokens, b->n.digest_queued -= e->digest;
       b->n.groups_queued--;
+      b->unchecked++;
     }
     free_share (s);
-    memmove (b->share, b->share + 1, (size_t) --b->n_shares * sizeof *b->share);
   }
+  b->n_shares -= gone;
+  if (gone > 0 && b->n_shares > 0) memmove (b->share, b->share + gone, (size_t) b->n_shares * sizeof *b->share);
   if (b->first < batch) b->first = batch; /* this broker has no share of those */
   if (b->served < b->first) b->served = b->first;
 }
 
 /* the queue's contents, counted anew, against the running counts */
-sol_status_t sol_queue_check (const sol_broker_t *b)
+sol_status_t sol_queue_check (sol_broker_t *b)
 {
   int64_t responses = 0, tokens = 0;
   uint64_t digest = 0;
@@ -151,10 +147,13 @@ sol_status_t sol_queue_check (const sol_broker_t *b)
       tokens += e->row.n_tokens;
       digest += e->digest;
     }
+  b->unchecked = 0;
   if (responses == b->n.responses_queued && tokens == b->n.tokens_queued && digest == b->n.digest_queued) return SOL_OK;
   return sol_fail (SOL_ERR_CONSERVATION, "broker", "the queue holds %lld responses (%lld tokens), the counts say %lld (%lld)", (long long) responses, (long long) tokens, (long long) b->n.responses_queued,
                    (long long) b->n.tokens_queued);
 }
+
+sol_status_t sol_queue_audit (sol_broker_t *b) { return b->unchecked < b->n_shares * b->row_room ? SOL_OK : sol_queue_check (b); }
 
 void sol_queue_destroy (sol_broker_t *b)
 {
@@ -164,8 +163,7 @@ void sol_queue_destroy (sol_broker_t *b)
   b->n_shares = 0;
 }
 
-/* ---- file: header, [seen], then (bytes, record) each padded to 8, then XXH3 of all before it */
-static char *queue_path (const char *dir, int index)
+char *sol_queue_path (const char *dir, int index)
 {
   char name[32];
   snprintf (name, sizeof name, "queue.%d", index);
@@ -175,11 +173,11 @@ static char *queue_path (const char *dir, int index)
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p)
 {
   int64_t last = b->p.mode == SOL_STALE_EXACT ? sol_queue_last_due (b, update) : INT64_MAX;
-  file_header_t h = { .magic = MAGIC, .version = 1, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = b->p.k, .tickets = sol_broker_tickets (&b->p), .index = b->me,
+  queue_header_t h = { .magic = QUEUE_MAGIC, .version = QUEUE_VERSION, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = b->p.k, .tickets = sol_broker_tickets (&b->p), .index = b->me,
                       .n_brokers = b->n_brokers, .mode = b->p.mode, .has_seen = b->seen != NULL, .responses_out = b->n.responses_out, .tokens_out = b->n.tokens_out,
                       .responses_dropped = b->n.responses_dropped, .tokens_dropped = b->n.tokens_dropped, .digest_out = b->n.digest_out, .digest_dropped = b->n.digest_dropped };
   sol_buffer_t out = { 0 };
-  char *path = queue_path (dir, b->me);
+  char *path = sol_queue_path (dir, b->me);
   static const char zero[8];
   sol_status_t st;
   sol_buffer_add (&out, &h, sizeof h);
@@ -200,110 +198,4 @@ sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, 
   sol_buffer_free (&out);
   sol_free (path);
   return st;
-}
-
-/* one old broker's file: this broker takes what is its own now */
-static sol_status_t read_file (sol_broker_t *b, const char *path, int64_t update, int64_t *records_p)
-{
-  char *data;
-  size_t bytes, at = sizeof (file_header_t);
-  file_header_t h;
-  uint64_t hash;
-  sol_status_t st = SOL_OK;
-  SOL_TRY (sol_file_read (path, (size_t) 1 << 40, &data, &bytes));
-#define BAD(why) SOL_GO (sol_fail (SOL_ERR_FORMAT, "broker", "%s: %s", path, why))
-  if (bytes < sizeof h + 8) BAD ("shorter than its header");
-  memcpy (&h, data, sizeof h);
-  memcpy (&hash, data + bytes - 8, 8);
-  if (h.magic != MAGIC || h.version != 1) BAD ("not a queue file of a known version");
-  if (sol_hash (data, bytes - 8) != hash) SOL_GO (sol_fail (SOL_ERR_CHECKSUM, "broker", "%s: checksum differs", path));
-  if (h.update != update || h.prompts != b->p.prompts || h.ups != b->p.ups || h.mode != b->p.mode || (h.mode == SOL_STALE_EXACT && h.k != b->p.k)) BAD ("it belongs to a run with other settings");
-  if (h.has_seen) {
-    if (h.tickets < 0 || (size_t) h.tickets > bytes - 8 - at) BAD ("truncated");
-    for (int64_t t = 0; b->seen && t < h.tickets && t < sol_broker_tickets (&b->p); t++) b->seen[t] |= (uint8_t) data[at + (size_t) t];
-    at += (size_t) h.tickets;
-  }
-  for (int64_t i = 0; i < h.n_records; i++) {
-    int64_t n;
-    sol_rollout_t v;
-    char *record;
-    if (at + 8 > bytes - 8) BAD ("truncated");
-    memcpy (&n, data + at, 8);
-    at += 8;
-    if (n < 0 || (size_t) n > bytes - 8 - at) BAD ("a record out of bounds");
-    record = sol_alloc ((size_t) n);
-    memcpy (record, data + at, (size_t) n);
-    at += (size_t) (n + 7) / 8 * 8;
-    st = sol_rollout_open (record, (size_t) n, &v);
-    if (st == SOL_OK && (int64_t) (v.ticket % (uint64_t) b->n_brokers) == b->me) {
-      st = insert (b, record, (size_t) n, &v);
-      if (st == SOL_OK) st = add_fresh (b, &v);
-      ++*records_p;
-      if (st == SOL_OK) continue;
-    }
-    sol_free (record);
-    if (st != SOL_OK) goto out;
-  }
-  if (b->me == 0) { /* what was trained before is counted once */
-    b->n.responses_out += h.responses_out, b->n.tokens_out += h.tokens_out, b->n.digest_out += h.digest_out;
-    b->n.responses_dropped += h.responses_dropped, b->n.tokens_dropped += h.tokens_dropped, b->n.digest_dropped += h.digest_dropped;
-    b->n.responses_in += h.responses_out + h.responses_dropped, b->n.tokens_in += h.tokens_out + h.tokens_dropped, b->n.digest_in += h.digest_out + h.digest_dropped;
-  }
-out:
-#undef BAD
-  sol_free (data);
-  return st;
-}
-
-/* tickets that were claimed but not queued when the checkpoint was written: outside exact mode they are issued again first */
-static sol_status_t find_missing (sol_broker_t *b, int64_t update)
-{
-  sol_comm_t *world = b->p.roles->world;
-  int64_t tickets = sol_broker_tickets (&b->p), end = 0;
-  uint8_t *seen;
-  int64_t *flags;
-  if (b->p.mode == SOL_STALE_EXACT) {
-    b->after = (sol_queue_last_due (b, update) + 1) * b->p.prompts;
-    return SOL_OK;
-  }
-  seen = sol_alloc ((size_t) tickets + 1);
-  flags = sol_alloc ((size_t) (tickets + 1) * sizeof *flags);
-  for (int64_t t = 0; b->seen && t < tickets; t++) flags[t] = b->seen[t];
-  sol_status_t st = SOL_OK;
-  for (int64_t t = 0; t < tickets && st == SOL_OK; t += 1 << 20) st = sol_comm_max_i64 (world, flags + t, (int) (tickets - t < 1 << 20 ? tickets - t : 1 << 20));
-  for (int64_t t = 0; t < tickets; t++) {
-    seen[t] = flags[t] != 0;
-    if (seen[t]) end = t + 1;
-  }
-  b->missing = sol_alloc ((size_t) (end + 1) * sizeof *b->missing);
-  for (int64_t t = 0; t < end; t++)
-    if (!seen[t]) b->missing[b->n_missing++] = t;
-  b->after = end;
-  sol_free (seen);
-  sol_free (flags);
-  return st;
-}
-
-sol_status_t sol_broker_load (sol_broker_t *b, const char *dir, int64_t update)
-{
-  sol_status_t st = SOL_OK;
-  int64_t records = 0;
-  b->first = b->served = update / b->p.ups;
-  for (int i = 0; b->is_broker && st == SOL_OK; i++) {
-    char *path = queue_path (dir, i);
-    int there = sol_file_exists (path);
-    if (there) st = read_file (b, path, update, &records);
-    else if (i == 0) st = sol_fail (SOL_ERR_IO, "broker", "%s: not there", path);
-    sol_free (path);
-    if (!there) break;
-  }
-  if (st == SOL_OK && b->is_broker) {
-    for (int i = 0; i < b->p.roles->n_learners && st == SOL_OK; i++) st = sol_word_set (b, b->rank, sol_word_at (b->at_done, i), b->first);
-    if (st == SOL_OK) st = sol_word_set (b, b->rank, W_BATCHES, b->served);
-    if (st == SOL_OK) st = sol_window_put (b, b->rank, b->at_counts, &b->n, sizeof b->n);
-    sol_log (SOL_LOG_INFO, "broker", "%lld groups restored from %s", (long long) records, dir);
-  }
-  SOL_TRY (sol_comm_agree (b->p.roles->world, st));
-  SOL_TRY (find_missing (b, update));
-  return sol_comm_barrier (b->p.roles->world);
 }

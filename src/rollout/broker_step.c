@@ -10,12 +10,12 @@ static sol_status_t admit (sol_broker_t *b)
   uint64_t bytes;
   char *record;
   SOL_TRY (sol_word_get (b, b->rank, word, &state));
-  if (state == b->cursor * SLOT_STATES + SLOT_SKIP) bytes = 0;
-  else if (state != b->cursor * SLOT_STATES + SLOT_FULL) return SOL_AGAIN;
-  else SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes, &bytes, sizeof bytes));
-  if (bytes > b->p.record_bytes) return sol_fail (SOL_ERR_FORMAT, "broker", "place %lld of the ring: a record of %llu bytes, at most %zu are expected", (long long) b->cursor, (unsigned long long) bytes, b->p.record_bytes);
-  if (bytes > 0) {
-    record = sol_alloc ((size_t) bytes);
+  int skip = state == b->cursor * SLOT_STATES + SLOT_SKIP;
+  if (!skip && state != b->cursor * SLOT_STATES + SLOT_FULL) return SOL_AGAIN;
+  SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes, &bytes, sizeof bytes));
+  if (!skip && bytes > b->p.record_bytes) return sol_fail (SOL_ERR_FORMAT, "broker", "place %lld of the ring: a record of %llu bytes, at most %zu are expected", (long long) b->cursor, (unsigned long long) bytes, b->p.record_bytes);
+  if (!skip) {
+    record = sol_alloc ((size_t) bytes + 1);
     SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes + 8, record, (size_t) bytes));
     SOL_TRY (sol_queue_admit (b, record, (size_t) bytes));
   }
@@ -45,7 +45,7 @@ static sol_status_t serve (sol_broker_t *b)
   sol_status_t st = SOL_OK;
   share_t *s;
   if (batch - b->first >= 2 || !sol_queue_complete (b, batch)) return SOL_AGAIN;
-  s = &b->share[batch - b->first];
+  s = sol_queue_share (b, batch); /* a broker may have no part in a small batch */
   rows = sol_alloc ((size_t) b->row_room * sizeof *rows);
   for (int32_t i = 0; i < s->n && st == SOL_OK; i++) {
     entry_t *e = &s->entry[i];
@@ -76,8 +76,8 @@ static sol_status_t save (sol_broker_t *b)
   int64_t ask, saved;
   uint64_t hash;
   char dir[PATH_BYTES];
+  SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved)); /* in this order: learner 0 clears it before it asks */
   SOL_TRY (sol_word_get (b, b->rank, W_SAVE, &ask));
-  SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved));
   if (ask == 0 || saved == ask) return SOL_AGAIN;
   if (b->first * b->p.ups < ask - 1) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
   if (b->p.mode == SOL_STALE_EXACT)
@@ -85,6 +85,7 @@ static sol_status_t save (sol_broker_t *b)
       if (!sol_queue_complete (b, batch)) return SOL_AGAIN;
   SOL_TRY (sol_window_get (b, b->rank, b->at_path, dir, sizeof dir));
   dir[PATH_BYTES - 1] = 0;
+  SOL_TRY (sol_queue_check (b));
   SOL_TRY (sol_queue_write (b, dir, ask - 1, &hash));
   SOL_TRY (sol_word_set (b, b->rank, W_SAVED_HASH, (int64_t) hash));
   return sol_word_set (b, b->rank, W_SAVED, ask);
@@ -106,10 +107,12 @@ sol_status_t sol_broker_step (sol_broker_t *b)
     }
   }
   if (counted) {
-    SOL_TRY (sol_queue_check (b));
+    SOL_TRY (sol_queue_audit (b));
     SOL_TRY (write_counts (b));
   }
   if (busy) return SOL_OK;
   SOL_TRY (sol_word_get (b, b->rank, W_GOODBYE, &goodbye));
-  return goodbye ? SOL_END : SOL_AGAIN;
+  if (!goodbye) return SOL_AGAIN;
+  SOL_TRY (sol_queue_check (b));
+  return SOL_END;
 }

@@ -59,9 +59,16 @@ void sol_broker_slice (const sol_broker_t *b, int i, int64_t *first_p, int64_t *
 int32_t sol_broker_share (const sol_broker_t *b, int i, int64_t batch)
 {
   int64_t first = batch * b->p.prompts, shift;
-  if (b->p.mode == SOL_STALE_FREE) return (int32_t) (b->p.prompts / b->n_brokers + (i < b->p.prompts % b->n_brokers)); /* by arrival: a fixed number of each broker */
   shift = (i - first % b->n_brokers + b->n_brokers) % b->n_brokers; /* its first ticket is first + shift */
   return (int32_t) (b->p.prompts > shift ? (b->p.prompts - shift + b->n_brokers - 1) / b->n_brokers : 0);
+}
+
+int64_t sol_broker_place (const sol_broker_t *b, int64_t ticket) { return ticket >= 0 && ticket < b->n_order ? b->order[ticket] : ticket; }
+
+int sol_broker_of (const sol_broker_t *b, int64_t ticket)
+{
+  int64_t place = sol_broker_place (b, ticket);
+  return place < 0 ? 0 : (int) (place % b->n_brokers); /* a ticket that cannot be is refused by broker 0 */
 }
 
 int32_t sol_broker_share_max (const sol_broker_t *b) { return (int32_t) ((b->p.prompts + b->n_brokers - 1) / b->n_brokers); }
@@ -132,7 +139,6 @@ sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **
   SOL_MPI (MPI_Win_lock_all (0, b->win));
   if (b->is_broker) {
     SOL_TRY (init_words (b));
-    b->scratch = sol_alloc ((size_t) b->slot_bytes);
     b->fresh_sum = sol_alloc ((size_t) b->n_versions * sizeof *b->fresh_sum);
     b->fresh_n = sol_alloc ((size_t) b->n_versions * sizeof *b->fresh_n);
     if (b->p.mode != SOL_STALE_EXACT) b->seen = sol_alloc ((size_t) sol_broker_tickets (&b->p));
@@ -151,6 +157,6 @@ void sol_broker_close (sol_broker_t *b)
   MPI_Win_unlock_all (b->win);
   MPI_Win_free (&b->win);
   sol_queue_destroy (b);
-  void *all[] = { b->scratch, b->fresh_sum, b->fresh_n, b->seen, b->missing, b->pending, b };
+  void *all[] = { b->order, b->fresh_sum, b->fresh_n, b->seen, b->missing, b->pending, b };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }

@@ -49,7 +49,7 @@ size_t sol_rollout_max_bytes (int32_t n_responses, int32_t max_prompt, int32_t m
 
 static char *add (char *at, const void *data, size_t bytes)
 {
-  memcpy (at, data, bytes);
+  if (bytes > 0) memcpy (at, data, bytes); /* an empty section may have no address */
   memset (at + bytes, 0, pad (bytes) - bytes);
   return at + pad (bytes);
 }
@@ -154,11 +154,11 @@ sol_status_t sol_rollout_open (const void *record, size_t bytes, sol_rollout_t *
 uint64_t sol_rollout_digest (const sol_rollout_t *v)
 {
   size_t r = (size_t) v->n_responses, t = 4 * (size_t) v->n_tokens;
-  uint64_t h = sol_hash_pair (v->ticket, v->prompt_id);
-  h = sol_hash_pair (h, sol_hash (v->reward, 8 * r));
-  h = sol_hash_pair (h, sol_hash (v->len, 4 * r));
-  h = sol_hash_pair (h, sol_hash (v->ids, t));
-  h = sol_hash_pair (h, sol_hash (v->lp, t));
-  for (int32_t i = 0; i < v->n_runs; i++) h = sol_hash_pair (h, (uint64_t) v->runs[i].version);
+  const struct { const void *data; size_t bytes; } part[] = {
+    { &v->temperature, sizeof v->temperature }, { v->prompt, 4 * (size_t) v->n_prompt }, { v->len, 4 * r }, { v->finish, r }, { v->reward, 8 * r }, { v->parts, 8 * r * (size_t) v->n_parts },
+    { v->runs, sizeof *v->runs * (size_t) v->n_runs }, { v->ids, t }, { v->lp, t }, { v->raw_lp, t }, { v->entropy, t }, { v->lp_check, t },
+  };
+  uint64_t h = sol_hash_pair (sol_hash_pair (v->ticket, v->prompt_id), v->index);
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) h = sol_hash_pair (h, part[i].data ? sol_hash (part[i].data, part[i].bytes) : 0);
   return h;
 }
