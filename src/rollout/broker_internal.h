@@ -100,7 +100,7 @@ void sol_queue_destroy (sol_broker_t *b);
 int sol_queue_complete (const sol_broker_t *b, int64_t batch);
 share_t *sol_queue_share (sol_broker_t *b, int64_t batch); /* made when there is none yet */
 sol_status_t sol_queue_check (sol_broker_t *b); /* SOL_ERR_CONSERVATION: what the queue holds is not what was counted. Walks the whole queue: see sol_queue_audit */
-sol_status_t sol_queue_audit (sol_broker_t *b); /* the same once as many groups came and went as the queue has places: constant work a group */
+sol_status_t sol_queue_audit (sol_broker_t *b); /* the same once half as many groups came and went as the queue has places: constant work a group */
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p);
 /* last batch that is due from a version below update (exact) */
 int64_t sol_queue_last_due (const sol_broker_t *b, int64_t update);

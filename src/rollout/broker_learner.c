@@ -31,7 +31,7 @@ sol_status_t sol_broker_batch (sol_broker_t *b, int64_t batch, sol_batch_row_t *
 
 sol_status_t sol_broker_get (sol_broker_t *b, int64_t batch, const sol_batch_row_t *row, void *record)
 {
-  if (row->broker < 0 || row->broker >= b->n_brokers || row->bytes < 0 || row->bytes > (int64_t) b->p.record_bytes || row->offset < 0 || row->offset + row->bytes > b->area_bytes)
+  if (row->broker < 0 || row->broker >= b->n_brokers || row->bytes < 0 || row->bytes > (int64_t) b->p.record_bytes || row->offset < 0 || row->offset > b->area_bytes - row->bytes)
     return sol_fail (SOL_ERR_FORMAT, "broker", "batch %lld: a descriptor out of bounds", (long long) batch);
   return sol_window_get (b, b->host[row->broker], b->at_area + batch % 2 * b->area_bytes + row->offset, record, (size_t) row->bytes);
 }

@@ -153,7 +153,7 @@ sol_status_t sol_queue_check (sol_broker_t *b)
                    (long long) b->n.tokens_queued);
 }
 
-sol_status_t sol_queue_audit (sol_broker_t *b) { return b->unchecked < b->n_shares * b->row_room ? SOL_OK : sol_queue_check (b); }
+sol_status_t sol_queue_audit (sol_broker_t *b) { return 2 * b->unchecked < b->n_shares * b->row_room ? SOL_OK : sol_queue_check (b); }
 
 void sol_queue_destroy (sol_broker_t *b)
 {

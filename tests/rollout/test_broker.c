@@ -39,7 +39,7 @@ int main (int argc, char **argv)
   sol_log_level (SOL_LOG_WARN);
   double t0 = sol_clock_s ();
 #define RUN(name, ...) (run (&(plan_t){ __VA_ARGS__ }, name), tap_rank == 0 ? fprintf (stderr, "%.2f s: %s\n", sol_clock_s () - t0, name) : 0)
-  RUN ("many small records", .mode = SOL_STALE_EXACT, .k = 4, .ups = 1, .prompts = 32, .updates = 250, .ring = 16);
+  RUN ("many small records", .mode = SOL_STALE_EXACT, .k = 4, .ups = 1, .prompts = 32, .updates = argc > 1 ? 25 : 250, .ring = 16); /* test_broker few */
   RUN ("k = 0", .mode = SOL_STALE_EXACT, .k = 0, .ups = 1, .prompts = 4, .updates = 12, .ring = 8);
   RUN ("k = 0 in 4 updates a step", .mode = SOL_STALE_EXACT, .k = 0, .ups = 4, .prompts = 4, .updates = 40, .ring = 8);
   RUN ("k = 4 in 4 updates a step", .mode = SOL_STALE_EXACT, .k = 4, .ups = 4, .prompts = 5, .updates = 80, .ring = 4);
