@@ -48,8 +48,8 @@ void sol_config_destroy (sol_config_t *config);
 /* the resolved settings as YAML that sol_config_parse reads back to the same values: settings.yaml of a run's folder */
 void sol_config_text (const sol_config_t *config, sol_buffer_t *out);
 sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name, const char *command, sol_config_t **config_p);
-/* first setting that differs and may not change on --resume (may change: updates, out, watchdog_s, log.*, checkpoint.*, roles, actors, learners when leaves
- * is set, backend.*); NULL when there is none */
+/* first setting that differs and may not change on --resume (may change: updates, out, model.path and task.path (folders move), watchdog_s, log.*, checkpoint.*, roles,
+ * actors, brokers, learners when leaves is set, backend.*); NULL when there is none */
 const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now);
 /* one setting's value as text ("0.04", "exact") */
 void sol_config_value (const sol_config_t *config, const sol_setting_t *setting, sol_buffer_t *out);

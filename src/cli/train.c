@@ -10,6 +10,7 @@
 #include "solera/learner.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include "solera/objective.h"
 #include "solera/safetensors.h"
 #include "solera/stats.h"
 #include "solera/stop.h"
@@ -35,7 +36,22 @@ typedef struct {
   double begin_s, wait_s;
 } train_t;
 
-static void abort_job (void) { sol_comm_abort (SOL_WATCH_EXIT); }
+static const sol_config_t *watched; /* for the watchdog's thread */
+
+/* The watchdog of any rank ends the job: the outcome is told here, because the learner may be the one that is stuck. What was said before (done, failed) stays. */
+static void abort_job (void)
+{
+  char *path = sol_path_join (watched->out, "status.json"), *latest = sol_path_join (watched->out, "checkpoints/latest"), *text = NULL, *name = NULL;
+  size_t bytes;
+  long long update = 0;
+  if (sol_file_exists (latest) && sol_file_read (latest, 64, &name, &bytes) == SOL_OK) {
+    name[strcspn (name, "\n")] = 0;
+    sscanf (name, "u%lld", &update);
+  }
+  if (sol_file_read (path, 1 << 16, &text, &bytes) == SOL_OK && strstr (text, "\"running\""))
+    sol_status_write (watched->out, "failed", "watchdog: nobody made progress, or a rank is stopped or dead; continue with --resume", update, watched->updates, name ? name : "");
+  sol_comm_abort (SOL_WATCH_EXIT);
+}
 
 static sol_status_t open_broker (train_t *t)
 {
@@ -173,15 +189,26 @@ static void say_start (const train_t *t)
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
 
+/* its names and parameters are not known where the other settings are checked */
+static sol_status_t check_objective (const sol_config_t *c)
+{
+  sol_objective_t *o = NULL;
+  SOL_TRY (sol_objective_create_config (c, &o));
+  sol_objective_destroy (o);
+  return SOL_OK;
+}
+
 static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **state_p)
 {
   sol_role_t role;
-  sol_status_t st;
+  sol_status_t st = SOL_OK;
   SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "train", &t->config));
   SOL_TRY (sol_roles_create (t->config, o->role, t->world, &t->roles));
   role = t->roles->role;
   sol_log_who (sol_role_name (role), role == SOL_ROLE_SOLO ? -1 : t->roles->index);
-  st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
+  if (sol_comm_rank (t->world) == 0) st = check_objective (t->config); /* before the folder: a start that cannot be leaves nothing behind */
+  SOL_TRY (sol_comm_agree (t->world, st));
+  st = sol_setup_create (t->config, NULL, 1, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   *state_p = "running";
@@ -194,6 +221,7 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   }
   {
     char *watch = sol_path_join (t->config->out, "watch");
+    watched = t->config;
     st = sol_watch_start (watch, sol_comm_rank (t->world), sol_comm_size (t->world), t->config->watchdog_s, abort_job);
     sol_free (watch);
     SOL_TRY (sol_comm_agree (t->world, st));

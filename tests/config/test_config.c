@@ -264,6 +264,10 @@ static void test_rest (void)
   ok (!strcmp (sol_config_resume_conflict (a, b), "learners"));
   a->leaves = b->leaves = 8;
   ok (sol_config_resume_conflict (a, b) == NULL);
+  b->brokers = 3;
+  sol_free (b->model_path);
+  b->model_path = sol_strdup ("moved");
+  ok (sol_config_resume_conflict (a, b) == NULL);
   sol_free (b->task_stop[2]);
   b->task_stop[2] = sol_strdup ("plane");
   ok (!strcmp (sol_config_resume_conflict (a, b), "task.stop"));

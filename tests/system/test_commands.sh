@@ -26,7 +26,7 @@ refused 2 'out' $train
 refused 1 'nothing/model' $train out=absent model.path=nothing/model
 refused 1 'missing\.yaml' "$solera" train missing.yaml out=a
 refused 2 'grpo' $train out=absent2 objective.name=grop
-[ ! -e a ]; ok $? "a refused run leaves no folder"
+[ ! -e a ] && [ ! -e absent ] && [ ! -e absent2 ]; ok $? "a refused run leaves no folder"
 refused 2 'mpirun -n 3' "$solera" train small.yaml out=a
 refused 2 'learners' "$MPIRUN" -n 3 "$solera" train small.yaml out=a learners=2
 refused 2 'solo' "$MPIRUN" -n 2 "$solera" train small.yaml out=a roles=solo
@@ -35,7 +35,7 @@ refused 2 'solo' "$MPIRUN" -n 2 "$solera" train small.yaml out=a roles=solo
 printf '# a comment\nseed: &s 7 # another\nout: b\nmodel: {path: base/model}\ntask: {name: chain, steps: 1}\nrollout: {max_prompt: 8, max_tokens: &m 8}\nbatch: {prompts: 4, group: 2, updates_per_step: 2}\ntrain: {updates: *m}\nroles: solo\n' >anchor.yaml
 run "$solera" train anchor.yaml log.tensorboard=true; is 0 $rc "comments, anchors and aliases"
 run "$solera" info b; is 0 $rc "info of the run"
-has '^ *state: done'; has '^weights: step 8 xxh3 [0-9a-f]{16}$'
+has '^ *state: done'; has '^weights: step 8 xxh3 [0-9a-f]{16}$'; has '^lags:'
 for f in settings.yaml status.json metrics.jsonl fresh.jsonl stats.h5 checkpoints/latest model/config.json model/model.safetensors; do [ -s "b/$f" ]; ok $? "the run left $f"; done
 [ -n "$(find b/tensorboard -name '*tfevents*' -size +0)" ]; ok $? "and TensorBoard events"
 grep -q '^seed: 7' b/settings.yaml; ok $? "settings.yaml is resolved"
@@ -51,6 +51,18 @@ run "$solera" train anchor.yaml --force seed=8; is 0 $rc "--force"
 mkdir other; echo mine >other/file
 refused 2 'other' "$solera" train anchor.yaml out=other
 run "$solera" train anchor.yaml out=other --force; [ -f other/file ] && [ "$(cat other/file)" = mine ]; ok $? "--force does not remove a folder that is no run"
+
+# brokers and the model's path may change on --resume, and the bytes do not
+run "$MPIRUN" -n 4 "$solera" train small.yaml train.updates=8 brokers=2 out=moved; is 0 $rc "two brokers"
+mv base there
+run "$solera" train small.yaml train.updates=12 roles=solo model.path=there/model out=moved --resume; is 0 $rc "resumed on one rank, the model's folder moved"
+mv there base
+run "$solera" train small.yaml train.updates=12 roles=solo out=straight; is 0 $rc "the same in one piece"
+is "$(weights straight)" "$(weights moved)" "equal weights"
+
+# a disk that is full: an error, told in status.json, no crash
+(trap '' XFSZ; ulimit -f 65536; exec "$solera" train small.yaml roles=solo stats.chunk=1048576 out=full) >"$t/log" 2>&1; is 1 $? "a file that cannot grow"
+is failed "$(state full)" "its outcome"
 
 # info recognises what it is given
 for p in b/stats.h5:statistics b/model:model "b/checkpoints/$(cat b/checkpoints/latest 2>/dev/null):checkpoint"; do

@@ -20,5 +20,6 @@ for victim in 2:actor 1:learner 0:broker; do
   [ $took -le 20 ]; ok $? "$who: in $took s, watchdog_s is 4"
   has "waits? for|waiting"
   has "$who"
+  is failed "$(state $out)" "$who: the outcome in status.json"
 done
 finish
