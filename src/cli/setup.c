@@ -6,8 +6,12 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/safetensors.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const *overrides, int n, const char *command, sol_config_t **config_p)
 {
@@ -72,6 +76,20 @@ static void add_origin (const char *hosts, sol_buffer_t *out)
                      SOL_HDF5_VERSION, SOL_YAML_VERSION, SOL_PCRE2_VERSION, SOL_XXHASH_VERSION, sol_backend_isa (), hosts);
 }
 
+/* Two jobs that write one folder would spoil it. The lock goes with the process, however that ends; where the file system knows no locks there is none. */
+static sol_status_t lock_folder (const char *out)
+{
+  char *path = sol_path_join (out, ".lock");
+  sol_status_t st = SOL_OK;
+  const int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd >= 0 && flock (fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    st = sol_fail (SOL_ERR_USAGE, "run", "%s is being written by another process (status.json says which): stop that one first", out);
+    close (fd);
+  }
+  sol_free (path);
+  return st; /* the descriptor stays open */
+}
+
 static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
@@ -81,6 +99,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     st = sol_fail (SOL_ERR_USAGE, "run", "%s exists: continue it with --resume, or replace it with --force, or choose another out=FOLDER", c->out);
     goto out;
   }
+  if (sol_file_exists (settings)) SOL_GO (lock_folder (c->out)); /* before anything is removed */
   if (force && !resume) {
     if (sol_file_exists (c->out) && !sol_dir_is_empty (c->out) && !sol_file_exists (settings)) {
       st = sol_fail (SOL_ERR_USAGE, "run", "%s is not a run folder (no settings.yaml): --force does not remove it", c->out);
@@ -97,9 +116,12 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     if (st == SOL_END) st = SOL_OK;
     else if (st == SOL_OK) sol_free (old);
     else goto out;
+    if (dir && info.update > c->updates)
+      SOL_GO (sol_fail (SOL_ERR_USAGE, "resume", "train.updates is %lld, but %s is at update %lld: ask for as many or more", (long long) c->updates, dir, (long long) info.update));
     if (dir) sol_log (SOL_LOG_INFO, "run", "resuming from %s (update %lld)", dir, (long long) info.update);
     else sol_log (SOL_LOG_INFO, "run", "%s has no whole checkpoint: starting from the beginning", c->out);
   }
+  if (!sol_file_exists (settings)) SOL_GO (lock_folder (c->out));
   add_origin (hosts, &text);
   sol_config_text (c, &text);
   SOL_GO (sol_file_write (settings, text.data, text.bytes));

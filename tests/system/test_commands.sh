@@ -60,6 +60,18 @@ mv there base
 run "$solera" train small.yaml train.updates=12 roles=solo out=straight; is 0 $rc "the same in one piece"
 is "$(weights straight)" "$(weights moved)" "equal weights"
 
+refused 2 'train\.updates is 4.*at update 12' "$solera" train small.yaml train.updates=4 roles=solo out=straight --resume
+
+# one job at a time in a folder
+"$solera" train small.yaml train.updates=400000 roles=solo out=busy >"$t/busy.log" 2>&1 &
+job=$!
+written () { [ -s busy/metrics.jsonl ]; }
+wait_for 30 written; ok $? "a run is going on"
+refused 2 'busy is being written' "$solera" train small.yaml train.updates=400000 roles=solo out=busy --resume
+refused 2 'busy is being written' "$solera" train small.yaml train.updates=400000 roles=solo out=busy --force
+kill -9 $job; wait $job 2>/dev/null
+run "$solera" train small.yaml train.updates=4 roles=solo out=busy --resume; is 0 $rc "after a kill it may go on"
+
 # a disk that is full: an error, told in status.json, no crash
 (trap '' XFSZ; ulimit -f 65536; exec "$solera" train small.yaml roles=solo stats.chunk=1048576 out=full) >"$t/log" 2>&1; is 1 $? "a file that cannot grow"
 is failed "$(state full)" "its outcome"
