@@ -21,7 +21,9 @@ static int is_dir (const char *path)
 static sol_status_t make_one (const char *path)
 {
   if (mkdir (path, 0777) == 0) return SOL_OK;
+  const int why = errno;
   if (is_dir (path)) return SOL_OK;
+  errno = why;
   return FAIL ("make the folder", path);
 }
 

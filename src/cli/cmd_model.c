@@ -6,6 +6,7 @@
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include <string.h>
 
 extern const sol_command_t sol_command_generate, sol_command_score, sol_command_eval;
 
@@ -40,6 +41,14 @@ static int run_score (int argc, char **argv)
   return finish (st, st == SOL_OK ? sol_score (o.args[0], c, stdin, stdout) : 0, &o, c);
 }
 
+/* the out of a job's YAML file is the folder of its training, not ours */
+static int rows_wanted (const sol_options_t *o)
+{
+  for (int i = 0; i < o->n_overrides; i++)
+    if (strncmp (o->overrides[i], "out=", 4) == 0) return 1;
+  return 0;
+}
+
 /* nothing in it is overwritten without --force, and then only the rows */
 static sol_status_t eval_folder (const char *out, int force)
 {
@@ -54,7 +63,7 @@ static int run_eval (int argc, char **argv)
   sol_status_t st = begin (&sol_command_eval, argc, argv, &o, &c);
   int code = 0;
   if (st == SOL_OK && (st = sol_comm_start (&argc, &argv)) == SOL_OK) {
-    char *rows = c->out[0] ? sol_path_join (c->out, "rows.jsonl") : NULL;
+    char *rows = rows_wanted (&o) && c->out[0] ? sol_path_join (c->out, "rows.jsonl") : NULL;
     if (rows && sol_comm_rank (sol_comm_world ()) == 0) st = eval_folder (c->out, (o.given & SOL_OPTION_FORCE) != 0);
     st = sol_comm_agree (sol_comm_world (), st);
     if (st == SOL_OK) code = sol_evaluate (o.args[0], c, rows, (o.given & SOL_OPTION_JSON) != 0);
@@ -78,5 +87,5 @@ const sol_command_t sol_command_score = {
 
 const sol_command_t sol_command_eval = {
   .name = "eval", .group = 'e', .line = "pass rate of a model on a task's prompts", .usage = "MODEL [FILE.yaml] [key=value ...]",
-  .about = "Prompts of task.split, rollout.samples responses each; several ranks share them. With out=FOLDER every prompt and response goes to FOLDER/rows.jsonl.",
+  .about = "Prompts of task.split, rollout.samples responses each; several ranks share them. With out=FOLDER on the command line every prompt and response goes to FOLDER/rows.jsonl.",
   .options = SOL_OPTION_JSON | SOL_OPTION_FORCE, .min_args = 1, .max_args = 2, .run = run_eval };

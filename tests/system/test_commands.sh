@@ -92,6 +92,10 @@ run "$solera" info b/stats.h5; is 1 $rc "info of a damaged file"
 run "$solera" eval base/model small.yaml eval.prompts=64 task.split=heldout; is 0 $rc "eval"; has 'pass rate'
 first=$(sed -n 's/^pass rate \([0-9.]*\).*/\1/p' "$t/log")
 run "$solera" eval base/model small.yaml eval.prompts=64 task.split=heldout actor.slots=3; is "$first" "$(sed -n 's/^pass rate \([0-9.]*\).*/\1/p' "$t/log")" "eval with other slots"
+cp small.yaml job.yaml; echo 'out: moved' >>job.yaml
+run "$solera" eval moved/model job.yaml eval.prompts=16; is 0 $rc "eval with the YAML file of the run"; [ ! -e moved/rows.jsonl ]; ok $? "it writes nothing into the run's folder"
+run "$solera" eval moved/model job.yaml eval.prompts=16 out=rows; is 0 $rc "eval out="; is 16 "$(lines rows/rows.jsonl)" "a row a prompt"
+refused 2 'rows exists' "$solera" eval moved/model job.yaml eval.prompts=16 out=rows
 printf '{"ids":[3,10,4,13]}\n{"ids":[]}\n{"ids":[3,13]}\n' | "$solera" score base/model >score.out 2>"$t/log"; is 1 $? "score: exit 1 with a bad row"
 is 3 "$(lines score.out)" "score: one row out per row in"
 grep -c logprobs score.out | grep -qx 2 && sed -n 2p score.out | grep -q error; ok $? "score: the bad row has its error in its place"
