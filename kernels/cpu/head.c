@@ -11,30 +11,35 @@ static void logits_block (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w,
   SOL_FN (gemm) (q, &g);
 }
 
-INLINE void combine (const float *z, int64_t n, float *M, float *S, float *E)
+typedef struct {
+  sol_tensor_t targets, partial, c_lp, c_ent;
+  float inv_temp, *z;
+  int64_t ldz, v0, n;
+} block_t;
+#define GRAIN(n) (1 + SOL_GRAIN_FLOP / (20 * (n)))
+
+/* tempers z [n] and adds it to the running (M, S, E) */
+INLINE void combine (float *z, int64_t n, float inv_temp, float *M, float *S, float *E)
 {
   v16 m = v_set (-INFINITY), s = v_zero (), e = v_zero ();
   float max, bs, be, top, a, b;
-  int64_t v = 0;
-  for (; v + 16 <= n; v += 16) m = v_max (v_load (z + v), m);
-  max = v_top (m);
-  for (; v < n; v++) max = z[v] > max ? z[v] : max;
-  for (v = 0; v + 16 <= n; v += 16) {
-    v16 d = v_sub (v_load (z + v), v_set (max)), p = v_exp (d);
-    s = v_add (s, p);
-    e = v_fma (p, d, e);
+  for (int64_t v = 0; v < n; v += 16) {
+    int64_t left = n - v;
+    v16 x = v_mul (v_load_upto (z + v, left), v_set (inv_temp));
+    v_store_upto (z + v, x, left);
+    m = v_max (left < 16 ? v_keep_n (x, (int) left, -INFINITY) : x, m);
   }
-  if (v < n) { /* lanes behind the end stay as they are */
-    float sl[16], el[16];
-    v_store (sl, s);
-    v_store (el, e);
-    for (int64_t i = 0; v + i < n; i++) {
-      float d = z[v + i] - max, p = sol_exp (d);
-      sl[i] += p;
-      el[i] = fmaf (p, d, el[i]);
+  max = v_top (m) + 0.0f;
+  for (int64_t v = 0; v < n; v += 16) {
+    int64_t left = n - v;
+    v16 d = v_sub (v_load_upto (z + v, left), v_set (max)), p = v_exp (d);
+    if (left < 16) { /* lanes behind the end stay as they are */
+      s = v_add (s, v_keep_n (p, (int) left, 0));
+      e = v_merge_n (v_fma (p, d, e), e, (int) left);
+    } else {
+      s = v_add (s, p);
+      e = v_fma (p, d, e);
     }
-    s = v_load (sl);
-    e = v_load (el);
   }
   bs = v_sum (s);
   be = v_sum (e);
@@ -52,6 +57,18 @@ INLINE void combine (const float *z, int64_t n, float *M, float *S, float *E)
   *M = top;
 }
 
+static void combine_rows (const void *arg, int64_t i0, int64_t i1, float *room)
+{
+  const block_t *a = arg;
+  (void) room;
+  for (int64_t r = i0; r < i1; r++) {
+    float *z = a->z + r * a->ldz;
+    int64_t t = a->targets.at ? sol_ints (a->targets)[r] - a->v0 : -1;
+    combine (z, a->n, a->inv_temp, sol_at (a->partial, r, 0), sol_at (a->partial, r, 1), sol_at (a->partial, r, 3));
+    if (t >= 0 && t < a->n) *sol_at (a->partial, r, 2) = z[t];
+  }
+}
+
 void SOL_FN (head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
 {
   int64_t V = w->src.rows;
@@ -60,27 +77,39 @@ void SOL_FN (head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *
     *sol_at (partial, r, 2) = 0;
   }
   for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
-    int64_t n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK, ldz = logits.at ? logits.stride : SOL_HEAD_BLOCK;
-    float *z0 = logits.at ? sol_at (logits, 0, v0) : sol_at (scratch, 0, 0);
-    logits_block (q, x, w, v0, n, z0, ldz);
-    for (int64_t r = 0; r < x.rows; r++) {
-      float *z = z0 + r * ldz;
-      int64_t t = targets.at ? sol_ints (targets)[r] - v0 : -1;
-      for (int64_t v = 0; v < n; v++) z[v] = z[v] * inv_temp;
-      if (t >= 0 && t < n) *sol_at (partial, r, 2) = z[t];
-      combine (z, n, sol_at (partial, r, 0), sol_at (partial, r, 1), sol_at (partial, r, 3));
-    }
+    block_t a = { .targets = targets, .partial = partial, .inv_temp = inv_temp, .z = logits.at ? sol_at (logits, 0, v0) : sol_at (scratch, 0, 0),
+                  .ldz = logits.at ? logits.stride : SOL_HEAD_BLOCK, .v0 = v0, .n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK };
+    logits_block (q, x, w, v0, a.n, a.z, a.ldz);
+    sol_queue_run (q, x.rows, GRAIN (a.n), combine_rows, &a);
   }
 }
 
 /* z -> dLoss/dlogit, in place */
-INLINE void gradient (float *z, int64_t n, float M, float S, float H, float ls, float cl, float ce, float inv_temp)
+static void gradient_rows (const void *arg, int64_t i0, int64_t i1, float *room)
 {
-  int64_t v = 0;
-  for (; v < n; v += 16) {
-    v16 d = v_sub (v_mul (v_load_upto (z + v, n - v), v_set (inv_temp)), v_set (M)), p = v_div (v_exp (d), v_set (S));
-    v16 g = v_mul (v_mul (v_set (-1.0f), p), v_fma (v_set (ce), v_add (v_sub (d, v_set (ls)), v_set (H)), v_set (cl)));
-    v_store_upto (z + v, g, n - v);
+  const block_t *a = arg;
+  (void) room;
+  for (int64_t r = i0; r < i1; r++) {
+    float *z = a->z + r * a->ldz, M = *sol_at (a->partial, r, 0), S = *sol_at (a->partial, r, 1), ls = sol_log_f32 (S), H = ls - *sol_at (a->partial, r, 3) / S;
+    float cl = *sol_at (a->c_lp, 0, r), ce = a->c_ent.at ? *sol_at (a->c_ent, 0, r) : 0;
+    int64_t t = sol_ints (a->targets)[r] - a->v0;
+    v16 scale = v_set (a->inv_temp);
+    if (cl == 0 && ce == 0) {
+      memset (z, 0, (size_t) a->n * sizeof *z);
+      continue;
+    }
+    for (int64_t v = 0; v < a->n; v += 16) {
+      int64_t left = a->n - v;
+      v16 d = v_sub (v_mul (v_load_upto (z + v, left), scale), v_set (M)), p = v_div (v_exp (d), v_set (S));
+      v16 g = v_mul (v_mul (v_set (-1.0f), p), v_fma (v_set (ce), v_add (v_sub (d, v_set (ls)), v_set (H)), v_set (cl)));
+      if (t >= v && t < v + 16) { /* the target's own part */
+        float own[16];
+        v_store (own, g);
+        own[t - v] = own[t - v] + cl;
+        g = v_load (own);
+      }
+      v_store_upto (z + v, v_mul (g, scale), left);
+    }
   }
 }
 
@@ -92,19 +121,9 @@ void SOL_FN (head_backward) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t 
   float *z0 = sol_at (scratch, 0, 0);
   for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
     int64_t n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK;
+    block_t a = { .targets = targets, .partial = partial, .c_lp = c_lp, .c_ent = c_ent, .inv_temp = inv_temp, .z = z0, .ldz = SOL_HEAD_BLOCK, .v0 = v0, .n = n };
     logits_block (q, x, w, v0, n, z0, SOL_HEAD_BLOCK);
-    for (int64_t r = 0; r < R; r++) {
-      float *z = z0 + r * SOL_HEAD_BLOCK, S = *sol_at (partial, r, 1), ls = sol_log_f32 (S), H = ls - *sol_at (partial, r, 3) / S;
-      float cl = *sol_at (c_lp, 0, r), ce = c_ent.at ? *sol_at (c_ent, 0, r) : 0;
-      int64_t t = sol_ints (targets)[r] - v0;
-      if (cl == 0 && ce == 0) {
-        memset (z, 0, (size_t) n * sizeof *z);
-        continue;
-      }
-      gradient (z, n, *sol_at (partial, r, 0), S, H, ls, cl, ce, inv_temp);
-      if (t >= 0 && t < n) z[t] = z[t] + cl;
-      for (int64_t v = 0; v < n; v++) z[v] = z[v] * inv_temp;
-    }
+    sol_queue_run (q, R, GRAIN (n), gradient_rows, &a);
     gemm_t gx = { .a = z0, .a_row = SOL_HEAD_BLOCK, .a_k = 1, .b = w->src.at + (size_t) (v0 * w->src.stride) * (bf16 ? 2 : 4), .b_panel = 16, .b_k = w->src.stride, .bf16 = bf16,
                   .c = sol_at (dx, 0, 0), .ldc = dx.stride, .m = R, .n = C, .k = n, .accumulate = v0 > 0 };
     SOL_FN (gemm) (q, &gx);

@@ -30,6 +30,7 @@ void sol_ref_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tens
           p[j] = dot (sol_at (Q, row, h * D), sol_at (K, key_row (s, j), kv), D) * scale;
           if (p[j] > max) max = p[j];
         }
+        max = max + 0.0f; /* no minus zero: the order of comparing does not show */
         for (int64_t j = 0; j < n; j++) {
           p[j] = sol_exp (p[j] - max);
           lane[j % 16] += p[j];

@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ref.h"
 
+/* by multiplications, so that no mathematics library has a say in it */
+static double power (double x, int64_t n)
+{
+  double y = 1;
+  for (; n > 0; n >>= 1, x = x * x)
+    if (n & 1) y = y * x;
+  return y;
+}
+
+sol_adamw_const_t sol_adamw_const (sol_adamw_t h)
+{
+  return (sol_adamw_const_t){ .b1 = (float) h.beta1, .b2 = (float) h.beta2, .k1 = (float) (1 - h.beta1), .k2 = (float) (1 - h.beta2), .keep = (float) (1 - h.lr * h.decay),
+                              .scale = (float) h.scale, .step = (float) (h.lr / (1 - power (h.beta1, h.step))), .root = (float) (1 / sqrt (1 - power (h.beta2, h.step))), .eps = (float) h.eps };
+}
+
 void sol_ref_adamw (sol_queue_t *q, sol_adamw_t h, sol_tensor_t g, sol_tensor_t w, sol_tensor_t m, sol_tensor_t v)
 {
-  double c1 = 1 - pow (h.beta1, (double) h.step), c2 = 1 - pow (h.beta2, (double) h.step);
-  float b1 = (float) h.beta1, b2 = (float) h.beta2, k1 = (float) (1 - h.beta1), k2 = (float) (1 - h.beta2), keep = (float) (1 - h.lr * h.decay), scale = (float) h.scale;
-  float step = (float) (h.lr / c1), root = (float) (1 / sqrt (c2)), eps = (float) h.eps;
+  sol_adamw_const_t k = sol_adamw_const (h);
   (void) q;
   for (int64_t i = 0; i < g.cols; i++) {
-    float gi = *sol_at (g, 0, i) * scale, mi = fmaf (b1, *sol_at (m, 0, i), k1 * gi), vi = fmaf (b2, *sol_at (v, 0, i), k2 * gi * gi);
+    float gi = *sol_at (g, 0, i) * k.scale, mi = fmaf (k.b1, *sol_at (m, 0, i), k.k1 * gi), vi = fmaf (k.b2, *sol_at (v, 0, i), k.k2 * gi * gi);
     *sol_at (m, 0, i) = mi;
     *sol_at (v, 0, i) = vi;
-    *sol_at (w, 0, i) = *sol_at (w, 0, i) * keep - step * mi / fmaf (sqrtf (vi), root, eps);
+    *sol_at (w, 0, i) = *sol_at (w, 0, i) * k.keep - k.step * mi / fmaf (sqrtf (vi), k.root, k.eps);
   }
 }
 
@@ -23,9 +36,7 @@ void sol_ref_sumsq (sol_queue_t *q, sol_tensor_t x, sol_tensor_t out)
     double lane[16] = { 0 };
     int64_t end = (c + 1) * SOL_SUMSQ_CHUNK < x.cols ? (c + 1) * SOL_SUMSQ_CHUNK : x.cols;
     for (int64_t i = c * SOL_SUMSQ_CHUNK; i < end; i++) lane[i % 16] += (double) *sol_at (x, 0, i) * (double) *sol_at (x, 0, i);
-    for (int w = 8; w > 0; w >>= 1)
-      for (int i = 0; i < w; i++) lane[i] += lane[i + w];
-    sum[c] = lane[0];
+    sum[c] = sol_lanes_sum_f64 (lane);
   }
 }
 

@@ -14,6 +14,7 @@ static void combine (const float *z, int64_t n, float *M, float *S, float *E)
 {
   float max = -INFINITY, s[16] = { 0 }, e[16] = { 0 }, bs, be, m, a, b;
   for (int64_t v = 0; v < n; v++) max = z[v] > max ? z[v] : max;
+  max = max + 0.0f; /* no minus zero: the order of comparing does not show */
   for (int64_t v = 0; v < n; v++) {
     float d = z[v] - max, p = sol_exp (d);
     s[v % 16] += p;
@@ -60,7 +61,7 @@ void sol_ref_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w
 
 void sol_ref_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial)
 {
-  (void) q;
+  if (!sol_ids_ok (q, "head_target", targets, partial.rows, logits.cols)) return;
   for (int64_t r = 0; r < partial.rows; r++) *sol_at (partial, r, 2) = *sol_at (logits, r, sol_ints (targets)[r]);
 }
 

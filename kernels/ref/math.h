@@ -74,6 +74,13 @@ static inline float sol_lanes_sum (float *l)
   return l[0];
 }
 
+static inline double sol_lanes_sum_f64 (double *l)
+{
+  for (int w = 8; w > 0; w >>= 1)
+    for (int i = 0; i < w; i++) l[i] = l[i] + l[i + w];
+  return l[0];
+}
+
 static inline float sol_bf16 (uint16_t h) { return sol_bits_f32 ((uint32_t) h << 16); }
 /* nearest even; NaN stays NaN */
 static inline uint16_t sol_to_bf16 (float f)

@@ -41,6 +41,15 @@ void sol_ref_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, in
 void sol_ref_adamw (sol_queue_t *, sol_adamw_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_sumsq (sol_queue_t *, sol_tensor_t, sol_tensor_t);
 void sol_ref_round (sol_queue_t *, sol_tensor_t, sol_tensor_t);
+/* AdamW's factors, rounded once */
+typedef struct { float b1, b2, k1, k2, keep, scale, step, root, eps; } sol_adamw_const_t;
+sol_adamw_const_t sol_adamw_const (sol_adamw_t h);
+/* ids [n] all in [0, below)? Else the error, once, on q: what op would do with them is not done */
+int sol_ids_ok (sol_queue_t *q, const char *op, sol_tensor_t ids, int64_t n, int64_t below);
+/* the restricted choice of sample: set [n] are candidates: the first by (z falling, id rising), maybe not all of the row. Returns the id, or -1 when top_p asks for more candidates. */
+typedef struct { float z; int32_t id; } sol_choice_t;
+int32_t sol_choose (sol_choice_t *set, int64_t n, float M, double total, int32_t top_k, double top_p, double u);
+#define SOL_CHOICE_BLOCK 1024 /* entries whose masses are summed on 16 lanes */
 /* room of the backend's queue for scores and sorting; defined in src/backend */
 float *sol_queue_floats (sol_queue_t *q, int64_t n);
 void sol_queue_error (sol_queue_t *q, sol_status_t st);

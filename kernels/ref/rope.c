@@ -4,7 +4,7 @@
 void sol_ref_rope (sol_queue_t *q, sol_tensor_t x, int32_t n_heads, sol_tensor_t pos, sol_tensor_t table, int sign)
 {
   int64_t d = x.cols / n_heads, half = d / 2;
-  (void) q;
+  if (!sol_ids_ok (q, "rope", pos, x.rows, table.rows)) return;
   for (int64_t t = 0; t < x.rows; t++)
     for (int32_t h = 0; h < n_heads; h++)
       for (int64_t i = 0; i < half; i++) {

@@ -1,36 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* sample.c: token choice by inverse CDF. An entry's mass is exp (z - M), widened; masses are summed in double: blocks of SOL_CHOICE_BLOCK entries on 16 lanes with the fixed tree, blocks
+ * in order; inside the block where u falls, entries in order. */
 #include "ref.h"
 #include <stdlib.h>
 
-typedef struct { float z; int32_t id; } choice_t;
-
 static int by_logit (const void *a, const void *b)
 {
-  const choice_t *x = a, *y = b;
+  const sol_choice_t *x = a, *y = b;
   if (x->z != y->z) return x->z < y->z ? 1 : -1;
   return x->id < y->id ? -1 : x->id > y->id;
 }
+static int by_id (const void *a, const void *b) { return ((const sol_choice_t *) a)->id < ((const sol_choice_t *) b)->id ? -1 : 1; }
 
-static int by_id (const void *a, const void *b) { return ((const choice_t *) a)->id < ((const choice_t *) b)->id ? -1 : 1; }
+static double mass (float z, float M) { return (double) sol_exp (z - M); }
 
-static double mass (float z, float M) { return exp ((double) z - (double) M); }
-
-/* the restricted set, in vocabulary order; returns its size */
-static int64_t restrict_set (const float *z, int64_t V, float M, int32_t top_k, double top_p, choice_t *set)
+static double block_mass (const float *z, int64_t n, float M)
 {
-  int64_t n = V;
-  for (int64_t v = 0; v < V; v++) set[v] = (choice_t){ z[v], (int32_t) v };
-  qsort (set, (size_t) V, sizeof *set, by_logit);
+  double lane[16] = { 0 };
+  for (int64_t v = 0; v < n; v++) lane[v % 16] += mass (z[v], M);
+  return sol_lanes_sum_f64 (lane);
+}
+
+int32_t sol_choose (sol_choice_t *set, int64_t n, float M, double total, int32_t top_k, double top_p, double u)
+{
+  double sum = 0;
+  qsort (set, (size_t) n, sizeof *set, by_logit);
   if (top_k > 0 && top_k < n) n = top_k;
+  if (top_k > 0) {
+    total = 0;
+    for (int64_t i = 0; i < n; i++) total += mass (set[i].z, M);
+  }
   if (top_p < 1) {
-    double total = 0, sum = 0;
     int64_t i = 0;
-    for (int64_t v = 0; v < n; v++) total += mass (set[v].z, M);
     while (i < n && sum < top_p * total) sum += mass (set[i++].z, M);
+    if (top_k <= 0 && i == n && sum < top_p * total) return -1;
     n = i > 0 ? i : 1;
   }
   qsort (set, (size_t) n, sizeof *set, by_id);
-  return n;
+  total = sum = 0;
+  for (int64_t i = 0; i < n; i++) total += mass (set[i].z, M);
+  for (int64_t i = 0; i < n - 1; i++)
+    if ((sum += mass (set[i].z, M)) > u * total) return set[i].id;
+  return set[n - 1].id;
+}
+
+static int32_t unrestricted (const float *z, int64_t V, float M, double total, double u)
+{
+  double sum = 0, here;
+  int32_t last = 0; /* of positive mass: where a sum rounded down ends */
+  for (int64_t v0 = 0; v0 < V; v0 += SOL_CHOICE_BLOCK, sum += here) {
+    int64_t n = V - v0 < SOL_CHOICE_BLOCK ? V - v0 : SOL_CHOICE_BLOCK;
+    double at = sum;
+    here = block_mass (z + v0, n, M);
+    if (sum + here <= u * total) continue;
+    for (int64_t v = 0; v < n; v++) {
+      if (mass (z[v0 + v], M) > 0) last = (int32_t) (v0 + v);
+      if ((at += mass (z[v0 + v], M)) > u * total) break;
+    }
+    return last;
+  }
+  for (int64_t v = 0; v < V; v++)
+    if (mass (z[v], M) > 0) last = (int32_t) v;
+  return last;
 }
 
 void sol_ref_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
@@ -40,27 +71,19 @@ void sol_ref_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, 
   for (int64_t r = 0; r < logits.rows; r++) {
     const float *z = sol_at (logits, r, 0);
     float M = *sol_at (partial, r, 0);
-    double total = 0, sum = 0, at = ((const double *) (const void *) u.at)[r];
+    double total = 0, at = ((const double *) (const void *) u.at)[r];
+    for (int64_t v = 0; v < V; v += SOL_CHOICE_BLOCK) total += block_mass (z + v, V - v < SOL_CHOICE_BLOCK ? V - v : SOL_CHOICE_BLOCK, M);
     if (greedy) {
       int64_t best = 0;
       for (int64_t v = 1; v < V; v++)
         if (z[v] > z[best]) best = v;
       out[r] = (int32_t) best;
     } else if (top_k > 0 || top_p < 1) {
-      choice_t *set = (choice_t *) (void *) sol_queue_floats (q, 2 * V);
-      int64_t n, i = 0;
+      sol_choice_t *set = (sol_choice_t *) (void *) sol_queue_floats (q, 2 * V);
       if (!set) return;
-      n = restrict_set (z, V, M, top_k, top_p, set);
-      for (int64_t v = 0; v < n; v++) total += mass (set[v].z, M);
-      for (; i < n - 1; i++)
-        if ((sum += mass (set[i].z, M)) > at * total) break;
-      out[r] = set[i].id;
-    } else {
-      int64_t v = 0;
-      for (int64_t i = 0; i < V; i++) total += mass (z[i], M);
-      for (; v < V - 1; v++)
-        if ((sum += mass (z[v], M)) > at * total) break;
-      out[r] = (int32_t) v;
-    }
+      for (int64_t v = 0; v < V; v++) set[v] = (sol_choice_t){ z[v], (int32_t) v };
+      out[r] = sol_choose (set, V, M, total, top_k, top_p, at);
+      if (out[r] < 0) out[r] = set[V - 1].id; /* top_p just below 1, and the sorted sum rounded down */
+    } else out[r] = unrestricted (z, V, M, total, at);
   }
 }

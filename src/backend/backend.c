@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../../kernels/cpu/cpu.h"
 #include "backend_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -6,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SCRATCH ((int64_t) 1 << 20) /* floats of a queue's room; more is made outside hot paths by sol_queue_floats */
 
 const char *sol_backend_isa (void)
 {
@@ -74,14 +73,11 @@ sol_status_t sol_backend_create (const char *name, int threads, const char *isa,
     sol_free (b);
     return st;
   }
-  b->threads = threads < 1 ? 1 : threads;
-  for (int i = 0; i < 3; i++) {
-    b->queue[i].backend = b;
-    if (i > 0) continue; /* copies and messages need no room */
-    b->queue[i].n_floats = SCRATCH;
-    b->queue[i].floats = sol_alloc ((size_t) SCRATCH * sizeof (float));
-  }
-  if (b->isa[0]) snprintf (b->text, sizeof b->text, "cpu (%s, %d thread%s)", b->isa, b->threads, b->threads > 1 ? "s" : "");
+  /* ref is plain loops on the caller's thread */
+  b->pool = sol_pool_create (b->isa[0] && threads > 1 ? threads : 1, b->isa[0] ? SOL_ROOM_FLOATS : 16);
+  for (int i = 0; i < 3; i++) b->queue[i].backend = b;
+  threads = sol_pool_threads (b->pool);
+  if (b->isa[0]) snprintf (b->text, sizeof b->text, "cpu (%s, %d thread%s)", b->isa, threads, threads > 1 ? "s" : "");
   else snprintf (b->text, sizeof b->text, "ref");
   *backend_p = b;
   return SOL_OK;
@@ -91,6 +87,7 @@ void sol_backend_destroy (sol_backend_t *b)
 {
   if (!b) return;
   for (int i = 0; i < 3; i++) sol_free (b->queue[i].floats);
+  sol_pool_destroy (b->pool);
   sol_free (b);
 }
 
@@ -106,6 +103,12 @@ void sol_queue_error (sol_queue_t *q, sol_status_t st)
 {
   if (q->error == SOL_OK) q->error = st;
 }
+
+void sol_queue_run (sol_queue_t *q, int64_t n, int64_t grain, void (*job) (const void *, int64_t, int64_t, float *), const void *arg)
+{
+  sol_pool_run (q->backend->pool, n, grain, job, arg);
+}
+int sol_queue_threads (const sol_queue_t *q) { return sol_pool_threads (q->backend->pool); }
 
 /* grows for the longest row ever seen: at most a few times a process */
 float *sol_queue_floats (sol_queue_t *q, int64_t n)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SOL_BACKEND_INTERNAL_H
 #define SOL_BACKEND_INTERNAL_H
+#include "pool.h"
 #include "solera/backend.h"
 
 struct sol_queue {
   sol_backend_t *backend;
   sol_status_t error;  /* the first since the last sync */
-  float *floats;       /* room for scores, packing, sorting */
+  float *floats;       /* ref's room for scores and sorting */
   int64_t n_floats;
 };
 struct sol_backend {
   const sol_ops_t *ops;
   const char *isa;     /* "" for ref */
-  int threads;
+  sol_pool_t *pool;
   char text[64];
   sol_queue_t queue[3];
 };

@@ -37,29 +37,23 @@ static void host_event (sol_queue_t *q, sol_event_t *e)
   (void) e;
 }
 
-/* panels of 16 rows of w, k-major: [n / 16][k][16], zero-padded, in the published type */
+/* packed panels of 16 rows for the fast products (kernels/cpu/matmul.c); ref reads src */
 static size_t host_weight_bytes (sol_backend_t *b, int64_t n, int64_t k, sol_dtype_t dtype)
 {
   return b->isa[0] ? (size_t) ((n + 15) / 16 * 16 * k) * sol_dtype_bytes (dtype) : 0;
 }
-static void host_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w)
+static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w)
 {
-  *w = (sol_weight_t){ src, q->backend->isa[0] ? mem : NULL, (src.rows + 15) / 16 };
-  if (!w->packed) return;
-  for (int64_t p = 0; p < w->panels; p++)
-    for (int64_t j = 0; j < 16; j++) {
-      int64_t n = p * 16 + j, K = src.cols;
-      for (int64_t k = 0; k < K; k++) {
-        if (src.dtype == SOL_BF16) ((uint16_t *) mem)[(p * K + k) * 16 + j] = n < src.rows ? ((const uint16_t *) (const void *) src.at)[n * src.stride + k] : 0;
-        else ((float *) mem)[(p * K + k) * 16 + j] = n < src.rows ? *sol_at (src, n, k) : 0;
-      }
-    }
+  (void) q;
+  (void) mem;
+  *w = (sol_weight_t){ .src = src };
 }
 
 #define HOST_TABLE                                                                                                     \
   .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .caps = SOL_CAP_HOST | SOL_CAP_EXACT, .alloc = host_alloc, .free = host_free, .put = host_copy, .get = host_copy, .copy = host_copy,       \
-  .zero = host_zero, .sync = host_sync, .record = host_event, .wait = host_event, .weight_bytes = host_weight_bytes, .weight_prepare = host_weight_prepare
+  .zero = host_zero, .sync = host_sync, .record = host_event, .wait = host_event, .weight_bytes = host_weight_bytes
 #define REF_TABLE                                                                                                      \
+  .weight_prepare = ref_weight_prepare,                                                                                \
   .matmul = sol_ref_matmul, .matmul_dx = sol_ref_matmul_dx, .matmul_dw = sol_ref_matmul_dw, .bias_dw = sol_ref_bias_dw, .embed = sol_ref_embed, .embed_dw = sol_ref_embed_dw,               \
   .gather = sol_ref_gather, .scatter = sol_ref_scatter, .scatter_add = sol_ref_scatter_add, .add = sol_ref_add, .rmsnorm = sol_ref_rmsnorm, .rmsnorm_dx = sol_ref_rmsnorm_dx,              \
   .rmsnorm_dw = sol_ref_rmsnorm_dw, .rope = sol_ref_rope, .attention = sol_ref_attention, .attention_backward = sol_ref_attention_backward, .swiglu = sol_ref_swiglu,                       \
@@ -69,13 +63,12 @@ static void host_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, so
 const sol_ops_t sol_ops_ref = { .name = "ref", HOST_TABLE, REF_TABLE };
 
 /* what an instruction set has of its own, over the plain loops */
+#define CPU_OP(isa, op) .op = sol_##isa##_##op
 #define CPU_TABLE(isa)                                                                                                 \
-  .matmul = sol_##isa##_matmul, .matmul_dx = sol_##isa##_matmul_dx, .matmul_dw = sol_##isa##_matmul_dw, .rmsnorm = sol_##isa##_rmsnorm, .rmsnorm_dx = sol_##isa##_rmsnorm_dx,               \
-  .rmsnorm_dw = sol_##isa##_rmsnorm_dw, .attention = sol_##isa##_attention, .attention_backward = sol_##isa##_attention_backward, .swiglu = sol_##isa##_swiglu,                             \
-  .swiglu_backward = sol_##isa##_swiglu_backward, .head_partial = sol_##isa##_head_partial, .head_backward = sol_##isa##_head_backward, .adamw = sol_##isa##_adamw,                         \
-  .bias_dw = sol_ref_bias_dw, .embed = sol_ref_embed, .embed_dw = sol_ref_embed_dw, .gather = sol_ref_gather, .scatter = sol_ref_scatter, .scatter_add = sol_ref_scatter_add,               \
-  .add = sol_ref_add, .rope = sol_##isa##_rope, .head_target = sol_ref_head_target, .head_finish = sol_ref_head_finish, .sample = sol_ref_sample, .sumsq = sol_ref_sumsq,                    \
-  .round = sol_ref_round
+  CPU_OP (isa, weight_prepare), CPU_OP (isa, matmul), CPU_OP (isa, matmul_dx), CPU_OP (isa, matmul_dw), CPU_OP (isa, bias_dw), CPU_OP (isa, embed), CPU_OP (isa, embed_dw),                 \
+  CPU_OP (isa, add), CPU_OP (isa, rmsnorm), CPU_OP (isa, rmsnorm_dx), CPU_OP (isa, rmsnorm_dw), CPU_OP (isa, rope), CPU_OP (isa, attention), CPU_OP (isa, attention_backward),              \
+  CPU_OP (isa, swiglu), CPU_OP (isa, swiglu_backward), CPU_OP (isa, head_partial), CPU_OP (isa, head_backward), CPU_OP (isa, sample), CPU_OP (isa, adamw), CPU_OP (isa, sumsq),             \
+  CPU_OP (isa, round), .gather = sol_ref_gather, .scatter = sol_ref_scatter, .scatter_add = sol_ref_scatter_add, .head_target = sol_ref_head_target, .head_finish = sol_ref_head_finish
 
 static const sol_ops_t portable = { .name = "cpu", HOST_TABLE, CPU_TABLE (portable) };
 #ifdef SOL_HAVE_AVX2
