@@ -14,7 +14,7 @@
 typedef struct { sol_pool_t *pool; pthread_t thread; float *room; } worker_t;
 
 struct sol_pool {
-  int threads;
+  int threads, fine;
   worker_t *worker; /* [threads]; 0 is the caller */
   /* the job, written before call is raised */
   sol_job_t job;
@@ -83,12 +83,12 @@ void sol_pool_run (sol_pool_t *p, int64_t n, int64_t grain, sol_job_t job, const
 {
   int64_t chunk;
   if (n <= 0) return;
-  if (grain < 1) grain = 1;
+  if (grain < 1 || p->fine) grain = 1;
   if (p->threads == 1 || n <= grain) {
     job (arg, 0, n, p->worker[0].room);
     return;
   }
-  chunk = (n + 4 * p->threads - 1) / (4 * p->threads);
+  chunk = p->fine ? 1 : (n + 4 * p->threads - 1) / (4 * p->threads);
   p->job = job;
   p->arg = arg;
   p->n = n;
@@ -145,5 +145,6 @@ void sol_pool_destroy (sol_pool_t *p)
   sol_free (p);
 }
 
+void sol_pool_fine (sol_pool_t *p) { p->fine = 1; }
 int sol_pool_threads (const sol_pool_t *p) { return p->threads; }
 float *sol_pool_room (sol_pool_t *p) { return p->worker[0].room; }

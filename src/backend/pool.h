@@ -15,4 +15,6 @@ int sol_pool_threads (const sol_pool_t *pool);
 float *sol_pool_room (sol_pool_t *pool); /* of the calling thread */
 /* runs job over items [0, n), cut into runs of at least grain items that threads take as they come; returns when all are done. No result may depend on how they are cut. */
 void sol_pool_run (sol_pool_t *pool, int64_t n, int64_t grain, sol_job_t job, const void *arg);
+/* for tests: every item becomes a run of its own, however little work it is */
+void sol_pool_fine (sol_pool_t *pool);
 #endif
