@@ -144,7 +144,7 @@ sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, in
   if (rank == 0) st = prepare_folder (config, hosts, resume, force, &dir);
   sol_free (hosts);
   SOL_TRY (sol_comm_agree (world, st));
-  text = dir ? dir : sol_strdup ("");
+  text = rank == 0 ? dir ? dir : sol_strdup ("") : NULL; /* the others get a text of their own */
   bytes = rank == 0 ? strlen (text) + 1 : 0;
   SOL_TRY (sol_comm_bcast_text (world, &text, &bytes, 0));
   if (text[0]) *resume_dir_p = text;

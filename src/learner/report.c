@@ -64,7 +64,7 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
   const sol_columns_t *k = &l->col;
   for (int64_t i = 0; i < k->n; i++) {
     double d = (double) k->d[i], r = exp (d), dev = fabs (r - 1);
-    int64_t lag = l->update - k->version[i], h = lag - lag_first, b = (int64_t) (dev / 0.025);
+    int64_t lag = l->update - k->version[i], h = lag - lag_first, b = dev < 0.7 ? (int64_t) (dev / 0.025) : BINS; /* beyond the last bin, where the quotient may not fit an integer */
     int sign = k->adv[i] > 0;
     s->s[SUM_LAG] += (double) lag;
     s->s[SUM_ENT] += (double) k->entropy[i];
