@@ -1,0 +1,130 @@
+/* ranks: 1 2 3 4 */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Protects: the bytes of the weights after updates depend on the batch alone: not on micro-batches, on whether a pass's activations were kept, on skipped groups without advantage,
+ * nor (with a fixed number of leaves) on the number of learners. A value that float32 cannot hold stops the run by name and changes nothing, or drops that sequence everywhere. */
+#include "../tap_mpi.h"
+#include "rig.h"
+
+static mem_t mem[PROMPTS];
+static sol_rollout_t group[PROMPTS];
+
+/* a token that the recorded policy held for impossible, in a response that is worse than its group */
+static int64_t poison (void)
+{
+  for (int s = 0, at = 0; s < GROUP; at += mem[2].len[s], s++)
+    if (mem[2].reward[s] == 0) {
+      mem[2].lp[at] = -200;
+      return 2 * GROUP + s;
+    }
+  return -1;
+}
+
+static void fill (sol_learner_t *l)
+{
+  for (int i = 0; i < PROMPTS; i++) {
+    double adv[GROUP];
+    l->group[i] = group[i];
+    if (sol_advantage_solve (l->c->advantage, group[i].reward, GROUP, adv) != SOL_OK) abort ();
+    for (int s = 0; s < GROUP; s++) l->adv[i * GROUP + s] = (float) adv[s];
+  }
+}
+
+typedef struct { float *w; int64_t elements, dropped, n; sol_status_t st; double norm; } result_t;
+/* both mini-batches, twice */
+static result_t train (sol_comm_t *comm, const char *more)
+{
+  result_t r = { .st = SOL_OK };
+  char name[32];
+  rig_t rig;
+  sol_learner_t *l = NULL;
+  snprintf (name, sizeof name, comm == sol_comm_self () ? "self%d" : "all", tap_rank);
+  rig_make (&rig, more, name);
+  r.elements = rig.table->elements;
+  if (rig_learner (&rig, comm, NULL, &l) != SOL_OK) abort ();
+  fill (l);
+  if (sol_objective_needs_prox (l->objective)) r.st = sol_learner_prox (l);
+  for (int i = 0; i < 2 * UPS && r.st == SOL_OK; i++) {
+    r.st = sol_learner_make_update (l, i % UPS);
+    if (r.st == SOL_OK) l->update++;
+    r.n += l->verdicts.n;
+  }
+  r.dropped = l->dropped_total;
+  r.norm = l->norm;
+  if (sol_optimizer_master (l->opt, &r.w) != SOL_OK) abort ();
+  if (r.st == SOL_ERR_NUMERIC && memcmp (r.w, rig.w, (size_t) r.elements * sizeof (float)) != 0) r.st = SOL_ERR_FORMAT; /* a refusal changes nothing */
+  sol_learner_destroy (l);
+  rig_free (&rig);
+  return r;
+}
+
+static int same (result_t a, result_t b)
+{
+  int good = a.st == b.st && a.dropped == b.dropped && a.n == b.n && a.elements == b.elements && memcmp (a.w, b.w, (size_t) a.elements * sizeof (float)) == 0;
+  sol_free (b.w);
+  return good;
+}
+
+static void test_bytes (const char *objective)
+{
+  static const char *const micro[] = { "1", "64", "100000" };
+  char more[256];
+  result_t want;
+  snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 4096}\n", objective);
+  want = train (sol_comm_self (), more);
+  ok (want.st == SOL_OK);
+  ok (want.norm > 1e-6); /* there is something to learn */
+  for (int i = 0; i < 3; i++) {
+    snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", objective, micro[i]);
+    ok (same (want, train (sol_comm_world (), more)));
+    if (tap_size > 1 && i == 1) ok (same (want, train (sol_comm_self (), more)));
+  }
+  sol_free (want.w);
+  /* one leaf: a pass holds the whole mini-batch and keeps its activations, idle groups included; smaller ones compute them anew and skip idle groups */
+  snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 100000}\n", objective);
+  want = train (sol_comm_self (), more);
+  ok (want.st == SOL_OK);
+  for (int i = 0; i < 3; i++) {
+    snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", objective, micro[i]);
+    ok (same (want, train (sol_comm_world (), more))); /* all but one learner have nothing */
+    if (tap_size > 1 && i == 1) ok (same (want, train (sol_comm_self (), more)));
+  }
+  sol_free (want.w);
+}
+
+static void test_refused (void)
+{
+  static const char stop[] = "objective: {name: grpo, on_refused: stop}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2}\n", drop[] = "objective: {name: grpo, on_refused: drop}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2}\n";
+  const int64_t seq = poison ();
+  int64_t all = 0;
+  char path[512], want[64], *text = NULL;
+  size_t bytes = 0;
+  result_t a;
+  snprintf (path, sizeof path, "%s/log%d-%d", getenv ("TEST_TMPDIR") ? getenv ("TEST_TMPDIR") : "/tmp", tap_rank, tap_size);
+  ok (sol_log_file (path) == 0);
+  a = train (sol_comm_world (), stop);
+  ok (a.st == SOL_ERR_NUMERIC); /* and the weights are the start's */
+  sol_free (a.w);
+  sol_log_file (NULL);
+  snprintf (want, sizeof want, "sequence %lld (ticket 2, response %lld)", (long long) seq, (long long) (seq % GROUP));
+  ok (sol_file_read (path, 0, &text, &bytes) == SOL_OK && strstr (text, want) && strstr (text, "on_refused: drop")); /* on every rank */
+  sol_free (text);
+  for (int i = 0; i < PROMPTS; i++) all += group[i].n_tokens;
+  a = train (sol_comm_world (), drop);
+  ok (a.st == SOL_OK);
+  ok (a.dropped == 2); /* in each of the two rounds */
+  ok (a.n == 2 * (all - mem[2].len[seq % GROUP])); /* it does not count in N */
+  ok (same (a, train (sol_comm_self (), drop)));
+  sol_free (a.w);
+}
+
+int main (int argc, char **argv)
+{
+  tap_init (&argc, &argv);
+  ok (sol_comm_start (&argc, &argv) == SOL_OK);
+  sol_log_level (SOL_LOG_ERROR);
+  for (int i = 0; i < PROMPTS; i++) group[i] = group_make (i, &mem[i]);
+  test_bytes ("grpo");
+  test_bytes ("decoupled_ppo");
+  test_refused ();
+  return tap_done ();
+}
