@@ -42,7 +42,7 @@ int sol_log_file (const char *path)
 }
 
 /* one write per line, so that lines of many ranks on one terminal do not mix */
-static void log_line (sol_log_level_t level, const char *room, const char *fmt, va_list ap)
+__attribute__ ((format (printf, 3, 0))) static void log_line (sol_log_level_t level, const char *room, const char *fmt, va_list ap)
 {
   static const char *const word[] = { "error", "warn", "info", "debug" };
   char buf[4096];
