@@ -11,7 +11,11 @@
 #define SOL_CAT(a, b) SOL_CAT_ (a, b)
 #define SOL_FN(name) SOL_CAT (SOL_ISA, name)
 #define INLINE static inline __attribute__ ((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma ("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma ("GCC unroll 16")
+#endif
 
 #if SOL_ISA_LEVEL == 2
 #include "simd_avx512.h"
