@@ -100,7 +100,8 @@ static void panels (const block_t *t, int64_t p, int np, int cols)
   }
   for (int64_t s = 0; s < n_tiles; s++) {
     int64_t i = t->m * s / n_tiles, mr = t->m * (s + 1) / n_tiles - i;
-    kernel_t f = (np == 1 ? narrow : t->few ? few : wide)[mr - 1][!rows ? COLUMNS : bf16 ? ROWS_BF16 : ROWS];
+    kind_t kind = !rows ? COLUMNS : bf16 ? ROWS_BF16 : ROWS;
+    kernel_t f = np == 1 ? narrow[mr - 1][kind] : t->few ? few[mr - 1][kind] : wide[mr - 1][kind];
     const float *a = t->a + (rows ? i * A_LD : i);
     float *c = c0 + i * g->ldc;
     if (cols == 16) f (a, b, b_panel, b_k, t->kc, c, g->ldc, fresh);
