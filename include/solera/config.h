@@ -20,6 +20,7 @@ typedef struct {
 #undef B_
 #undef S_
 #undef L_
+  char **where; /* [settings] see sol_config_where; NULL: made by hand */
 } sol_config_t;
 
 /* a row of the table, for help, parsing and files */
@@ -51,7 +52,9 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
 /* first setting that differs and may not change on --resume (may change: updates, out, model.path and task.path (folders move), watchdog_s, log.*, checkpoint.*, roles,
  * actors, brokers, learners when leaves is set, backend.*); NULL when there is none */
 const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now);
-/* one setting's value as text ("0.04", "exact") */
+/* where it was set: "jobs/a.yaml:12" or "command line argument 'x=1'"; NULL: it has its default */
+const char *sol_config_where (const sol_config_t *config, const sol_setting_t *setting);
+/* one setting's value as text ("0.04", "exact", "auto") */
 void sol_config_value (const sol_config_t *config, const sol_setting_t *setting, sol_buffer_t *out);
 /* learning rate at an update (0 is the first): rises to train.lr over the warm-up, then decays so that the last update has lr_end. The same bits on every CPU. */
 double sol_config_lr (const sol_config_t *config, int64_t update);

@@ -46,8 +46,11 @@ void sol_objective_destroy (sol_objective_t *o);
 sol_status_t sol_objective_set (sol_objective_t *o, const char *param, double value);
 /* i-th parameter's name, value and sentence; NULL past the end */
 const char *sol_objective_param (const sol_objective_t *o, int i, double *value_p, const char **doc_p);
-/* objective.* settings -> parameters that this objective has; a setting left at its default leaves the objective's own (dapo's 0.28) */
+/* objective.* settings -> parameters: a setting wins over the objective's default, SOL_AUTO leaves that. SOL_ERR_USAGE, with where the setting stands, for one that this objective does not have
+ * or does not allow. */
 sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);
+/* the same checks, and what the objective has and the settings leave SOL_AUTO becomes its value in config, so that the resolved settings say what was computed */
+sol_status_t sol_objective_resolve (sol_config_t *config);
 int sol_objective_needs_prox (const sol_objective_t *o);
 /* 0, or how it bounds M2: SELECTS_MASK removes the largest (cut, tie_kept, n_kept), SELECTS_BAND clips (cut, band) */
 enum { SOL_SELECTS_MASK = 1, SOL_SELECTS_BAND };

@@ -8,11 +8,15 @@
  * S(field, "name", default, groups, doc)                     char *   ("" = not given)
  * L(field, "name", groups, doc)                              char **  NULL-terminated (YAML: a sequence, or one scalar); default empty
  * C(field, "name", default index, "a|b|c", groups, doc)      int, index into the choices
+ * A default of SOL_AUTO (floats): not set, and written `auto`; what uses the setting then takes its own value and says so in the resolved settings.
  * groups: which commands list it in their help: t train, s sft, g generate, e eval, c score, o objective
  * A name with a dot is a key of a YAML mapping: "staleness.k" is  staleness: {k: ...}.
  */
 #ifndef SOL_SETTINGS_H
 #define SOL_SETTINGS_H
+#include <math.h>
+
+#define SOL_AUTO NAN
 
 /* indices of the choices, in the order of their texts below */
 enum { SOL_ROLES_AUTO, SOL_ROLES_SOLO };
@@ -83,11 +87,21 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (ring_batches, "broker.queue", 0, 0, 1000000, "batches", "t", "free mode: full batches that may wait; 0: two")                            \
   /* ---- objective */                                                                                                                        \
   S (objective, "objective.name", "m2po", "t", "m2po, m2po_clip, m2po_all, grpo, grpo_no_tr, gspo, ...: solera help objective")                \
-  F (tau, "objective.tau", 0.04, 0, 1e30, "nats^2", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set")             \
-  F (clip_low, "objective.clip_low", 0.2, 0, 1, "", "to", "grpo, dapo, dr_grpo, opsm, decoupled_ppo: ratio clipped under 1 - this")           \
-  F (clip_high, "objective.clip_high", 0.2, 0, 1e30, "", "to", "the same, over 1 + this; dapo's own default is 0.28")                         \
-  F (gspo_low, "objective.gspo_low", 3e-4, 0, 1, "", "to", "gspo: sequence ratio clipped under 1 - this")                                     \
-  F (gspo_high, "objective.gspo_high", 4e-4, 0, 1e30, "", "to", "gspo: sequence ratio clipped over 1 + this")                                 \
+  F (tau, "objective.tau", SOL_AUTO, 0, 1e30, "nats^2", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set (auto: 0.04)") \
+  F (clip_low, "objective.clip_low", SOL_AUTO, 0, 1, "", "to", "grpo, dapo, dr_grpo, opsm, decoupled_ppo: ratio clipped under 1 - this (auto: 0.2)") \
+  F (clip_high, "objective.clip_high", SOL_AUTO, 0, 1e30, "", "to", "the same, over 1 + this (auto: 0.2, dapo 0.28)")                        \
+  F (gspo_low, "objective.gspo_low", SOL_AUTO, 0, 1, "", "to", "gspo: sequence ratio clipped under 1 - this (auto: 0.0003)")                   \
+  F (gspo_high, "objective.gspo_high", SOL_AUTO, 0, 1e30, "", "to", "gspo: sequence ratio clipped over 1 + this (auto: 0.0004)")               \
+  F (cap, "objective.cap", SOL_AUTO, 1e-30, 1e30, "", "to", "cispo, tis, seq_tis: largest weight (auto: cispo 5, the others 2)")             \
+  F (band_low, "objective.low", SOL_AUTO, 0, 1e30, "", "to", "icepop: smallest ratio that stays (auto: 0.5); gmpo: log-ratios of bad responses clipped under minus this, nats (auto: 0.4)") \
+  F (band_high, "objective.high", SOL_AUTO, 0, 1e30, "", "to", "icepop: largest ratio that stays (auto: 5); gmpo: log-ratios of good responses clipped over this, nats (auto: 0.4)") \
+  F (delta, "objective.delta", SOL_AUTO, 0, 1e30, "", "to", "opsm: a bad response is masked when its mean log-ratio is under minus this, nats (auto: 0.5); dppo_tv: largest change of a probability (auto: 0.2)") \
+  F (t_pos, "objective.t_pos", SOL_AUTO, 1e-30, 1e30, "", "to", "sapo: steepness where the advantage is positive (auto: 1)")                 \
+  F (t_neg, "objective.t_neg", SOL_AUTO, 1e-30, 1e30, "", "to", "sapo: steepness elsewhere (auto: 1.05)")                                    \
+  F (pos_c1, "objective.pos_c1", SOL_AUTO, 0, 1e30, "", "to", "vespo: exponent of the weight where the advantage is not negative (auto: 2)") \
+  F (pos_c2, "objective.pos_c2", SOL_AUTO, 0, 1e30, "", "to", "vespo: its decay there (auto: 3)")                                            \
+  F (neg_c1, "objective.neg_c1", SOL_AUTO, 0, 1e30, "", "to", "vespo: exponent of the weight where the advantage is negative (auto: 3)")     \
+  F (neg_c2, "objective.neg_c2", SOL_AUTO, 0, 1e30, "", "to", "vespo: its decay there (auto: 2)")                                            \
   C (advantage, "objective.advantage", 0, "grpo|dr_grpo|rloo", "t", "advantage of a response in its group")                                    \
   C (on_refused, "objective.on_refused", 0, "stop|drop", "t", "a value that float32 cannot hold: stop the run, or drop that sequence and count it") \
   /* ---- training */                                                                                                                         \

@@ -274,6 +274,8 @@ const sol_command_t sol_command_objective = {
            "sapo: t_pos, t_neg\n\n"
            "vespo: pos_c1, pos_c2, neg_c1, neg_c2\n\n"
            "grpo_no_tr, topr: none\n\n"
+           "In a run they are objective.tau, objective.cap and so on; eps_low and eps_high are objective.clip_low and objective.clip_high (gspo: objective.gspo_low and objective.gspo_high), "
+           "max_length is rollout.max_tokens.\n\n"
            "A row that cannot be read, or whose update is refused, gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
   .min_args = 1,
   .max_args = 1,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help_text.h"
 #include "options.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ void sol_help_bounds (const sol_setting_t *s, sol_buffer_t *out)
 {
   if (s->kind == SOL_KIND_INT && s->imax == INT64_MAX) sol_buffer_printf (out, "at least %lld", (long long) s->imin);
   else if (s->kind == SOL_KIND_INT) sol_buffer_printf (out, "%lld to %lld", (long long) s->imin, (long long) s->imax);
-  else if (s->kind == SOL_KIND_FLOAT) sol_buffer_printf (out, "%g to %g", s->min, s->max);
+  else if (s->kind == SOL_KIND_FLOAT) sol_buffer_printf (out, "%g to %g%s%s", s->min, s->max, isnan (s->def) && *s->unit ? " " : "", isnan (s->def) ? s->unit : ""); /* else the default shows the unit */
 }
 
 void sol_help_default (const sol_setting_t *s, sol_buffer_t *out)
@@ -61,7 +62,13 @@ void sol_help_default (const sol_setting_t *s, sol_buffer_t *out)
   const char *at = s->choices;
   switch (s->kind) {
   case SOL_KIND_INT: sol_buffer_printf (out, "%lld", (long long) s->idef); break;
-  case SOL_KIND_FLOAT: sol_buffer_double (out, s->def); break;
+  case SOL_KIND_FLOAT:
+    if (isnan (s->def)) {
+      sol_buffer_printf (out, "auto");
+      return;
+    }
+    sol_buffer_double (out, s->def);
+    break;
   case SOL_KIND_BOOL: sol_buffer_printf (out, "%s", s->idef ? "true" : "false"); break;
   case SOL_KIND_STRING: sol_buffer_printf (out, "%s", *s->sdef ? s->sdef : "none"); break;
   case SOL_KIND_LIST: sol_buffer_printf (out, "none"); break;

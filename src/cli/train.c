@@ -189,15 +189,6 @@ static void say_start (const train_t *t)
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
 
-/* its names and parameters are not known where the other settings are checked */
-static sol_status_t check_objective (const sol_config_t *c)
-{
-  sol_objective_t *o = NULL;
-  SOL_TRY (sol_objective_create_config (c, &o));
-  sol_objective_destroy (o);
-  return SOL_OK;
-}
-
 static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **state_p)
 {
   sol_role_t role;
@@ -206,7 +197,10 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   SOL_TRY (sol_roles_create (t->config, o->role, t->world, &t->roles));
   role = t->roles->role;
   sol_log_who (sol_role_name (role), role == SOL_ROLE_SOLO ? -1 : t->roles->index);
-  if (sol_comm_rank (t->world) == 0) st = check_objective (t->config); /* before the folder: a start that cannot be leaves nothing behind */
+  /* before the folder: a start that cannot be leaves nothing behind. Rank 0 first: it knows where a setting stands, and one error is enough */
+  if (sol_comm_rank (t->world) == 0) st = sol_objective_resolve (t->config);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  if (sol_comm_rank (t->world) != 0) st = sol_objective_resolve (t->config);
   SOL_TRY (sol_comm_agree (t->world, st));
   st = sol_setup_create (t->config, NULL, 1, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));

@@ -36,13 +36,34 @@ void sol_config_destroy (sol_config_t *config)
   const sol_setting_t *s = sol_settings (&n);
   if (!config) return;
   for (int i = 0; i < n; i++) {
+    if (config->where) sol_free (config->where[i]);
     if (s[i].kind == SOL_KIND_STRING) sol_free (*(char **) field_of (config, &s[i]));
     if (s[i].kind != SOL_KIND_LIST) continue;
     char **list = *(char ***) field_of (config, &s[i]);
     for (char **at = list; at && *at; at++) sol_free (*at);
     sol_free (list);
   }
+  sol_free (config->where);
   sol_free (config);
+}
+
+const char *sol_config_where (const sol_config_t *config, const sol_setting_t *setting)
+{
+  int n;
+  return config->where ? config->where[setting - sol_settings (&n)] : NULL;
+}
+
+/* the checks of other rooms (objectives) come after the loading is over */
+static void keep_origins (const sol_loading_t *l)
+{
+  char text[512];
+  l->config->where = sol_alloc (SOL_N_SETTINGS * sizeof *l->config->where);
+  for (int i = 0; i < SOL_N_SETTINGS; i++) {
+    const sol_origin_t *o = &l->origin[i];
+    if (o->line == 0) continue;
+    const sol_loading_t at = { .source = o->source, .override = o->line < 0 };
+    l->config->where[i] = sol_strdup (sol_loading_where (&at, o->line, text, sizeof text));
+  }
 }
 
 static sol_status_t set_override (sol_loading_t *l, const char *text)
@@ -83,6 +104,7 @@ sol_status_t sol_config_load (const char *path, char *const *overrides, int n_ov
     sol_config_destroy (l.config);
     return st;
   }
+  keep_origins (&l);
   *config_p = l.config;
   return SOL_OK;
 }
@@ -96,6 +118,7 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
     sol_config_destroy (l.config);
     return st;
   }
+  keep_origins (&l);
   *config_p = l.config;
   return SOL_OK;
 }

@@ -3,6 +3,7 @@
 #include "solera/config.h"
 #include "solera/memory.h"
 #include "settings_internal.h"
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -100,7 +101,10 @@ static void add_value (const sol_config_t *config, const sol_setting_t *s, void 
   const void *field = (const char *) config + s->offset;
   switch (s->kind) {
   case SOL_KIND_INT: sol_buffer_printf (out, "%lld", (long long) *(const int64_t *) field); break;
-  case SOL_KIND_FLOAT: sol_buffer_double (out, *(const double *) field); break;
+  case SOL_KIND_FLOAT:
+    if (isnan (*(const double *) field)) sol_buffer_printf (out, "auto");
+    else sol_buffer_double (out, *(const double *) field);
+    break;
   case SOL_KIND_BOOL: sol_buffer_printf (out, "%s", *(const int *) field ? "true" : "false"); break;
   case SOL_KIND_CHOICE: sol_setting_choice (s, *(const int *) field, out); break;
   case SOL_KIND_LIST: add_list (*(char *const *const *) field, quote, out); break;

@@ -50,10 +50,14 @@ static sol_status_t set_float (sol_loading_t *l, const sol_setting_t *s, double 
 {
   char expected[160], *end = NULL;
   const double v = strtod (text, &end);
+  if (isnan (s->def) && plain && strcmp (text, "auto") == 0) {
+    *field = SOL_AUTO;
+    return SOL_OK;
+  }
   /* no hexadecimal, inf or nan: only what YAML calls a number */
   const int number = plain && *text && strspn (text, "+-.0123456789eE") == strlen (text) && strpbrk (text, "0123456789") && !*end && isfinite (v);
   if (!number || v < s->min || v > s->max) {
-    snprintf (expected, sizeof expected, "a number from %g to %g%s%s", s->min, s->max, *s->unit ? " " : "", s->unit);
+    snprintf (expected, sizeof expected, "a number from %g to %g%s%s%s", s->min, s->max, *s->unit ? " " : "", s->unit, isnan (s->def) ? ", or auto" : "");
     return wrong (l, s, line, expected, text, plain);
   }
   *field = v;

@@ -10,7 +10,7 @@ typedef struct {
   const char *name;
   double def, min, max;
   const char *doc;
-  const char *setting; /* of the run that gives it; NULL: none */
+  const char *setting; /* of the run that gives it */
 } sol_rule_param_t;
 
 /* what a token weighs: 1 / N, 1 / kept tokens, 1 / (S n_s), 1 / (S max_length) */
@@ -38,6 +38,7 @@ typedef struct {
   sol_share_t share;
   sol_rule_select_t select;
   unsigned needs_lp : 1, needs_prox : 1, one_advantage : 1; /* one_advantage: refuses a sequence whose advantage is not constant */
+  unsigned band : 1;                                        /* its first two parameters bound a band */
   void (*start) (sol_rule_input_t *in);                       /* NULL: nothing to prepare */
   void (*sequence) (sol_rule_input_t *in, const float *d, int64_t n); /* NULL: the tokens do not ask */
   sol_term_t (*token) (const sol_rule_input_t *in);

@@ -85,6 +85,23 @@ static void test_good (void)
   sol_config_destroy (c);
 }
 
+/* a setting that is auto until it is set: read, written, compared; where a setting stands */
+static void test_auto (void)
+{
+  sol_config_t *c = load ("objective:\n  cap: 2\n  tau: auto\n", NULL, NULL), *d = load ("objective.cap: auto\n", "objective.cap=2.0", NULL);
+  sol_buffer_t text = { 0 };
+  ok (c->cap == 2 && isnan (c->tau) && isnan (c->delta) && d->cap == 2 && sol_config_resume_conflict (c, d) == NULL);
+  sol_config_text (c, &text);
+  ok (strstr (text.data, "  cap: 2\n") && strstr (text.data, "  tau: auto\n"));
+  ok (strstr (sol_config_where (c, sol_setting_find ("objective.cap")), "b.yaml:2") && strstr (sol_config_where (c, sol_setting_find ("objective.tau")), "b.yaml:3"));
+  ok (!strcmp (sol_config_where (d, sol_setting_find ("objective.cap")), "command line argument 'objective.cap=2.0'") && !sol_config_where (d, sol_setting_find ("seed")));
+  c->cap = SOL_AUTO;
+  ok (!strcmp (sol_config_resume_conflict (c, d), "objective.cap"));
+  sol_buffer_free (&text);
+  sol_config_destroy (c);
+  sol_config_destroy (d);
+}
+
 static void test_bad (void)
 {
   SAYS ("unknown key", "seed: 1\nstaleness:\n  kk: 3\n", NULL, NULL, "a.yaml:3:", "unknown setting 'staleness.kk'", "nearest is 'staleness.k'");
@@ -297,6 +314,7 @@ int main (void)
   need (mkdtemp (dir));
   snprintf (log_path, sizeof log_path, "%s/log", dir);
   test_good ();
+  test_auto ();
   test_bad ();
   test_contradictions ();
   test_round_trip ();
