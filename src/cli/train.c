@@ -172,9 +172,13 @@ out:
 /* every response of full length, those included that are generated at the end and never trained */
 static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
 {
+  sol_objective_t *o = NULL;
+  const int prox = sol_objective_create_config (c, &o) == SOL_OK && sol_objective_needs_prox (o), raw = (float) c->temperature != 1.0f;
   const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT ? c->stale_k / c->ups + 1 : 0;
   const sol_stats_size_t size = { .n_tokens = steps * c->prompts * c->group * c->max_new, .n_sequences = (steps + more) * c->prompts * c->group,
-                                  .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners };
+                                  .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners,
+                                  .n_optional = prox + raw };
+  sol_objective_destroy (o);
   return sol_stats_bytes (&size);
 }
 

@@ -2,6 +2,7 @@
 /* batch.c: takes a batch of groups from the broker, checks that each is what the staleness rule asked for, and cuts mini-batches into segments. */
 #include "learner_internal.h"
 #include "solera/decoder.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
   for (size_t i = 0; i < sizeof col / sizeof *col; i++) SOL_TRY (sol_alloc_large (tokens * col[i].bytes, "the columns of an update batch", col[i].p));
   if (sol_objective_needs_prox (l->objective)) /* of the whole batch: made before its first update */
     SOL_TRY (sol_alloc_large (tokens * (size_t) c->ups * sizeof (float), "log-probs at the start of a batch", (void **) &k->prox_pass));
+  if ((float) c->temperature != 1.0f) SOL_TRY (sol_alloc_large (tokens * sizeof (float), "the untempered log-probs of an update batch", (void **) &k->lp_raw));
   return SOL_OK;
 }
 
@@ -34,7 +36,7 @@ void sol_learner_room_free (sol_learner_t *l)
 {
   sol_columns_t *k = &l->col;
   void *all[] = { l->row, l->group, l->adv, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
-                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass };
+                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -113,7 +115,8 @@ static void fill (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t f
     k->token[i] = g->ids[at];
     k->version[i] = (int32_t) g->runs[run].version;
     k->lp_behav[i] = g->lp[at];
-    k->entropy_behav[i] = g->entropy ? g->entropy[at] : 0;
+    k->entropy_behav[i] = g->entropy ? g->entropy[at] : NAN;
+    if (k->lp_raw) k->lp_raw[i] = g->raw_lp ? g->raw_lp[at] : NAN;
     k->adv[i] = adv;
   }
 }

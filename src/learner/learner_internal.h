@@ -18,7 +18,7 @@ typedef struct {
   int64_t n, room;
   int64_t *seq, *src;       /* rollout id; place in the forward pass's order (differs from the index once a sequence was dropped) */
   int32_t *position, *token, *version, *update_lag;
-  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox;
+  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox, *lp_raw; /* lp_raw: NULL at temperature 1 */
   float *lp_pass, *entropy_pass, *prox_pass; /* in the forward pass's order */
   double *c;
   float *c_lp;              /* in the forward pass's order */

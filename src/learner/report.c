@@ -196,7 +196,7 @@ static sol_status_t write_stats (sol_learner_t *l)
   const sol_columns_t *k = &l->col;
   sol_stats_tokens_t t = { .n = k->n, .update = (int32_t) l->update, .seq = k->seq, .position = k->position, .token = k->token, .version = k->version, .lp_behav = k->lp_behav,
                            .lp = k->lp, .entropy = k->entropy, .entropy_behav = k->entropy_behav, .advantage = k->adv, .verdict = k->verdict,
-                           .lp_prox = k->prox_pass ? k->lp_prox : NULL };
+                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw };
   return sol_stats_tokens (l->stats, &t);
 }
 

@@ -93,6 +93,7 @@ static void drop (sol_learner_t *l, int64_t seq)
     k->seq[n] = k->seq[i], k->src[n] = k->src[i], k->position[n] = k->position[i], k->token[n] = k->token[i], k->version[n] = k->version[i];
     k->lp_behav[n] = k->lp_behav[i], k->entropy_behav[n] = k->entropy_behav[i], k->adv[n] = k->adv[i];
     k->lp[n] = k->lp[i], k->entropy[n] = k->entropy[i], k->d[n] = k->d[i], k->lp_prox[n] = k->lp_prox[i], k->d_prox[n] = k->d_prox[i];
+    if (k->lp_raw) k->lp_raw[n] = k->lp_raw[i];
     n++;
   }
   k->n = n;

@@ -141,15 +141,16 @@ static void copy_tokens (sol_stats_block_t *b, const sol_stats_tokens_t *r, int6
   const struct { int column; const void *array; } list[] = {
     { SOL_STATS_TOKENS_seq, r->seq }, { SOL_STATS_TOKENS_position, r->position }, { SOL_STATS_TOKENS_token, r->token }, { SOL_STATS_TOKENS_version, r->version },
     { SOL_STATS_TOKENS_lp_behav, r->lp_behav }, { SOL_STATS_TOKENS_lp, r->lp }, { SOL_STATS_TOKENS_entropy, r->entropy }, { SOL_STATS_TOKENS_entropy_behav, r->entropy_behav },
-    { SOL_STATS_TOKENS_advantage, r->advantage }, { SOL_STATS_TOKENS_verdict, r->verdict }, { SOL_STATS_TOKENS_lp_prox, r->lp_prox } };
+    { SOL_STATS_TOKENS_advantage, r->advantage }, { SOL_STATS_TOKENS_verdict, r->verdict }, { SOL_STATS_TOKENS_lp_prox, r->lp_prox }, { SOL_STATS_TOKENS_lp_raw, r->lp_raw } };
   int32_t *update = (int32_t *) (void *) place (b, SOL_STATS_TOKENS_update);
   for (int64_t i = 0; i < k; i++) update[i] = r->update;
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+    const int optional = sol_stats_optional (list[i].column);
+    if (optional >= 0 && list[i].array) b->has[optional] = 1;
     if (list[i].array) { copy (b, list[i].column, list[i].array, from, k); continue; }
     float *x = (float *) (void *) place (b, list[i].column); /* only float columns may be absent */
     for (int64_t j = 0; j < k; j++) x[j] = NAN;
   }
-  if (r->lp_prox) b->has_prox = 1;
 }
 
 sol_status_t sol_stats_tokens (sol_stats_t *s, const sol_stats_tokens_t *r)

@@ -7,6 +7,6 @@
 typedef struct {
   int64_t n[SOL_STATS_N_TABLES], room[SOL_STATS_N_TABLES];
   char *data[SOL_STATS_N_COLUMNS]; /* [room of the column's table] */
-  int has_prox;                    /* lp_prox is recorded */
+  int has[SOL_STATS_N_OPTIONAL];   /* the optional column is recorded */
 } sol_stats_block_t;
 #endif

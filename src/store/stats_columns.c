@@ -13,6 +13,8 @@ const char *const sol_stats_group[SOL_STATS_N_TABLES] = {
 #undef X
 };
 
+int sol_stats_optional (int column) { return column == SOL_STATS_TOKENS_lp_prox ? 0 : column == SOL_STATS_TOKENS_lp_raw ? 1 : -1; }
+
 size_t sol_stats_type_bytes (sol_stats_type_t type)
 {
   static const size_t bytes[] = { 4, 8, 8, 1, 4 };
@@ -29,7 +31,7 @@ double sol_stats_bytes_per_token (void)
 {
   size_t sum = 0;
   for (int i = 0; i < SOL_STATS_N_COLUMNS; i++)
-    if (sol_stats_column[i].table == SOL_STATS_TOKENS && i != SOL_STATS_TOKENS_lp_prox) sum += sol_stats_type_bytes (sol_stats_column[i].type);
+    if (sol_stats_column[i].table == SOL_STATS_TOKENS && sol_stats_optional (i) < 0) sum += sol_stats_type_bytes (sol_stats_column[i].type);
   return (double) sum;
 }
 
@@ -48,7 +50,7 @@ double sol_stats_bytes (const sol_stats_size_t *z)
   for (int i = 0; i < SOL_STATS_N_COLUMNS; i++) {
     const int t = sol_stats_column[i].table;
     const int64_t chunk = sol_stats_chunk_rows (t, z->chunk), chunks = rows[t] / z->n_learners / chunk + 1;
-    if (i != SOL_STATS_TOKENS_lp_prox) sum += (double) chunks * (double) chunk * (double) sol_stats_type_bytes (sol_stats_column[i].type);
+    if (sol_stats_optional (i) < z->n_optional) sum += (double) chunks * (double) chunk * (double) sol_stats_type_bytes (sol_stats_column[i].type);
   }
   return sum * z->n_learners;
 }

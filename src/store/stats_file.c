@@ -126,7 +126,7 @@ static sol_status_t create_file (sol_stats_file_t *f, const sol_stats_params_t *
     SOL_GO (SOL_H5 (f->group[i] = H5Gcreate2 (f->file, sol_stats_group[i], H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), f->path));
   }
   for (int i = 0; i < SOL_STATS_N_COLUMNS; i++)
-    if (i != SOL_STATS_TOKENS_lp_prox) SOL_GO (create_column (f, i)); /* lp_prox: when it comes */
+    if (sol_stats_optional (i) < 0) SOL_GO (create_column (f, i)); /* the others when they come */
   st = SOL_H5 (H5Fflush (f->file, H5F_SCOPE_LOCAL), f->path);
 out:
   sol_h5_close (access);
@@ -198,7 +198,7 @@ static sol_status_t write_table (sol_stats_file_t *f, const sol_stats_block_t *b
 {
   if (b->n[table] == 0) return SOL_OK;
   for (int i = 0; i < SOL_STATS_N_COLUMNS; i++) {
-    if (sol_stats_column[i].table != table || (i == SOL_STATS_TOKENS_lp_prox && f->dset[i] < 0)) continue;
+    if (sol_stats_column[i].table != table || f->dset[i] < 0) continue;
     SOL_TRY (write_column (f, i, first, (hsize_t) b->n[table], b->data[i]));
   }
   f->rows[table] = first + (hsize_t) b->n[table];
@@ -218,7 +218,8 @@ static sol_status_t write_index (sol_stats_file_t *f, const sol_stats_block_t *b
 
 static sol_status_t write_block (sol_stats_file_t *f, const sol_stats_block_t *b)
 {
-  if (b->has_prox && f->dset[SOL_STATS_TOKENS_lp_prox] < 0) SOL_TRY (create_column (f, SOL_STATS_TOKENS_lp_prox));
+  for (int i = 0; i < SOL_STATS_N_COLUMNS; i++)
+    if (sol_stats_optional (i) >= 0 && b->has[sol_stats_optional (i)] && f->dset[i] < 0) SOL_TRY (create_column (f, i));
   for (int t = 0; t < SOL_STATS_N_TABLES; t++)
     if (t != SOL_STATS_UPDATES) SOL_TRY (write_table (f, b, t, f->rows[t]));
   SOL_TRY (SOL_H5 (H5Fflush (f->file, H5F_SCOPE_LOCAL), f->path));

@@ -109,7 +109,7 @@ static void measure_parts (link_t *l)
       sol_log (SOL_LOG_WARN, ROOM, "%s is damaged and is left out of %s/stats.h5", s->path, l->run_dir);
       memset (s->rows, 0, sizeof s->rows);
       s->first_update = s->last_update = -1;
-      s->has_prox = 0;
+      memset (s->has, 0, sizeof s->has);
     }
     if (s->resumed_update < next_cut) next_cut = s->resumed_update;
   }
@@ -236,6 +236,8 @@ static sol_status_t map_rows (const link_t *l, hid_t make, hid_t whole, const pa
   return st;
 }
 
+static int has_column (const part_t *p, int column) { return sol_stats_optional (column) < 0 || p->s.has[sol_stats_optional (column)]; }
+
 static sol_status_t map_column (const link_t *l, int column, hid_t make, hid_t whole)
 {
   char name[80];
@@ -247,7 +249,7 @@ static sol_status_t map_column (const link_t *l, int column, hid_t make, hid_t w
     if (table == SOL_STATS_SEQUENCES)
       for (int64_t r = 0; r < p->n_runs; at += p->run[r++].n) SOL_TRY (map_rows (l, make, whole, p, name, p->run[r].first, p->run[r].n, at));
     else {
-      if (column != SOL_STATS_TOKENS_lp_prox || p->s.has_prox) SOL_TRY (map_rows (l, make, whole, p, name, 0, p->s.rows[table], at));
+      if (has_column (p, column)) SOL_TRY (map_rows (l, make, whole, p, name, 0, p->s.rows[table], at));
       at += p->s.rows[table];
     }
   }
@@ -361,14 +363,14 @@ static sol_status_t write_root (const link_t *l)
 static sol_status_t write_file (link_t *l)
 {
   hid_t access = sol_h5_access ();
-  int prox = 0;
   sol_status_t st, closed = SOL_OK;
-  for (int i = 0; i < l->n; i++) prox |= l->part[i].s.has_prox;
   SOL_GO (SOL_H5 (H5Pset_libver_bounds (access, H5F_LIBVER_V110, H5F_LIBVER_LATEST), l->tmp)); /* virtual data sets need it */
   SOL_GO (SOL_H5 (l->file = H5Fcreate (l->tmp, H5F_ACC_TRUNC, H5P_DEFAULT, access), l->tmp));
   SOL_GO (write_root (l));
-  for (int i = 0; i < SOL_STATS_N_COLUMNS; i++)
-    if (sol_stats_column[i].table != SOL_STATS_UPDATES && (i != SOL_STATS_TOKENS_lp_prox || prox)) SOL_GO (write_column (l, i));
+  for (int i = 0, any = 0; i < SOL_STATS_N_COLUMNS; i++, any = 0) {
+    for (int k = 0; k < l->n; k++) any |= has_column (&l->part[k], i);
+    if (sol_stats_column[i].table != SOL_STATS_UPDATES && (any || sol_stats_optional (i) < 0)) SOL_GO (write_column (l, i));
+  }
   st = write_sources (l);
 out:
   if (l->file >= 0) closed = SOL_H5 (H5Fclose (l->file), l->tmp);

@@ -128,10 +128,11 @@ static sol_status_t common_rows (sol_stats_source_t *s, int64_t rows[SOL_STATS_N
     char name[80];
     int64_t n, *to = &rows[sol_stats_column[i].table];
     sol_stats_column_path (i, name, sizeof name);
-    if (i == SOL_STATS_TOKENS_lp_prox) {
-      s->has_prox = H5Lexists (s->file, name, H5P_DEFAULT) > 0;
+    const int k = sol_stats_optional (i);
+    if (k >= 0) {
+      s->has[k] = H5Lexists (s->file, name, H5P_DEFAULT) > 0;
       H5Eclear2 (H5E_DEFAULT);
-      if (!s->has_prox) continue;
+      if (!s->has[k]) continue;
     }
     SOL_TRY (sol_stats_extent (s->file, name, &n, s->path));
     if (n < *to) *to = n;

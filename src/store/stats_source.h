@@ -7,7 +7,7 @@
 typedef struct {
   char *path;
   hid_t file;
-  int launch, learner, has_prox;
+  int launch, learner, has[SOL_STATS_N_OPTIONAL]; /* has: the optional columns */
   int64_t resumed_update;
   int64_t rows[SOL_STATS_N_TABLES]; /* whole rows, at updates below the cut */
   int64_t first_update, last_update; /* of the tokens; -1: none */

@@ -15,23 +15,23 @@ enum { GROUP = 4 };
 /* value of a float column k at (seq, position) */
 static inline float value_of (int k, int64_t seq, int32_t position) { return (float) (seq % 100003) + (float) position * 0.125f + (float) k * 1000; }
 
-/* n tokens of sequences seq0, seq0 + 1, ... of 7 tokens each */
-static inline sol_status_t add_tokens (sol_stats_t *s, int32_t update, int64_t seq0, int64_t n, int prox)
+/* n tokens of sequences seq0, seq0 + 1, ... of 7 tokens each; optional: 1 lp_prox, 2 lp_raw */
+static inline sol_status_t add_tokens (sol_stats_t *s, int32_t update, int64_t seq0, int64_t n, int optional)
 {
   int64_t *seq = sol_alloc ((size_t) n * 8 + 8);
   int32_t *ints = sol_alloc ((size_t) n * 12 + 4);
-  float *f = sol_alloc ((size_t) n * 24 + 4);
+  float *f = sol_alloc ((size_t) n * 28 + 4);
   uint8_t *verdict = sol_alloc ((size_t) n + 1);
   for (int64_t i = 0; i < n; i++) {
     seq[i] = seq0 + i / 7;
     ints[i] = (int32_t) (i % 7);
     ints[n + i] = (int32_t) (seq[i] * 31 % 500);
     ints[2 * n + i] = update - 3;
-    for (int k = 0; k < 6; k++) f[k * n + i] = value_of (k, seq[i], ints[i]);
+    for (int k = 0; k < 7; k++) f[k * n + i] = value_of (k, seq[i], ints[i]);
     verdict[i] = (uint8_t) (seq[i] % 16);
   }
   sol_stats_tokens_t t = { .n = n, .update = update, .seq = seq, .position = ints, .token = ints + n, .version = ints + 2 * n, .lp_behav = f, .lp = f + n, .entropy = f + 2 * n,
-                           .entropy_behav = f + 3 * n, .advantage = f + 4 * n, .verdict = verdict, .lp_prox = prox ? f + 5 * n : NULL };
+                           .entropy_behav = f + 3 * n, .advantage = f + 4 * n, .verdict = verdict, .lp_prox = optional & 1 ? f + 5 * n : NULL, .lp_raw = optional & 2 ? f + 6 * n : NULL };
   sol_status_t st = sol_stats_tokens (s, &t);
   sol_free (seq);
   sol_free (ints);

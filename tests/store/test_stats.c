@@ -45,7 +45,7 @@ static void test_small (void)
   sol_free (text);
   ok (sol_h5_get_text (d, "meaning", &text, path) == SOL_OK && strstr (text, "log-ratio"));
   sol_free (text);
-  ok (H5Lexists (f, "tokens/lp_prox", H5P_DEFAULT) == 0);
+  ok (H5Lexists (f, "tokens/lp_prox", H5P_DEFAULT) == 0 && H5Lexists (f, "tokens/lp_raw", H5P_DEFAULT) == 0);
   int64_t n_prompts = 0;
   ok (sol_stats_extent (f, "sequences/prompt_tokens", &n_prompts, path) == SOL_OK && n_prompts == 1 + 2 + 3 + 4 + 5 + 1 + 2 + 3 + 4 + 5 + 1); /* once for each group */
   H5Dclose (d);
@@ -53,7 +53,7 @@ static void test_small (void)
   sol_h5_unlock ();
 }
 
-/* more rows in one call than the queue has room for, with a filter and lp_prox that begins late */
+/* more rows in one call than the queue has room for, with a filter and optional columns that begin late */
 static void test_large (int deflate)
 {
   sol_stats_t *s;
@@ -65,8 +65,8 @@ static void test_large (int deflate)
   p.deflate = deflate;
   p.chunk = 65536;
   need (sol_stats_open (&p, &s) == SOL_OK);
-  ok (add_tokens (s, 0, 0, 100, 0) == SOL_OK && sol_stats_flush (s) == SOL_OK);
-  ok (add_tokens (s, 1, 1000, n, 1) == SOL_OK);
+  ok (add_tokens (s, 0, 0, 100, 2) == SOL_OK && sol_stats_flush (s) == SOL_OK);
+  ok (add_tokens (s, 1, 1000, n, 3) == SOL_OK);
   for (int64_t k = 0; k < 20000; k++)
     if (add_sequence (s, 1, k) != SOL_OK) { ok (0); break; }
   double waited, busy = sol_stats_seconds (s, &waited);
@@ -76,11 +76,12 @@ static void test_large (int deflate)
   hid_t f = open_h5 (path);
   sol_stats_source_t src;
   ok (sol_stats_source_open (path, &src) == SOL_OK && sol_stats_source_measure (&src, INT64_MAX) == SOL_OK);
-  ok (src.rows[SOL_STATS_TOKENS] == n + 100 && src.rows[SOL_STATS_SEQUENCES] == 20000 && src.rows[SOL_STATS_UPDATES] == 2 && src.has_prox);
+  ok (src.rows[SOL_STATS_TOKENS] == n + 100 && src.rows[SOL_STATS_SEQUENCES] == 20000 && src.rows[SOL_STATS_UPDATES] == 2 && src.has[0] && src.has[1]);
   ok (tokens_right (f, 100, n, path));
   ok (prompts_right (f, 500, path));
-  float prox[2];
+  float prox[2], raw[2];
   ok (sol_stats_read (f, SOL_STATS_TOKENS_lp_prox, 99, 2, prox, path) == SOL_OK && isnan (prox[0]) && prox[1] == value_of (5, 1000, 0));
+  ok (sol_stats_read (f, SOL_STATS_TOKENS_lp_raw, 99, 2, raw, path) == SOL_OK && raw[0] == value_of (6, 14, 1) && raw[1] == value_of (6, 1000, 0));
   sol_stats_source_close (&src);
   H5Fclose (f);
   sol_h5_unlock ();
@@ -148,7 +149,10 @@ int main (void)
   {
     const sol_stats_size_t z = { .n_tokens = 1000, .n_sequences = 10, .n_prompt_tokens = 100, .n_updates = 5, .chunk = 1024, .n_learners = 2 };
     const double chunks = 45. * 1024 + 73. * 256 + 4. * 1024 + 20. * 1024; /* columns of tokens, sequences, prompts, updates */
+    sol_stats_size_t more = z;
+    more.n_optional = 2;
     tap_ok (sol_stats_bytes (&z) == 2 * (chunks + 65536), "two files of one chunk a column take %g bytes", sol_stats_bytes (&z));
+    tap_ok (sol_stats_bytes (&more) == 2 * (chunks + 65536 + 2 * 4096), "and %g with the optional columns", sol_stats_bytes (&more));
   }
   scratch_remove ();
   return tap_done ();

@@ -78,6 +78,27 @@ static void test_launches (void)
   check (at ("run/stats.h5"), (12 + 6 + 3) * 56, (12 + 6 + 3) * 8, 10, three, 0);
 }
 
+/* a column that only some files have: NaN for the others; one that none has is not there */
+static void test_optional (void)
+{
+  const char *dir = at ("optional"), *path = at ("optional/stats.h5");
+  for (int l = 0; l < 3; l++) {
+    sol_stats_t *s;
+    sol_stats_params_t p = params_of (dir, l, 0, 0);
+    need (sol_stats_open (&p, &s) == SOL_OK && add_tokens (s, 0, 100 * l, 7, l == 1 ? 2 : 0) == SOL_OK && sol_stats_close (s) == SOL_OK);
+  }
+  ok (sol_stats_link (dir) == SOL_OK);
+  float raw[21];
+  sol_h5_lock ();
+  hid_t f = open_h5 (path);
+  ok (H5Lexists (f, "tokens/lp_prox", H5P_DEFAULT) == 0 && sol_stats_read (f, SOL_STATS_TOKENS_lp_raw, 0, 21, raw, path) == SOL_OK);
+  int good = 1;
+  for (int i = 0; i < 21; i++) good &= i / 7 == 1 ? raw[i] == value_of (6, 100, i % 7) : isnan (raw[i]);
+  tap_ok (good, "lp_raw of the one file that has it");
+  H5Fclose (f);
+  sol_h5_unlock ();
+}
+
 /* a finished run that is made longer: the untrained responses of its end are shown until they are recorded again */
 static void test_longer (void)
 {
@@ -138,6 +159,7 @@ int main (void)
   scratch_make ();
   test_launches ();
   test_moved ();
+  test_optional ();
   test_longer ();
   test_shorter ();
   scratch_remove ();
