@@ -62,7 +62,7 @@ __attribute__ ((format (printf, 3, 0))) static void log_line (sol_log_level_t le
     memcpy (buf + n - 3, "...", 3);
   }
   for (size_t i = 0; i < n; i++)
-    if (buf[i] == '\n') buf[i] = ' '; /* one message is one line, whatever the input that it quotes */
+    if ((unsigned char) buf[i] < 32 || buf[i] == 127) buf[i] = buf[i] == '\n' || buf[i] == '\t' ? ' ' : '?'; /* one message is one line and steers no terminal, whatever the input that it quotes */
   buf[n++] = '\n';
   fwrite (buf, 1, n, stderr);
   fflush (stderr);

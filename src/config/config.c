@@ -72,6 +72,7 @@ static sol_status_t set_override (sol_loading_t *l, const char *text)
   char name[128];
   l->source = text;
   l->override++;
+  l->key_line = 0;
   if (!eq || eq == text) return sol_fail (SOL_ERR_USAGE, "config", "command line argument '%.120s': expected key=value", text);
   const size_t n = (size_t) (eq - text);
   memcpy (name, text, n < sizeof name ? n : sizeof name - 1);

@@ -17,6 +17,7 @@ typedef struct {
   sol_origin_t origin[SOL_N_SETTINGS];
   const char *source; /* file name, or the override's text */
   int override;       /* 0: a file, else its number on the command line, from 1 */
+  int key_line;       /* of the key whose value is being read: errors are told at that line or below */
 } sol_loading_t;
 
 int sol_setting_is_section (const char *name);

@@ -38,9 +38,10 @@ static sol_status_t set_int (sol_loading_t *l, const sol_setting_t *s, int64_t *
 {
   char expected[160], *end = NULL;
   const char *digits = text + (*text == '-' || *text == '+');
+  const int octal = digits[0] == '0' && digits[1]; /* 010 is 8 to YAML 1.1 and 10 to YAML 1.2 */
   errno = 0;
   const long long v = strtoll (text, &end, 10);
-  if (!plain || !*digits || strspn (digits, "0123456789") != strlen (digits) || *end || errno || v < s->imin || v > s->imax)
+  if (!plain || !*digits || octal || strspn (digits, "0123456789") != strlen (digits) || *end || errno || v < s->imin || v > s->imax)
     return wrong (l, s, line, int_bounds (s, expected, sizeof expected), text, plain);
   *field = v;
   return SOL_OK;
@@ -49,13 +50,16 @@ static sol_status_t set_int (sol_loading_t *l, const sol_setting_t *s, int64_t *
 static sol_status_t set_float (sol_loading_t *l, const sol_setting_t *s, double *field, const char *text, int plain, int line)
 {
   char expected[160], *end = NULL;
+  const char *digits = text + (*text == '-' || *text == '+');
+  const int octal = digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9';
   const double v = strtod (text, &end);
+  const int vanished = v == 0 && strcspn (text, "123456789") < strcspn (text, "eE"); /* 1e-400 */
   if (isnan (s->def) && plain && strcmp (text, "auto") == 0) {
     *field = SOL_AUTO;
     return SOL_OK;
   }
   /* no hexadecimal, inf or nan: only what YAML calls a number */
-  const int number = plain && *text && strspn (text, "+-.0123456789eE") == strlen (text) && strpbrk (text, "0123456789") && !*end && isfinite (v);
+  const int number = plain && !octal && !vanished && *text && strspn (text, "+-.0123456789eE") == strlen (text) && strpbrk (text, "0123456789") && !*end && isfinite (v);
   if (!number || v < s->min || v > s->max) {
     snprintf (expected, sizeof expected, "a number from %g to %g%s%s%s", s->min, s->max, *s->unit ? " " : "", s->unit, isnan (s->def) ? ", or auto" : "");
     return wrong (l, s, line, expected, text, plain);

@@ -16,7 +16,7 @@ int main (void)
   ok (strcmp (sol_log_name (), "actor.3") == 0);
   sol_log (SOL_LOG_INFO, "broker", "slot %d dropped", 7);
   sol_log (SOL_LOG_DEBUG, "broker", "not shown");
-  ok (sol_fail (SOL_ERR_FORMAT, "yaml", "two\nlines") == SOL_ERR_FORMAT);
+  ok (sol_fail (SOL_ERR_FORMAT, "yaml", "two\nlines\033[31m") == SOL_ERR_FORMAT);
   memset (long_text, 'x', sizeof long_text - 1);
   long_text[sizeof long_text - 1] = 0;
   sol_log (SOL_LOG_WARN, "long", "%s", long_text);
@@ -26,7 +26,7 @@ int main (void)
   need (sol_file_read (path, 0, &text, &n) == SOL_OK);
   ok (strstr (text, " actor.3 info broker: slot 7 dropped\n") != NULL);
   ok (strstr (text, "not shown") == NULL);
-  ok (strstr (text, " error yaml: two lines\n") != NULL);
+  ok (strstr (text, " error yaml: two lines?[31m\n") != NULL);
   ok (strstr (text, "xxx...\n") != NULL && n < 5000);
   sol_log_who ("broker", -1);
   ok (strcmp (sol_log_name (), "broker") == 0);

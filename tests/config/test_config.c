@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/config.h"
 #include "../tap.h"
+#include "solera/clock.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/random.h"
@@ -149,6 +150,163 @@ static void test_bad (void)
   char *text = errors (NULL, args, 1, NULL, &st);
   ok (st == SOL_ERR_FORMAT && strstr (text, "not valid YAML"));
   sol_free (text);
+}
+
+/* what YAML or other readers take and this one does not, what repeats itself through anchors, and where the error is said to be */
+static void test_odd (void)
+{
+  static const struct { const char *what, *yaml, *parts[3]; } odd[] = {
+    { "a list of merge keys", "batch: &b {group: 2}\ntrain:\n  <<: [*b]\n", { "a.yaml:3: merge keys" } },
+    { "a quoted << is a key", "batch:\n  \"<<\": 3\n", { "a.yaml:2: unknown setting 'batch.<<'" } },
+    { "a key through an alias", "&k seed: 1\nout: b\n*k : 2\n", { "a.yaml:3: duplicate key 'seed': first given in line 1" } },
+    { "a group through an alias", "batch: &b {group: 2}\n\ntrain: *b\n", { "a.yaml:3: unknown setting 'train.group'" } },
+    { "the same setting through an alias", "batch: &b {group: 2}\n\nrollout: {max_tokens: 2}\nbatch.group: 3\n", { "a.yaml:4: duplicate setting 'batch.group': first given in line 1" } },
+    { "the same group through an alias", "batch: &b {group: 2}\n\nbatch: *b\n", { "a.yaml:3: duplicate key 'batch': first given in line 1" } },
+    { "a value through an alias", "out: &a many\n\nbatch.group: *a\n", { "a.yaml:3: batch.group: expected an integer", "found many" } },
+    { "an anchor twice", "seed: &a 1\nout: &a x\n", { "a.yaml:2: not valid YAML", "duplicate anchor" } },
+    { "a mapping that holds itself", "&a batch: *a\n", { "a.yaml:1: 'batch' is a group", "found a single value" } },
+    { "a sequence that holds itself", "&a [*a]\n", { "a.yaml:1: expected a mapping of settings" } },
+    { "a mapping in a group", "batch:\n  group: 2\n  more:\n    deep: {x: 1}\n", { "a.yaml:3: unknown setting 'batch.more'" } },
+    { "a group in a group", "batch:\n  train: {lr: 1}\n", { "a.yaml:2: unknown setting 'batch.train'" } },
+    { "a full name in a group", "batch:\n  batch.group: 1\n", { "a.yaml:2: unknown setting 'batch.batch.group'" } },
+    { "an empty group", "seed: 1\nbatch:\n", { "a.yaml:2: 'batch' is a group of settings: expected a mapping, found nothing" } },
+    { "an empty key", "\"\": 3\n", { "a.yaml:1: unknown setting ''" } },
+    { "a sequence for a key", "? [a, b]\n: 3\n", { "a.yaml:1: key: expected a single value, found a sequence" } },
+    { "1e400", "\ntrain.lr: 1e400\n", { "a.yaml:2: train.lr: expected a number", "found 1e400" } },
+    { "-1e400", "train.lr: -1e400\n", { "a.yaml:1: train.lr: expected a number" } },
+    { "1e-400 is not 0", "train.lr: 1e-400\n", { "a.yaml:1: train.lr: expected a number", "found 1e-400" } },
+    { "nan", "train.lr: nan\n", { "train.lr: expected a number", "found nan" } },
+    { ".inf", "watchdog_s: .inf\n", { "watchdog_s: expected a number", "found .inf" } },
+    { "0x10 for an integer", "seed: 0x10\n", { "seed: expected an integer", "found 0x10" } },
+    { "0x10 for a number", "train.lr: 0x10\n", { "train.lr: expected a number" } },
+    { "010, 8 to some and 10 to others", "seed: 010\n", { "seed: expected an integer", "found 010" } },
+    { "-01 for a number", "train.lr: -01\n", { "train.lr: expected a number" } },
+    { "0o7", "seed: 0o7\n", { "found 0o7" } },
+    { "1_000", "seed: 1_000\n", { "seed: expected an integer", "found 1_000" } },
+    { "1_000 for a number", "watchdog_s: 1_000\n", { "watchdog_s: expected a number" } },
+    { "1e3 for an integer", "seed: 1e3\n", { "seed: expected an integer" } },
+    { "1:30", "watchdog_s: 1:30\n", { "watchdog_s: expected a number" } },
+    { "1,5", "train.lr: 1,5\n", { "train.lr: expected a number" } },
+    { "an exponent without digits", "train.lr: 1e\n", { "train.lr: expected a number" } },
+    { "a sign alone", "seed: +\n", { "seed: expected an integer" } },
+    { "digits of another script", "seed: \xd9\xa1\n", { "seed: expected an integer" } },
+    { "auto where nothing is automatic", "train.lr: auto\n", { "train.lr: expected a number from 0 to 10, found auto" } },
+    { "auto in quotes", "objective.cap: \"auto\"\n", { "objective.cap: expected a number from 1e-30 to 1e+30, or auto, found \"auto\" in quotes" } },
+    { "True", "stats.write: True\n", { "expected true or false, found True" } },
+    { "on", "stats.write: on\n", { "expected true or false, found on" } },
+    { "1 for true", "stats.write: 1\n", { "expected true or false, found 1" } },
+    { "true in quotes", "stats.write: \"true\"\n", { "expected true or false, found \"true\" in quotes" } },
+    { "nothing for true or false", "stats.write:\n", { "expected true or false, found nothing" } },
+    { "null for a number", "train.lr: ~\n", { "train.lr: expected a number", "found ~" } },
+    { "nothing for a list", "task.stop:\n", { "a.yaml:1: task.stop: expected a sequence of texts" } },
+    { "!!str of a number", "seed: 1\nbatch.group: !!str 5\n", { "a.yaml:2: the tag", "str is not supported" } },
+    { "!!binary", "out: !!binary aGVsbG8=\n", { "a.yaml:1: the tag", "binary is not supported" } },
+    { "!!set", "batch: !!set {group}\n", { "a.yaml:1: the tag", "set is not supported" } },
+    { "a newer YAML", "%YAML 3.0\n---\nseed: 1\n", { "a.yaml:1: not valid YAML" } },
+    { "text behind the end", "seed: 1\n...\nrubbish\n", { "a.yaml:3: not valid YAML" } },
+    { "a tabulator for blanks", "batch:\n\tgroup: 3\n", { "a.yaml:2: not valid YAML" } },
+    { "no blank behind the colon", "seed:1\n", { "a.yaml:1: expected a mapping of settings, found a single value" } },
+    { "Latin-1", "seed: 1\r\nout: a\r\n\ntask.suffix: caf\xe9\n", { "a.yaml:4: not valid YAML", "UTF-8", "at byte 34" } },
+    { "an overlong character", "seed: 1\nout: \xc0\xaf\n", { "a.yaml:2: not valid YAML", "UTF-8", "at byte 13" } },
+    { "half a surrogate", "seed: 1\rout: \"\xed\xa0\x80\"\r", { "a.yaml:2: not valid YAML", "at byte 14" } },
+    { "a control character", "seed: 1\nout: a\x01" "b\n", { "a.yaml:2: not valid YAML", "control characters" } },
+    { "UTF-8 with a mark in front", "\xef\xbb\xbfseed: 1\nbatch.grp: x\n", { "a.yaml:2: unknown setting 'batch.grp'" } },
+    { "lines that end in CR", "seed: 1\rout: a\rbatch.grp: 3\r", { "a.yaml:3: unknown setting 'batch.grp'" } },
+  };
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    const char *parts[4] = { odd[i].parts[0], odd[i].parts[1], odd[i].parts[2], NULL };
+    says (odd[i].what, odd[i].yaml, NULL, NULL, parts);
+  }
+  SAYS ("0x10 on the command line", NULL, "seed=0x10", NULL, "argument 'seed=0x10': seed: expected an integer");
+  SAYS ("a tag on the command line", NULL, "seed=!!int 3", NULL, "argument 'seed=!!int 3': the tag");
+  SAYS ("an alias on the command line", NULL, "seed=*a", NULL, "argument 'seed=*a': not valid YAML", "undefined alias");
+  SAYS ("two =", NULL, "seed==3", NULL, "argument 'seed==3': seed: expected an integer");
+  SAYS ("no key", NULL, "=3", NULL, "argument '=3': expected key=value");
+  SAYS ("a group on the command line", NULL, "batch={group: 3}", NULL, "unknown setting 'batch'");
+}
+
+/* head, then a part many times, then a tail: refused with these words, or read, in little time */
+static void test_much (void)
+{
+  static const struct { const char *what, *head, *part, *tail; int times; const char *says; } much[] = {
+    { "10^6 brackets", "", "[", "", 1000000, "a.yaml:1: expected at most 16 levels" },
+    { "brackets that close", "seed: ", "[", "]", 500000, "a.yaml:1: expected at most 16 levels" },
+    { "braces", "", "{a: ", "", 250000, "expected at most 16 levels" },
+    { "dashes", "seed:\n ", "- ", "1\n", 500000, "a.yaml:2: expected at most 16 levels" },
+    { "complex keys", "", "? ", "1\n", 500000, "expected at most 16 levels" },
+    { "anchors", "task.stop: [", "&a x, ", "y]\n", 100000, "a.yaml:1: expected at most 256 anchors" },
+    { "aliases", "task.stop: [&a x, ", "*a, ", "y]\n", 200000, NULL },
+    { "directives", "", "%TAG !a! b\n", "---\nseed: 1\n", 90000, "a.yaml:17: expected at most 16 lines that begin with %" },
+    { "one key many times", "batch: {", "group: 1, ", "}\n", 100000, "duplicate key 'group'" },
+    { "a long list", "task.stop: [", "a, ", "b]\n", 300000, NULL },
+    { "a long text", "out: ", "xyz", "\n", 300000, NULL },
+    { "a long integer", "seed: ", "1", "\n", 900000, "a.yaml:1: seed: expected an integer of at least 0, found 11111" },
+    { "a long small number", "train.lr: 0.", "0", "1\n", 900000, "a.yaml:1: train.lr: expected a number from 0 to 10, found 0.000" },
+    { "a long choice", "roles: ", "y", "\n", 900000, "a.yaml:1: roles: expected one of auto|solo, found yyyy" },
+    { "a long key", "", "k", ": 3\n", 900, "a.yaml:1: unknown setting 'kkkk" },
+    { "a key that is too long for YAML", "", "k", ": 3\n", 200000, "a.yaml:1: not valid YAML" },
+    { "empty lines", "", "\n", "sed: 1\n", 700000, "a.yaml:700001: unknown setting 'sed'" },
+    { "more than a mebibyte", "", "#", "\n", 1100000, "a.yaml: expected at most 1048576 bytes, found 1100001" },
+    { "many anchors", NULL, NULL, "y]\n", 150000, "a.yaml:1: expected at most 256 anchors" },
+  };
+  char path[300];
+  snprintf (path, sizeof path, "%s/a.yaml", dir);
+  for (size_t i = 0; i < sizeof much / sizeof *much; i++) {
+    sol_buffer_t b = { 0 };
+    char *text = NULL;
+    size_t bytes;
+    sol_config_t *c = NULL;
+    sol_buffer_printf (&b, "%s", much[i].head ? much[i].head : "task.stop: [");
+    for (int k = 0; k < much[i].times && b.bytes < 1100000; k++) {
+      if (!much[i].part && b.bytes > 1000000) break;
+      if (much[i].part) sol_buffer_add (&b, much[i].part, strlen (much[i].part));
+      else sol_buffer_printf (&b, "&a%d x,", k);
+    }
+    for (int k = 0; k < (strcmp (much[i].tail, "]") ? 1 : much[i].times); k++) sol_buffer_add (&b, much[i].tail, strlen (much[i].tail));
+    need (sol_file_write (path, b.data, b.bytes) == SOL_OK);
+    sol_buffer_free (&b);
+    unlink (log_path);
+    sol_log_file (log_path);
+    const double t0 = sol_clock_s ();
+    const sol_status_t st = sol_config_load (path, NULL, 0, NULL, &c);
+    const double t1 = sol_clock_s () - t0;
+    sol_log_file (NULL);
+    if (sol_file_read (log_path, 0, &text, &bytes) != SOL_OK) text = sol_strdup ("");
+    const int right = much[i].says ? st != SOL_OK && !c && strstr (text, much[i].says) != NULL : st == SOL_OK && c;
+    if (!right) fprintf (stderr, "status %s, logged: %.300s\n", sol_status_string (st), text);
+    tap_ok (right && t1 < 20, "%s (%.2f s)", much[i].what, t1);
+    sol_free (text);
+    sol_config_destroy (c);
+  }
+}
+
+/* what cannot be read as a file; a zero byte */
+static void test_files (void)
+{
+  static const char zero[] = "seed: 1\n\0out: a\n";
+  static const struct { const char *path, *says; } bad[] = { { "/no/such/file.yaml", "/no/such/file.yaml: cannot open: No such file" }, { "/dev/null", "/dev/null: expected a file, found something else" },
+                                                             { "/dev/zero", "/dev/zero: expected a file" }, { "", "cannot open" }, { NULL, "expected a file, found a folder" } };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    sol_config_t *c = NULL;
+    char *text = NULL;
+    size_t bytes;
+    unlink (log_path);
+    sol_log_file (log_path);
+    const sol_status_t st = sol_config_load (bad[i].path ? bad[i].path : dir, NULL, 0, NULL, &c);
+    sol_log_file (NULL);
+    need (sol_file_read (log_path, 0, &text, &bytes) == SOL_OK);
+    tap_ok (st == SOL_ERR_IO && !c && strstr (text, bad[i].says), "%s", bad[i].says);
+    sol_free (text);
+  }
+  sol_config_t *c = NULL;
+  ok (sol_config_parse (zero, sizeof zero - 1, "zero", NULL, &c) == SOL_ERR_FORMAT && !c);
+  for (size_t cut = 0; cut < 16; cut++) { /* a character cut off at the very end of what may be read */
+    char *part = sol_alloc (cut + 3);
+    memcpy (part, "seed: 1\r\nout: a\r", cut);
+    memcpy (part + cut, "\r\xe2\x82", 3);
+    if (sol_config_parse (part, cut + 3, "cut", NULL, &c) == SOL_OK) ok (0);
+    sol_free (part);
+  }
 }
 
 #define CHECK(what, override, command, ...) SAYS (what, good, override, command, __VA_ARGS__)
@@ -316,6 +474,9 @@ int main (void)
   test_good ();
   test_auto ();
   test_bad ();
+  test_odd ();
+  test_much ();
+  test_files ();
   test_contradictions ();
   test_round_trip ();
   test_rest ();
