@@ -7,7 +7,7 @@
 int main (int argc, char **argv)
 {
   char help[] = "help";
-  if (argc >= 2 && strcmp (argv[1], "--version") == 0) return puts (PACKAGE_STRING) == EOF;
+  if (argc >= 2 && strcmp (argv[1], "--version") == 0) return puts (PACKAGE_STRING) == EOF || fflush (stdout) != 0;
   if (argc >= 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) argv[1] = help;
   const sol_command_t *command = sol_command_find (argc >= 2 ? argv[1] : help);
   if (!command) return sol_command_unknown (argv[1]);

@@ -25,6 +25,8 @@ const char *sol_checkpoint_dir (const sol_checkpoint_writer_t *w); /* the tempor
 sol_status_t sol_checkpoint_put (sol_checkpoint_writer_t *w, const char *what, int64_t first, int64_t n, const float *data);
 /* this rank could not do its part (a queue file failed, say): commit will end with st on all ranks and remove the folder */
 void sol_checkpoint_spoil (sol_checkpoint_writer_t *w, sol_status_t st);
+/* gives the writer up without a checkpoint, on an error's way out; not collective, NULL is fine. The temporary folder stays: the next begin removes it. */
+void sol_checkpoint_drop (sol_checkpoint_writer_t *w);
 /* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, keeps keep_last in all (later ones, of a history that the run has left, go too).
  * weights must have been put wholly, adam_m and adam_v wholly or not at all. The writer is destroyed, also on errors (the folder is then removed). */
 sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last);

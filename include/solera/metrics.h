@@ -28,6 +28,8 @@ typedef struct sol_metrics sol_metrics_t;
 sol_status_t sol_metrics_open (const char *run_dir, const sol_config_t *config, int64_t resumed_update, sol_metrics_t **metrics_p);
 sol_status_t sol_metrics_put (sol_metrics_t *m, const sol_metrics_row_t *row); /* jsonl, tensorboard, terminal line every log.every_s and at the last update */
 void sol_metrics_close (sol_metrics_t *m);
+/* What a run that goes on at an update keeps of its metrics.jsonl: the lines before the first that is not whole, not JSON or whose "update" is not below it. A missing file is fine. */
+sol_status_t sol_metrics_cut (const char *path, int64_t resumed_update);
 
 /* status.json, atomic: state "running" | "done" | "stopped" | "failed" */
 sol_status_t sol_status_write (const char *run_dir, const char *state, const char *reason, int64_t update, int64_t updates, const char *checkpoint);

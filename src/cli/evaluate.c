@@ -7,8 +7,10 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/stop.h"
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct { FILE *rows; const sol_task_t *task; } each_t;
 
@@ -37,7 +39,7 @@ static sol_status_t write_row (void *ctx, const sol_prompt_t *prompt, const sol_
   return ferror (e->rows) ? sol_fail (SOL_ERR_IO, "eval", "the file of rows cannot be written") : SOL_OK;
 }
 
-static void print_result (const sol_eval_t *e, int json)
+static sol_status_t print_result (const sol_eval_t *e, int json)
 {
   double n = e->responses > 0 ? (double) e->responses : 1, p = (double) e->correct / n, se = sqrt (p * (1 - p) / n);
   if (json)
@@ -46,6 +48,7 @@ static void print_result (const sol_eval_t *e, int json)
   else
     printf ("pass rate %.4f +- %.4f (%lld of %lld responses, %lld prompts, %lld of them mixed)\nmean length %.1f tokens, %.1f %% truncated, %.1f s\n", p, se, (long long) e->correct,
             (long long) e->responses, (long long) e->prompts, (long long) e->mixed, (double) e->tokens / n, 100.0 * (double) e->truncated / n, e->seconds);
+  return fflush (stdout) == 0 && !ferror (stdout) ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "standard output: writing failed: %s", strerror (errno));
 }
 
 int sol_evaluate (const char *model_dir, const sol_config_t *config, const char *rows_path, int json)
@@ -72,9 +75,9 @@ int sol_evaluate (const char *model_dir, const sol_config_t *config, const char 
   sol_eval_params_t p = { .model = model, .task = setup.task, .config = config, .comm = world, .split = config->task_split, .prompts = config->eval_prompts,
                           .samples = (int32_t) config->n_samples, .each = write_row, .ctx = &each, .progress = sol_comm_rank (world) == 0 };
   SOL_GO (sol_eval_run (&p, &e));
-  if (sol_comm_rank (world) == 0) print_result (&e, json);
+  if (sol_comm_rank (world) == 0) SOL_GO (print_result (&e, json));
 out:
-  if (each.rows) fclose (each.rows);
+  if (each.rows && fclose (each.rows) && st == SOL_OK) st = sol_fail (SOL_ERR_IO, "eval", "%s: writing failed: %s", rows_path, strerror (errno));
   sol_model_destroy (model);
   if (backend) sol_backend_destroy (backend);
   sol_setup_destroy (&setup);

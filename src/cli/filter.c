@@ -3,6 +3,7 @@
 #include "solera/json.h"
 #include "solera/log.h"
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,9 +71,9 @@ sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx,
     }
     if (st != SOL_OK) break;
     sol_buffer_add (&row, "\n", 1);
-    if (fwrite (row.data, 1, row.bytes, out) != row.bytes || fflush (out)) st = sol_fail (SOL_ERR_IO, "filter", "standard output: cannot be written");
+    if (fwrite (row.data, 1, row.bytes, out) != row.bytes || fflush (out)) st = sol_fail (SOL_ERR_IO, "filter", "standard output: writing failed: %s", strerror (errno));
   }
-  if (st == SOL_OK && ferror (in)) st = sol_fail (SOL_ERR_IO, "filter", "standard input: cannot be read");
+  if (st == SOL_OK && ferror (in)) st = sol_fail (SOL_ERR_IO, "filter", "standard input: reading failed: %s", strerror (errno));
   free (line);
   sol_buffer_free (&row);
   return st;

@@ -10,6 +10,7 @@
 #include "solera/memory.h"
 #include "solera/stop.h"
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static sol_status_t flush (gen_t *g, row_t *row, int64_t n, FILE *out)
     fwrite (row[i].out.data, 1, row[i].out.bytes, out);
     sol_buffer_free (&row[i].out);
   }
-  return fflush (out) == 0 && !ferror (out) ? SOL_OK : sol_fail (SOL_ERR_IO, "generate", "standard output: cannot be written");
+  return fflush (out) == 0 && !ferror (out) ? SOL_OK : sol_fail (SOL_ERR_IO, "generate", "standard output: writing failed: %s", strerror (errno));
 }
 
 static sol_status_t run (gen_t *g, FILE *in, FILE *out)
@@ -153,6 +154,7 @@ static sol_status_t run (gen_t *g, FILE *in, FILE *out)
     }
   }
   if (st == SOL_OK && n > 0) st = flush (g, row, n, out);
+  if (st == SOL_OK && ferror (in)) st = sol_fail (SOL_ERR_IO, "generate", "standard input: reading failed: %s", strerror (errno));
   for (int64_t i = 0; i < n; i++) sol_buffer_free (&row[i].out); /* of a flush that failed */
   free (line);
   sol_free (row);

@@ -148,9 +148,14 @@ sol_status_t sol_sft_save (sol_sft_t *s)
   sol_checkpoint_writer_t *w;
   sol_checkpoint_t info = { .update = s->opt->step, .step = s->opt->step, .elements = s->opt->elements };
   float *master;
+  sol_status_t st;
   SOL_TRY (sol_checkpoint_begin (s->p.config->out, s->opt->step, s->opt->elements, s->p.comm, &w));
-  SOL_TRY (sol_optimizer_save (s->opt, w));
-  SOL_TRY (sol_optimizer_master (s->opt, &master));
+  sol_optimizer_save (s->opt, w); /* the writer remembers a failure of this rank: commit, which is collective, ends with it on all */
+  st = sol_optimizer_master (s->opt, &master);
+  if (st != SOL_OK) {
+    sol_checkpoint_drop (w);
+    return st;
+  }
   info.weight_digest = sol_table_digest (sol_model_table (s->p.model), master);
   sol_free (master);
   return sol_checkpoint_commit (w, &info, s->p.settings, (int) s->p.config->ckpt_keep);

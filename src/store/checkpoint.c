@@ -176,6 +176,19 @@ out:
   return st;
 }
 
+void sol_checkpoint_drop (sol_checkpoint_writer_t *w)
+{
+  if (!w) return;
+  for (int i = 0; i < N_BLOCKS; i++) {
+    if (w->fd[i] >= 0) close (w->fd[i]);
+    sol_free (w->path[i]);
+  }
+  sol_free (w->root);
+  sol_free (w->final);
+  sol_free (w->tmp);
+  sol_free (w);
+}
+
 sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last)
 {
   SOL_ASSERT (keep_last >= 1);
@@ -185,11 +198,7 @@ sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkp
     st = sol_comm_agree (w->comm, st);
   }
   if (st != SOL_OK && sol_comm_rank (w->comm) == 0) sol_dir_remove (w->tmp);
-  for (int i = 0; i < N_BLOCKS; i++) sol_free (w->path[i]);
-  sol_free (w->root);
-  sol_free (w->final);
-  sol_free (w->tmp);
-  sol_free (w);
+  sol_checkpoint_drop (w);
   return st;
 }
 

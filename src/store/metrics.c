@@ -65,7 +65,7 @@ static size_t good_bytes (const char *text, size_t bytes, int64_t limit)
   return at;
 }
 
-static sol_status_t cut_lines (const char *path, int64_t resumed)
+sol_status_t sol_metrics_cut (const char *path, int64_t resumed)
 {
   char *text;
   size_t bytes;
@@ -87,7 +87,7 @@ sol_status_t sol_metrics_open (const char *run_dir, const sol_config_t *config, 
   m->every_s = config->log_every_s;
   m->last_s = -1e300;
   m->tty = sol_log_is_terminal (STDOUT_FILENO);
-  if (resumed_update >= 0) SOL_GO (cut_lines (m->path, resumed_update));
+  if (resumed_update >= 0) SOL_GO (sol_metrics_cut (m->path, resumed_update));
   m->json = fopen (m->path, resumed_update >= 0 ? "ae" : "we");
   if (!m->json) { st = sol_fail (SOL_ERR_IO, ROOM, "%s: opening failed: %s", m->path, strerror (errno)); goto out; }
   if (config->tensorboard) st = sol_tfevents_open (board, resumed_update, &m->board);

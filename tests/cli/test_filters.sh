@@ -20,5 +20,12 @@ for c in "score $t/model" "generate $t/model rollout.max_tokens=2" "tokenize $t/
     *) sed -n 4p "$t/out" | grep -q '"error"'; [ $? -eq 1 ]; ok $? "$name: the good row is answered" ;;
   esac
 done
+# a full disk and an input that cannot be read are errors, not silence
+printf '{"ids":[1,2,3],"text":"a","prompt":"a","prediction":"1","gold":"1","form":"answer","d":[0.1],"A":[1],"lp":[-1],"seq":[0]}\n' >"$t/in"
+for c in "score $t/model" "generate $t/model rollout.max_tokens=2" "tokenize $t/model" "tokenize $t/model --decode" verify "objective m2po"; do
+  $solera $c <"$t/in" >/dev/full 2>"$t/err"; [ $? -eq 1 ] && grep -q 'output: writing failed: No space' "$t/err"; ok $? "${c%% *}: a full disk"
+  $solera $c <"$t" >"$t/out" 2>"$t/err"; [ $? -eq 1 ] && grep -q 'input: reading failed: Is a dir' "$t/err"; ok $? "${c%% *}: an input that cannot be read"
+done
+for c in help "info $t/model" --version; do $solera $c >/dev/full 2>"$t/err"; [ $? -ne 0 ]; ok $? "$c: a full disk"; done
 "$solera" score "$t/nowhere" <"$t/in" >"$t/out" 2>"$t/err"; [ $? -eq 1 ] && [ ! -s "$t/out" ] && grep -q 'nowhere/config.json' "$t/err"; ok $? "a missing model folder is named"
 echo "1..$n"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N = 1003 };
+enum { N = 1003, GIVE_UP = -2 };
 
 static int64_t cut (int rank) { return (int64_t) N * rank / tap_size; }
 
@@ -23,6 +23,10 @@ static sol_status_t save (const char *run, int64_t update, int failing)
   if (tap_rank == 0 && tap_size > 1) b = a; /* a rank may have nothing: its part goes with the next */
   if (tap_rank == 1) a = cut (0);
   sol_checkpoint_put (w, "weights", a, b - a, x + a);
+  if (failing == GIVE_UP) {
+    sol_checkpoint_drop (w);
+    return SOL_STOPPED;
+  }
   if (failing == tap_rank) sol_checkpoint_spoil (w, SOL_ERR_IO);
   return sol_checkpoint_commit (w, &info, "x: 1\n", 2);
 }
@@ -50,6 +54,15 @@ int main (int argc, char **argv)
   dir = NULL;
   ok (save (run, 16, tap_size - 1) == SOL_ERR_IO); /* on all ranks */
   ok (sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 8);
+  sol_free (dir);
+  dir = NULL;
+  sol_checkpoint_drop (NULL);
+  ok (save (run, 24, GIVE_UP) == SOL_STOPPED); /* nothing counts, no memory stays (tap_done) */
+  ok (sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 8);
+  sol_free (dir);
+  dir = NULL;
+  sol_comm_barrier (sol_comm_world ());
+  ok (save (run, 24, -1) == SOL_OK && sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 24);
   sol_free (dir);
   sol_comm_barrier (sol_comm_world ());
   if (tap_rank == 0) sol_dir_remove (run);

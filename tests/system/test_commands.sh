@@ -95,6 +95,9 @@ run "$solera" eval base/model small.yaml eval.prompts=64 task.split=heldout acto
 cp small.yaml job.yaml; echo 'out: moved' >>job.yaml
 run "$solera" eval moved/model job.yaml eval.prompts=16; is 0 $rc "eval with the YAML file of the run"; [ ! -e moved/rows.jsonl ]; ok $? "it writes nothing into the run's folder"
 run "$solera" eval moved/model job.yaml eval.prompts=16 out=rows; is 0 $rc "eval out="; is 16 "$(lines rows/rows.jsonl)" "a row a prompt"
+"$solera" eval moved/model job.yaml eval.prompts=16 >/dev/full 2>"$t/log"; is 1 $? "eval on a full disk"; has 'output: writing failed'
+mkdir full_rows; ln -s /dev/full full_rows/rows.jsonl
+run "$solera" eval moved/model job.yaml eval.prompts=16 out=full_rows --force; is 1 $rc "eval with rows on a full disk"; has 'rows.jsonl: writing failed'
 refused 2 'rows exists' "$solera" eval moved/model job.yaml eval.prompts=16 out=rows
 printf '{"ids":[3,10,4,13]}\n{"ids":[]}\n{"ids":[3,13]}\n' | "$solera" score base/model >score.out 2>"$t/log"; is 1 $? "score: exit 1 with a bad row"
 is 3 "$(lines score.out)" "score: one row out per row in"
