@@ -150,6 +150,7 @@ static sol_status_t claim (sol_actor_t *a)
     if (st != SOL_OK) return st;
   }
   SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, (uint64_t) a->ticket, &a->prompt));
+  SOL_TRY (sol_task_fits (a->p.task, SOL_SPLIT_TRAIN, &a->prompt, sol_model_arch (a->p.model)->context));
   SOL_TRY (sol_decoder_put (a->decoder, (uint64_t) a->ticket, (uint64_t) a->ticket, a->prompt.ids.data, a->prompt.ids.n, (int32_t) c->group, (int32_t) c->max_new));
   a->held = 0;
   return SOL_OK;

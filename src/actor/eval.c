@@ -46,6 +46,7 @@ static sol_status_t run (const sol_eval_params_t *p, sol_decoder_t *d, sol_promp
   while (e->prompts < mine) {
     while (next < p->prompts && sol_decoder_free_slots (d) > 0) {
       SOL_TRY (sol_task_prompt (p->task, p->split, (uint64_t) next, prompt));
+      SOL_TRY (sol_task_fits (p->task, p->split, prompt, sol_model_arch (p->model)->context));
       st = sol_decoder_put (d, (uint64_t) next, (uint64_t) next, prompt->ids.data, prompt->ids.n, p->samples, (int32_t) p->config->max_new);
       if (st == SOL_AGAIN) break;
       SOL_TRY (st);

@@ -49,11 +49,11 @@ static int rows_wanted (const sol_options_t *o)
   return 0;
 }
 
-/* nothing in it is overwritten without --force, and then only the rows */
+/* nothing in it is overwritten without --force, and then only the rows; it is made when the model has been loaded */
 static sol_status_t eval_folder (const char *out, int force)
 {
   if (!force && !sol_dir_is_empty (out)) return sol_fail (SOL_ERR_USAGE, "eval", "%s exists: overwrite its rows with --force, or choose another out=FOLDER", out);
-  return sol_dir_make (out);
+  return SOL_OK;
 }
 
 static int run_eval (int argc, char **argv)

@@ -66,6 +66,7 @@ int sol_evaluate (const char *model_dir, const sol_config_t *config, const char 
   each.task = setup.task;
   if (rows_path) {
     sol_buffer_t name = { 0 };
+    SOL_GO (sol_dir_make (config->out));
     sol_buffer_printf (&name, sol_comm_size (world) > 1 ? "%s.%d" : "%s", rows_path, sol_comm_rank (world));
     each.rows = fopen (name.data, "w");
     st = each.rows ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "%s: cannot be written", name.data);

@@ -54,8 +54,20 @@ static const char *chat_text (gen_t *g, const char *problem, sol_buffer_t *text)
   return why;
 }
 
-/* text of the row -> ids; why not, or NULL */
-static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids)
+/* why there is no room for the prompt, or NULL; room: SOL_FILTER_WHY bytes */
+static const char *too_long (const gen_t *g, int64_t n, char *room)
+{
+  const sol_config_t *c = g->c;
+  if (n > c->max_prompt) snprintf (room, SOL_FILTER_WHY, "the prompt has %lld tokens: expected at most %lld (rollout.max_prompt)", (long long) n, (long long) c->max_prompt);
+  else if (n + c->max_new > g->setup.arch.context)
+    snprintf (room, SOL_FILTER_WHY, "the prompt has %lld tokens and %lld may come (rollout.max_tokens): expected at most %d together, the model's context (max_position_embeddings)",
+              (long long) n, (long long) c->max_new, g->setup.arch.context);
+  else return NULL;
+  return room;
+}
+
+/* text of the row -> ids; why not, or NULL; room: SOL_FILTER_WHY bytes */
+static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids, char *room)
 {
   const int has_prompt = cJSON_HasObjectItem (json, "prompt"), has_problem = cJSON_HasObjectItem (json, "problem");
   const char *why = NULL, *problem = sol_json_string (json, "problem");
@@ -66,8 +78,7 @@ static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids)
   if (!why && sol_tokenizer_encode (g->tokenizer, text.data ? text.data : "", text.bytes, ids, &why) != SOL_OK && !why) why = "cannot be tokenized";
   sol_buffer_free (&text);
   if (!why && ids->n == 0) why = "an empty prompt";
-  if (!why && ids->n > g->c->max_prompt) why = "the prompt is longer than rollout.max_prompt";
-  return why;
+  return why ? why : too_long (g, ids->n, room);
 }
 
 static void take_row (gen_t *g, const char *line, size_t bytes, row_t *row, int64_t place)
@@ -75,7 +86,7 @@ static void take_row (gen_t *g, const char *line, size_t bytes, row_t *row, int6
   char reason[SOL_FILTER_WHY] = "";
   cJSON *json = NULL;
   sol_ids_t ids = { 0 };
-  const char *why = sol_filter_parse (line, bytes, &json, reason) == SOL_OK ? prompt_ids (g, json, &ids) : reason;
+  const char *why = sol_filter_parse (line, bytes, &json, reason) == SOL_OK ? prompt_ids (g, json, &ids, reason) : reason;
   *row = (row_t){ 0 };
   if (!why && sol_decoder_put (g->decoder, (uint64_t) g->line, (uint64_t) place, ids.data, ids.n, (int32_t) g->c->n_samples, (int32_t) g->c->max_new) != SOL_OK) why = "the decoder has no room for it";
   row->pending = !why;

@@ -207,6 +207,26 @@ out:
   return st;
 }
 
+sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *c, const sol_setup_t *s, int weights)
+{
+  sol_status_t st = SOL_OK;
+  if (sol_comm_rank (world) == 0 && s->model_dir) {
+    if (c->max_prompt + c->max_new > s->arch.context)
+      st = sol_fail (SOL_ERR_USAGE, "model", "rollout.max_prompt is %lld, rollout.max_tokens is %lld: expected at most %d together, the context of %s (max_position_embeddings)",
+                     (long long) c->max_prompt, (long long) c->max_new, s->arch.context, s->model_dir);
+    else if (weights) st = sol_safetensors_check (s->model_dir, s->table, s->arch.tied);
+  }
+  return sol_comm_agree (world, st);
+}
+
+int sol_setup_resumes (const sol_config_t *c, int resume)
+{
+  char *latest = sol_path_join (c->out, "checkpoints/latest");
+  const int there = resume && sol_file_exists (latest);
+  sol_free (latest);
+  return there;
+}
+
 void sol_setup_destroy (sol_setup_t *s)
 {
   sol_table_destroy (s->table);

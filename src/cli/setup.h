@@ -24,6 +24,11 @@ typedef struct {
   const char *model_dir; /* NULL: a new model */
 } sol_setup_t;
 sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
+/* Collective, before the run's folder is made: what would stop training later. The model's context must hold rollout.max_prompt + rollout.max_tokens; with weights, the weights of
+ * model.path are checked as far as their headers tell. */
+sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);
+/* will the weights come from a checkpoint, as far as names tell? The start weights need not be there then. */
+int sol_setup_resumes (const sol_config_t *config, int resume);
 void sol_setup_destroy (sol_setup_t *setup);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */

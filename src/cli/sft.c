@@ -154,6 +154,7 @@ static sol_status_t run (sft_t *t, const sol_train_options_t *o)
   SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "sft", &t->config));
   st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
   SOL_TRY (sol_comm_agree (t->world, st));
+  SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   t->in_folder = 1;
   sol_config_text (t->config, &t->settings);

@@ -208,6 +208,7 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   SOL_TRY (sol_comm_agree (t->world, st));
   st = sol_setup_create (t->config, NULL, 1, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));
+  SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   *state_p = "running";
   if (sol_comm_rank (t->world) == 0) SOL_TRY (sol_status_write (t->config->out, "running", "", 0, t->config->updates, ""));

@@ -5,6 +5,7 @@
 #include "solera/memory.h"
 #include "solera/random.h"
 #include "task_internal.h"
+#include <stdio.h>
 #include <string.h>
 
 const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format" };
@@ -67,6 +68,19 @@ uint64_t sol_task_count (const sol_task_t *task, int split) { return split == SO
 sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
 {
   return is_chain (task) ? sol_chain_prompt (task, split, index, prompt) : sol_text_prompt (task, split, index, prompt);
+}
+
+sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_t *prompt, int32_t context)
+{
+  const sol_config_t *c = task->c;
+  const long long n = prompt->ids.n, index = (long long) prompt->index;
+  const int64_t line = is_chain (task) ? 0 : sol_text_line (task, split, prompt->index);
+  char where[512] = "";
+  if (n <= c->max_prompt && n + c->max_new <= context) return SOL_OK;
+  if (line > 0) snprintf (where, sizeof where, "%.480s:%lld: ", c->task_path, (long long) line);
+  if (n > c->max_prompt) return sol_fail (SOL_ERR_LIMIT, "task", "%sprompt %lld: expected at most %lld tokens (rollout.max_prompt), found %lld", where, index, (long long) c->max_prompt, n);
+  return sol_fail (SOL_ERR_LIMIT, "task", "%sprompt %lld: %lld tokens and %lld new ones (rollout.max_tokens): expected at most %d together, the model's context (max_position_embeddings)",
+                   where, index, n, (long long) c->max_new, context);
 }
 
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p)

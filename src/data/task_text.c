@@ -139,11 +139,19 @@ static const char *answer_of (const sol_task_t *task, uint64_t row, sum_t *q)
   return q->answer;
 }
 
+static uint64_t question (const sol_task_t *task, int split, uint64_t index)
+{
+  const uint64_t n = sol_task_count (task, split), i = sol_permute ((uint64_t) task->c->seed, index / n, n, index % n);
+  return split == SOL_SPLIT_ALL ? i : task->row[split][i];
+}
+
+int64_t sol_text_line (const sol_task_t *task, int split, uint64_t index) { return task->data ? sol_dataset_row (task->data, (int64_t) question (task, split, index))->line : 0; }
+
 sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
 {
   const uint64_t n = sol_task_count (task, split);
   if (!n) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_rows);
-  const uint64_t i = sol_permute ((uint64_t) task->c->seed, index / n, n, index % n), row = split == SOL_SPLIT_ALL ? i : task->row[split][i];
+  const uint64_t row = question (task, split, index);
   sum_t q;
   const char *answer = answer_of (task, row, &q), *why = NULL;
   prompt->index = index;

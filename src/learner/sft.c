@@ -74,9 +74,10 @@ static sol_status_t make_demos (sol_sft_t *s, int64_t *tokens_p)
     d->prompt.n = d->response.n = 0;
     SOL_TRY (sol_task_demo (s->p.task, SOL_SPLIT_TRAIN, (uint64_t) (s->opt->step * c->sft_batch + i), c->sft_noise, &s->prompt, &d->response));
     for (int32_t t = 0; t < s->prompt.ids.n; t++) sol_ids_add (&d->prompt, s->prompt.ids.data[t]);
-    if (d->prompt.n < 1 || d->prompt.n > c->max_prompt || d->response.n < 1 || d->response.n > c->max_new)
-      return sol_fail (SOL_ERR_LIMIT, "sft", "a demonstration of %d prompt and %d response tokens: rollout.max_prompt is %lld, rollout.max_tokens %lld", d->prompt.n, d->response.n,
-                       (long long) c->max_prompt, (long long) c->max_new);
+    SOL_TRY (sol_task_fits (s->p.task, SOL_SPLIT_TRAIN, &s->prompt, sol_model_arch (s->p.model)->context));
+    if (d->response.n < 1 || d->response.n > c->max_new)
+      return sol_fail (SOL_ERR_LIMIT, "sft", "prompt %llu: a demonstration of %d tokens: expected 1 to %lld (rollout.max_tokens)", (unsigned long long) s->prompt.index, d->response.n,
+                       (long long) c->max_new);
     tokens += s->len[i] = d->response.n;
   }
   *tokens_p = tokens;

@@ -162,29 +162,46 @@ static sol_status_t open_folder (folder_t *f)
   return st;
 }
 
+/* opens every file and finds every tensor of the table in one of them */
+static sol_status_t open_checked (folder_t *f)
+{
+  f->source = sol_alloc (sizeof *f->source * ((size_t) f->table->n + 1));
+  f->bytes = sol_alloc (sizeof *f->bytes * ((size_t) f->table->n + 1));
+  SOL_TRY (open_folder (f));
+  for (int i = 0; i < f->n_shards; i++)
+    for (int k = 0; k < f->shard[i].file.n; k++) SOL_TRY (match_entry (f, &f->shard[i], &f->shard[i].file.entry[k]));
+  return check_whole (f);
+}
+
+static void close_folder (folder_t *f)
+{
+  for (int i = 0; i < f->n_shards; i++) {
+    sol_free (f->shard[i].name);
+    sol_st_file_close (&f->shard[i].file);
+  }
+  sol_free (f->shard);
+  sol_free (f->place);
+  sol_free (f->source);
+  sol_free (f->bytes);
+  cJSON_Delete (f->index);
+}
+
+sol_status_t sol_safetensors_check (const char *dir, const sol_table_t *table, int tied)
+{
+  folder_t f = { .dir = dir, .table = table, .tied = tied };
+  const sol_status_t st = open_checked (&f);
+  close_folder (&f);
+  return st;
+}
+
 sol_status_t sol_safetensors_load (const char *dir, const sol_table_t *table, int tied, float *block)
 {
   folder_t f = { .dir = dir, .table = table, .tied = tied };
-  sol_status_t st;
-  f.source = sol_alloc (sizeof *f.source * ((size_t) table->n + 1));
-  f.bytes = sol_alloc (sizeof *f.bytes * ((size_t) table->n + 1));
-  SOL_GO (open_folder (&f));
-  for (int i = 0; i < f.n_shards; i++)
-    for (int k = 0; k < f.shard[i].file.n; k++) SOL_GO (match_entry (&f, &f.shard[i], &f.shard[i].file.entry[k]));
-  SOL_GO (check_whole (&f));
-  for (int i = 0; i < table->n; i++) {
+  const sol_status_t st = open_checked (&f);
+  for (int i = 0; i < table->n && st == SOL_OK; i++) {
     const sol_weight_row_t *row = &table->row[i];
     widen (f.source[i], f.bytes[i] + f.source[i]->begin, row->vector ? row->cols : row->rows * row->cols, block + row->offset);
   }
-out:
-  for (int i = 0; i < f.n_shards; i++) {
-    sol_free (f.shard[i].name);
-    sol_st_file_close (&f.shard[i].file);
-  }
-  sol_free (f.shard);
-  sol_free (f.place);
-  sol_free (f.source);
-  sol_free (f.bytes);
-  cJSON_Delete (f.index);
+  close_folder (&f);
   return st;
 }

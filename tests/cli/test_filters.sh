@@ -27,5 +27,18 @@ for c in "score $t/model" "generate $t/model rollout.max_tokens=2" "tokenize $t/
   $solera $c <"$t" >"$t/out" 2>"$t/err"; [ $? -eq 1 ] && grep -q 'input: reading failed: Is a dir' "$t/err"; ok $? "${c%% *}: an input that cannot be read"
 done
 for c in help "info $t/model" --version; do $solera $c >/dev/full 2>"$t/err"; [ $? -ne 0 ]; ok $? "$c: a full disk"; done
+# a prompt for which there is no room: its place, its length and the settings are named (the model's context is 256)
+printf '{"problem":"a","answer":"1"}\n\n{"problem":"%s","answer":"2"}\n' "$(seq -s ' ' 400 430)" >"$t/p.jsonl"
+printf '{"prompt":"a"}\n{"prompt":"%s"}\n' "$(seq -s ' ' 400 430)" >"$t/in"
+refused () { [ $? -eq 1 ] && grep -qE "$1" "$t/out" "$t/err"; ok $? "refused: $1"; }
+"$solera" generate "$t/model" rollout.max_tokens=200 <"$t/in" >"$t/out" 2>"$t/err"; refused '"error":"the prompt has [0-9]+ tokens and 200 may come \(rollout.max_tokens\): expected at most 256 together'
+sed -n 1p "$t/out" | grep -q '"responses"'; ok $? "the short prompt beside it is answered"
+"$solera" generate "$t/model" rollout.max_prompt=9 <"$t/in" >"$t/out" 2>"$t/err"; refused '"error":"the prompt has [0-9]+ tokens: expected at most 9 \(rollout.max_prompt\)'
+cp -r "$t/model" "$t/small" && cp "$data"/tiny_tokenizer/*.json "$t/small/" # no more tokens than the model has
+e="eval $t/small task.name=jsonl task.path=$t/p.jsonl task.holdout=0 task.split=all"
+"$solera" $e rollout.max_tokens=200 out="$t/rows" >"$t/out" 2>"$t/err"; refused 'p.jsonl:3: prompt [01]: [0-9]+ tokens and 200 new ones \(rollout.max_tokens\): expected at most 256 together'
+"$solera" $e rollout.max_prompt=9 >"$t/out" 2>"$t/err"; refused 'p.jsonl:3: prompt [01]: expected at most 9 tokens \(rollout.max_prompt\), found [0-9]+'
+s="$e model.path=$t/small sft.batch=4 train.updates=2 train.warmup=0 out=$t/never"
+"$solera" sft ${s#eval * } rollout.max_tokens=200 >"$t/out" 2>"$t/err"; [ $? -eq 2 ] && grep -q 'rollout.max_prompt is 1024, rollout.max_tokens is 200: expected at most 256 together, the context of ' "$t/err" && [ ! -e "$t/never" ]; ok $? "sft: settings beyond the context leave no folder"
 "$solera" score "$t/nowhere" <"$t/in" >"$t/out" 2>"$t/err"; [ $? -eq 1 ] && [ ! -s "$t/out" ] && grep -q 'nowhere/config.json' "$t/err"; ok $? "a missing model folder is named"
 echo "1..$n"

@@ -213,6 +213,11 @@ static void test_jsonl (void)
   need (sol_tokenizer_encode (tokenizer, "xEND", 4, &r, NULL) == SOL_OK);
   ok (sol_task_ends (t, r.data, r.n) == SOL_FINISH_STOP && sol_task_ends (t, r.data, r.n - 1) == 0);
   ok (sol_task_demo (t, SOL_SPLIT_TRAIN, 0, 0.5, &p, &r) == SOL_ERR_USAGE);
+  c->max_prompt = p.ids.n;
+  c->max_new = 10;
+  ok (sol_task_fits (t, SOL_SPLIT_TRAIN, &p, p.ids.n + 10) == SOL_OK && sol_task_fits (t, SOL_SPLIT_TRAIN, &p, p.ids.n + 9) == SOL_ERR_LIMIT);
+  c->max_prompt--;
+  ok (sol_task_fits (t, SOL_SPLIT_TRAIN, &p, 100000) == SOL_ERR_LIMIT);
   ok (sol_task_vocab (t) == sol_tokenizer_size (tokenizer) && sol_tokenizer_is_eos (tokenizer, sol_task_eos (t)));
   sol_task_destroy (t);
   sol_config_destroy (c);

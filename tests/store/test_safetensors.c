@@ -124,7 +124,7 @@ static void test_malformed (void)
     put_tensors (at ("small/model.safetensors"), bad[i].header, data, bad[i].bytes, bad[i].claim);
     sol_status_t st = sol_safetensors_load (at ("small"), &small, 0, w);
     for (int k = 0; k < 23; k++) touched |= w[k] != 77;
-    tap_ok (st > SOL_STOPPED && !touched, "%s: refused, block untouched", bad[i].what);
+    tap_ok (st > SOL_STOPPED && !touched && sol_safetensors_check (at ("small"), &small, 0) == st, "%s: refused, block untouched", bad[i].what);
   }
 }
 
@@ -137,7 +137,7 @@ static void test_ignored (void)
                           "\"model.layers.0.self_attn.rotary_emb.inv_freq\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[58,70]}}";
   float w[23];
   put_tensors (at ("small/model.safetensors"), h, good_data, 70, -1);
-  ok (sol_safetensors_load (at ("small"), &two, 1, w) == SOL_OK);
+  ok (sol_safetensors_load (at ("small"), &two, 1, w) == SOL_OK && sol_safetensors_check (at ("small"), &two, 1) == SOL_OK);
   ok (sol_safetensors_load (at ("small"), &two, 0, w) == SOL_ERR_FORMAT);
   put_tensors (at ("small/model.safetensors"), f, good_data, 70, -1);
   ok (sol_safetensors_load (at ("small"), &two, 0, w) == SOL_OK);

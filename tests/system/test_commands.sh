@@ -25,6 +25,18 @@ refused 2 'nearest is .staleness\.k' $train out=a stalenes.k=4
 refused 2 'out' $train
 refused 1 'nothing/model' $train out=absent model.path=nothing/model
 refused 1 'missing\.yaml' "$solera" train missing.yaml out=a
+refused 2 'rollout\.max_prompt is 8, rollout\.max_tokens is 9: expected at most 16 together' $train out=absent rollout.max_tokens=9
+cp -r base/model cut; truncate -s -3 cut/model.safetensors
+cp -r base/model less; sed -i 's/model.norm.weight/model.morn.weight/' less/model.safetensors
+cp -r base/model none; rm none/model.safetensors
+for c in train sft; do
+  s=small.yaml; [ $c = train ] || s="base.yaml rollout.max_tokens=8"
+  roles=roles=solo; [ $c = train ] || roles=
+  refused 1 'cut/model.safetensors.*' "$solera" $c $s $roles out=absent model.path=cut
+  refused 1 'less.*model\.(morn|norm)\.weight' "$solera" $c $s $roles out=absent model.path=less
+  refused 1 'none: neither model.safetensors nor' "$solera" $c $s $roles out=absent model.path=none
+done
+refused 1 'cut/model.safetensors.*' "$solera" eval cut small.yaml out=absent
 refused 2 'grpo' $train out=absent2 objective.name=grop
 [ ! -e a ] && [ ! -e absent ] && [ ! -e absent2 ]; ok $? "a refused run leaves no folder"
 refused 2 'mpirun -n 3' "$solera" train small.yaml out=a
@@ -54,6 +66,8 @@ run "$solera" train anchor.yaml out=other --force; [ -f other/file ] && [ "$(cat
 
 # brokers and the model's path may change on --resume, and the bytes do not
 run "$MPIRUN" -n 4 "$solera" train small.yaml train.updates=8 brokers=2 out=moved; is 0 $rc "two brokers"
+rm moved/model/model.safetensors # start weights are not asked for when there is a checkpoint
+run "$solera" train small.yaml train.updates=8 roles=solo model.path=moved/model out=moved --resume; is 0 $rc "resumed without the start weights"
 mv base there
 run "$solera" train small.yaml train.updates=12 roles=solo model.path=there/model out=moved --resume; is 0 $rc "resumed on one rank, the model's folder moved"
 mv there base
