@@ -28,7 +28,7 @@ const sol_command_t sol_command_train = {
   .name = "train", .group = 't', .line = "train by reinforcement learning on stale rollouts", .usage = "[FILE.yaml] [key=value ...]",
   .about = "Ranks take roles: actors generate, brokers age rollouts to the lag asked for, learners train. Start it with mpirun -n N or srun --mpi=pmix, or on one rank with roles=solo. "
            "Writes settings.yaml, status.json, metrics.jsonl, fresh.jsonl, log.txt, checkpoints, token statistics and the final model into out.\n\n"
-           "USR1, TERM and Ctrl-C stop it after the current rollout batch with a checkpoint; --resume continues it, in exact mode bit for bit.",
+           "USR1, TERM and Ctrl-C stop it after the current update with a checkpoint (after the current rollout batch with free staleness or a decoupled objective); --resume continues it, in exact mode bit for bit.",
   .options = SOL_OPTION_RESUME | SOL_OPTION_FORCE | SOL_OPTION_ROLE, .max_args = 1, .run = run_train };
 
 const sol_command_t sol_command_sft = {

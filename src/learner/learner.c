@@ -61,23 +61,33 @@ void sol_learner_destroy (sol_learner_t *l)
   sol_free (l);
 }
 
-/* the batch is there for every learner, or a stop was asked for: one answer for all */
-static sol_status_t start_batch (sol_learner_t *l)
+/* a stop that any learner was asked for: one answer for all */
+static sol_status_t agree_stop (sol_learner_t *l)
 {
   int64_t stop = sol_stop_requested ();
   SOL_TRY (sol_comm_max_i64 (l->p.comm, &stop, 1));
-  if (stop) {
-    l->stop = (int) stop;
-    sol_stop_set (l->stop);
-    if (l->rank == 0) sol_log (SOL_LOG_INFO, "learner", "%s: stopping after update %lld", sol_stop_name (l->stop), (long long) l->update);
-    l->finished = 1;
-    l->state = LEARNER_SAVE;
-    return SOL_OK;
-  }
+  if (!stop) return SOL_OK;
+  l->stop = (int) stop;
+  sol_stop_set (l->stop);
+  if (l->rank == 0) sol_log (SOL_LOG_INFO, "learner", "%s: stopping after update %lld", sol_stop_name (l->stop), (long long) l->update);
+  l->finished = 1;
+  l->state = LEARNER_SAVE;
+  return SOL_OK;
+}
+
+/* the batch is there for every learner, or a stop was asked for */
+static sol_status_t start_batch (sol_learner_t *l)
+{
+  SOL_TRY (agree_stop (l));
+  if (l->stop) return SOL_OK;
   if (sol_objective_needs_prox (l->objective)) SOL_TRY (sol_comm_agree (l->p.comm, sol_learner_prox (l)));
   l->state = LEARNER_UPDATE;
   return SOL_OK;
 }
+
+/* The next start takes the batch from the checkpoint's queue again and goes on with its next update. Not where the batch would be another one (free mode: it follows arrival) or needs
+ * the weights of its start once more. */
+static int may_stop_inside (const sol_learner_t *l) { return l->c->stale_mode != SOL_STALE_FREE && !sol_objective_needs_prox (l->objective); }
 
 static sol_status_t make_update (sol_learner_t *l)
 {
@@ -86,7 +96,7 @@ static sol_status_t make_update (sol_learner_t *l)
   SOL_TRY (sol_report_update (l, mini));
   sol_watch_beat ("training");
   l->update++;
-  if (mini + 1 < l->c->ups) return SOL_OK;
+  if (mini + 1 < l->c->ups) return may_stop_inside (l) ? agree_stop (l) : SOL_OK;
   SOL_TRY (sol_broker_done (l->p.broker, l->batch));
   l->batch++;
   l->state = LEARNER_PUBLISH;
@@ -96,7 +106,7 @@ static sol_status_t make_update (sol_learner_t *l)
 static sol_status_t publish (sol_learner_t *l)
 {
   double t0 = sol_clock_s ();
-  if (l->rank == 0) {
+  if (l->rank == 0 && l->update % l->c->ups == 0) { /* else resumed inside a batch: no rollout is due from such weights */
     sol_status_t st = sol_broker_publish (l->p.broker, l->update, l->opt->block);
     l->phase[SOL_PHASE_PUBLISH] += sol_clock_s () - t0;
     if (st == SOL_AGAIN) sol_watch_wait ("actors", "version %lld to be fetched", (long long) (l->update - 2 * l->c->ups));

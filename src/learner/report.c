@@ -21,7 +21,7 @@ static sol_status_t open_fresh (sol_learner_t *l, int64_t resumed)
   }
   l->fresh = fopen (path, "w");
   if (!l->fresh || fwrite (old ? old : "", 1, keep, l->fresh) != keep || fflush (l->fresh)) st = sol_fail (SOL_ERR_IO, "learner", "%s: cannot be written", path);
-  l->fresh_next = resumed > 0 ? resumed : 0;
+  l->fresh_next = resumed > 0 ? (resumed + l->c->ups - 1) / l->c->ups * l->c->ups : 0;
 out:
   sol_free (old);
   sol_free (path);

@@ -79,7 +79,7 @@ static sol_status_t save (sol_broker_t *b)
   SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved)); /* in this order: learner 0 clears it before it asks */
   SOL_TRY (sol_word_get (b, b->rank, W_SAVE, &ask));
   if (ask == 0 || saved == ask) return SOL_AGAIN;
-  if (b->first * b->p.ups < ask - 1) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
+  if (b->first < (ask - 1) / b->p.ups) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
   if (b->p.mode == SOL_STALE_EXACT)
     for (int64_t batch = b->first; batch <= sol_queue_last_due (b, ask - 1); batch++)
       if (!sol_queue_complete (b, batch)) return SOL_AGAIN;

@@ -15,7 +15,7 @@ is () { [ "$1" = "$2" ]; ok $? "$3: expected '$1', found '$2'"; } # EXPECTED FOU
 has () { grep -qE -- "$1" "$t/log"; ok $? "says '$1'"; }         # PATTERN in the last command's output
 run () { "$@" >"$t/log" 2>&1; rc=$?; }                            # one command; exit status in $rc
 ranks () { np=$1; shift; run timeout -k 5 "${LIMIT-120}" "$MPIRUN" -n "$np" "$solera" train "$@"; }
-weights () { "$solera" info "$1" 2>/dev/null | sed -n 's/.*weights: step \([0-9]*\) xxh3 \([0-9a-f]*\).*/\1 \2/p'; }
+weights () { w=$("$solera" info "$1" 2>/dev/null | sed -n 's/.*weights: step \([0-9]*\) xxh3 \([0-9a-f]*\).*/\1 \2/p'); echo "${w:-none in $1}"; } # never equal where there are none
 state () { sed -n 's/.*"state": *"\([a-z]*\)".*/\1/p' "$1/status.json" 2>/dev/null; }
 lines () { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
 finish () { echo "1..$n"; exit 0; }

@@ -23,6 +23,35 @@ run "$solera" train $long roles=solo out=solo_TERM train.updates=$end --resume; 
 run "$solera" train $long roles=solo out=plain train.updates=$end; is 0 $rc "the same undisturbed"
 is "$(weights plain)" "$(weights solo_TERM)" "weights"
 
+# a rollout batch of eight updates: a stop falls inside one (7 of 8 times; up to five tries), and the next start goes on inside it
+eight="$long batch.updates_per_step=8 staleness.k=8 batch.prompts=8"
+inside () { # MODE LAUNCHER...
+  mode=$1; u=0; shift
+  for try in 1 2 3 4 5; do
+    rm -rf inside
+    "$@" "$solera" train $eight staleness.mode=$mode $roles out=inside >"$t/log" 2>&1 &
+    job=$!
+    wait_for 30 grown inside 10
+    kill -USR1 $job
+    wait $job || break
+    u=$(weights inside | cut -d' ' -f1)
+    [ $((u % 8)) -eq 0 ] || break
+  done
+  [ $((u % 8)) -ne 0 ]; ok $? "$mode, $*: stopped inside a rollout batch, after update $u"
+  end=$((u + 24 - u % 8))
+  run "$@" "$solera" train $eight staleness.mode=$mode $roles out=inside train.updates=$end --resume; is 0 $rc "$mode, $*: it continues"
+  [ "$(seq 0 $((end - 1)))" = "$(sed 's/^{"update":\([0-9]*\),.*/\1/' inside/metrics.jsonl)" ]; ok $? "$mode, $*: every update has one line of metrics"
+}
+roles=roles=solo; inside exact env
+run "$solera" train $eight roles=solo out=plain8 train.updates=$end; is 0 $rc "the same undisturbed"
+is "$(weights plain8)" "$(weights inside)" "weights"
+cmp -s plain8/fresh.jsonl inside/fresh.jsonl; ok $? "the same fresh.jsonl"
+roles=; inside exact "$MPIRUN" -n 4
+run "$solera" train $eight roles=solo out=plain4 train.updates=$end; is 0 $rc "the same undisturbed"
+is "$(weights plain4)" "$(weights inside)" "weights"
+inside bounded "$MPIRUN" -n 4
+is done "$(state inside)" "bounded: state"
+
 "$MPIRUN" -n 4 "$solera" train $long out=usr1 >"$t/log" 2>&1 &
 job=$!
 wait_for 30 grown usr1 10
