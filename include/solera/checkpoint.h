@@ -31,9 +31,11 @@ void sol_checkpoint_drop (sol_checkpoint_writer_t *w);
  * weights must have been put wholly, adam_m and adam_v wholly or not at all. The writer is destroyed, also on errors (the folder is then removed). */
 sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last);
 
-/* Reading. Finds the newest whole checkpoint of run_dir (checks manifest, sizes and checksums; a damaged one is named in a warning and the one before is used).
+/* what the owner of other files in the folder says of them (queue.*: sol_broker_verify); an error is damage like any other */
+typedef sol_status_t (*sol_checkpoint_check_t) (const char *dir, const sol_checkpoint_t *info);
+/* Reading. Finds the newest whole checkpoint of run_dir (checks manifest, sizes, checksums, and check if not NULL; a damaged one is named in a warning and the one before is used).
  * SOL_END: there is none at all. All damaged: an error; so is a newer format version (nothing older is used silently). *dir_p, *settings_p (both may be NULL) sol_free. Not collective. */
-sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_t *info_p, char **dir_p, char **settings_p);
+sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_check_t check, sol_checkpoint_t *info_p, char **dir_p, char **settings_p);
 sol_status_t sol_checkpoint_get (const char *dir, const char *what, int64_t first, int64_t n, float *data);
 /* one checkpoint folder, checked wholly */
 sol_status_t sol_checkpoint_open (const char *dir, sol_checkpoint_t *info_p, char **settings_p);

@@ -3,6 +3,7 @@
  * sections, XXH3 of everything behind the checksum word. Little-endian. */
 #ifndef SOL_ROLLOUT_H
 #define SOL_ROLLOUT_H
+#include "solera/config.h"
 #include "solera/status.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -33,8 +34,10 @@ typedef struct {
 
 /* exact bytes of the packed record */
 size_t sol_rollout_bytes (const sol_rollout_t *view);
-/* largest record for given limits */
-size_t sol_rollout_max_bytes (int32_t n_responses, int32_t max_prompt, int32_t max_new);
+/* largest record for given limits; versions: policy versions that one response may see */
+size_t sol_rollout_max_bytes (int32_t n_responses, int32_t max_prompt, int32_t max_new, int64_t versions);
+/* the same for a run's settings: one version a response, or every one that is published with staleness.in_flight */
+size_t sol_rollout_config_bytes (const sol_config_t *config);
 sol_status_t sol_rollout_pack (const sol_rollout_t *view, void *record, size_t room, size_t *bytes_p);
 /* checks magic, version, every bound and the checksum, then points into record (8-byte aligned). A record without behaviour log-probs is refused. */
 sol_status_t sol_rollout_open (const void *record, size_t bytes, sol_rollout_t *view_p);

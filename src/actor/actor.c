@@ -38,7 +38,7 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   sol_status_t st;
   a->p = *params;
   a->version = -1;
-  a->record_room = sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new);
+  a->record_room = sol_rollout_config_bytes (c);
   a->record = sol_alloc (a->record_room);
   a->ids = sol_alloc (tokens * sizeof *a->ids);
   a->lp = sol_alloc (tokens * sizeof *a->lp);

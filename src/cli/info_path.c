@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* what a path is, by what lies in it, and what it holds */
 #include "info.h"
+#include "setup.h"
 #include "solera/checkpoint.h"
 #include "solera/config.h"
 #include "solera/file.h"
@@ -218,7 +219,7 @@ static sol_status_t add_newest (const char *run, cJSON *facts)
 {
   sol_checkpoint_t info = { 0 };
   char *dir = NULL, *settings = NULL;
-  const sol_status_t st = sol_checkpoint_find (run, &info, &dir, &settings);
+  const sol_status_t st = sol_checkpoint_find (run, sol_setup_queue, &info, &dir, &settings);
   if (st == SOL_OK) add_weights (&info, facts);
   else cJSON_AddNullToObject (facts, "weights");
   sol_free (dir);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "setup.h"
 #include "solera/buffer.h"
+#include "solera/broker.h"
 #include "solera/checkpoint.h"
 #include "solera/file.h"
 #include "solera/log.h"
@@ -90,6 +91,8 @@ static sol_status_t lock_folder (const char *out)
   return st; /* the descriptor stays open */
 }
 
+sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info) { return info->n_queues > 0 ? sol_broker_verify (dir, info->n_queues, info->update) : SOL_OK; }
+
 static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
@@ -112,7 +115,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     SOL_GO (compare_settings (settings, c));
     sol_checkpoint_t info;
     char *old;
-    st = sol_checkpoint_find (c->out, &info, &dir, &old);
+    st = sol_checkpoint_find (c->out, sol_setup_queue, &info, &dir, &old);
     if (st == SOL_END) st = SOL_OK;
     else if (st == SOL_OK) sol_free (old);
     else goto out;

@@ -2,6 +2,7 @@
 /* setup.h: what several commands do before their work: the run's folder, the task, the model's sizes, the backend, the start weights. */
 #ifndef SOL_SETUP_H
 #define SOL_SETUP_H
+#include "solera/checkpoint.h"
 #include "solera/comm.h"
 #include "solera/model.h"
 #include "solera/task.h"
@@ -11,6 +12,8 @@ sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const 
 /* Collective: makes config->out (an existing one needs resume or force), writes settings.yaml, opens the log. *resume_dir_p: the newest whole checkpoint when resume is asked for and there is one, else NULL
  * (sol_free). Refuses settings that differ from the run's and may not. */
 sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p);
+/* local: the queue files of a checkpoint are whole (sol_checkpoint_check_t) */
+sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info);
 /* hosts of all ranks, one line; collective; sol_free */
 sol_status_t sol_setup_hosts (sol_comm_t *world, char **hosts_p);
 

@@ -58,7 +58,7 @@ static sol_status_t open_broker (train_t *t)
   const sol_config_t *c = t->config;
   sol_broker_params_t p = { .roles = t->roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
                             .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2,
-                            .record_bytes = sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new),
+                            .record_bytes = sol_rollout_config_bytes (c),
                             .weight_bytes = (size_t) t->setup.table->elements * sol_dtype_bytes (t->setup.dtype) };
   SOL_TRY (sol_broker_open (&p, &t->broker));
   if (t->resume_dir) {

@@ -100,20 +100,35 @@ sol_status_t sol_broker_release (sol_broker_t *b, int64_t version)
   return b->p.mode == SOL_STALE_EXACT ? sol_word_set (b, b->host[0], need_word (b), due == version ? INT64_MAX : due) : SOL_OK;
 }
 
+/* this group counts as generated from here on: see put_t for the order */
+static sol_status_t count_put (sol_broker_t *b, int broker, const sol_rollout_t *v)
+{
+  put_t *p = &b->put[broker];
+  int64_t at = b->at_put + (b->p.roles->role == SOL_ROLE_SOLO ? 0 : b->p.roles->index) * (int64_t) sizeof *p;
+  p->groups++;
+  p->amount.responses += v->n_responses, p->amount.tokens += v->n_tokens, p->amount.digest += sol_rollout_digest (v);
+  SOL_TRY (sol_word_set (b, b->host[broker], sol_word_at (at, 0), p->groups));
+  return sol_window_put (b, b->host[broker], at + 8, &p->amount, sizeof p->amount);
+}
+
 sol_status_t sol_broker_put (sol_broker_t *b, const void *record, size_t bytes)
 {
   int64_t slot, state, want;
   uint64_t n;
   if (record) {
     sol_rollout_t v;
-    SOL_ASSERT (b->pending_bytes == 0 && bytes <= b->p.record_bytes);
+    int broker;
+    SOL_ASSERT (b->pending_bytes == 0);
+    if (bytes > b->p.record_bytes) return sol_fail (SOL_ERR_LIMIT, "broker", "a record of %zu bytes, at most %zu are expected", bytes, b->p.record_bytes);
     SOL_TRY (sol_rollout_open (record, bytes, &v));
+    broker = sol_broker_of (b, (int64_t) v.ticket);
+    SOL_TRY (count_put (b, broker, &v));
     if (!b->pending) b->pending = sol_alloc ((size_t) b->slot_bytes);
     memcpy (b->pending + 8, record, bytes);
     n = bytes;
     memcpy (b->pending, &n, 8);
     b->pending_bytes = bytes;
-    b->pending_host = b->host[sol_broker_of (b, (int64_t) v.ticket)];
+    b->pending_host = b->host[broker];
   }
   SOL_ASSERT (b->pending_bytes > 0);
   if (b->pending_place < 0) SOL_TRY (sol_word_add (b, b->pending_host, W_TAIL, 1, &b->pending_place)); /* only now: the record is ready, so a place taken is soon filled */

@@ -3,6 +3,7 @@
 #ifndef SOL_BROKER_INTERNAL_H
 #define SOL_BROKER_INTERNAL_H
 #include "../comm/comm_mpi.h"
+#include "broker_file.h"
 #include "solera/broker.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -15,8 +16,9 @@ enum {
   W_HELD,     /* learner 0: [2] version in each weight buffer; 0 while it is written */
   W_HASH = W_HELD + 2, /* learner 0: [2] XXH3 of this broker's slice in each buffer */
   W_GOODBYE = W_HASH + 2, /* learner 0: the run is over */
-  W_SAVE,     /* learner 0: a checkpoint of this update is asked for */
-  W_SAVED,    /* broker: the last one written */
+  W_SAVE,     /* learner 0: number of the checkpoint asked for (1, 2, ... in this launch) */
+  W_SAVE_UPDATE, /* learner 0: its update */
+  W_SAVED,    /* broker: number of the last one written */
   W_SAVED_HASH, /* broker: its checksum */
   W_BATCHES,  /* broker: batches 0 .. W_BATCHES - 1 have been served */
   W_COUNTS_SEQ, /* broker: odd while the counts are written */
@@ -25,6 +27,11 @@ enum {
 #define PATH_BYTES 4096
 enum { SLOT_FREE = 0, SLOT_FULL = 1, SLOT_SKIP = 2, SLOT_STATES = 4 }; /* state word of a slot: ticket of the ring * SLOT_STATES + state; SKIP is reserved for the place of a dead actor */
 
+/* what an actor says in the window that it has put to this broker: groups first, then the rest, then the record. So when as many groups are admitted as were said, the amounts are equal. */
+typedef struct { int64_t groups; sol_amount_t amount; } put_t;
+/* Rewards of one version: whole + part / 2^60, 0 <= part < 2^60: one representation for a sum, so it does not depend on the order of its terms. */
+typedef struct { int64_t n_word /* 2n, odd while it is written */, whole, part; } fresh_t;
+#define REWARD_MOST 0x1p30 /* 2^32 responses of it fit */
 /* one admitted group */
 typedef struct entry {
   char *record;
@@ -42,11 +49,12 @@ struct sol_broker {
   int is_broker, me;                  /* my index among the brokers */
   int64_t *order, n_order;            /* free mode after a resume: see sol_broker_place */
   int64_t slot_bytes, area_bytes, row_room, n_versions;
-  int64_t at_need, at_done, at_state, at_counts, at_fresh, at_path, at_rows, at_ring, at_area, at_weights, window_bytes;
+  int64_t at_need, at_done, at_put, at_state, at_counts, at_fresh, at_path, at_rows, at_ring, at_area, at_weights, window_bytes;
   /* ---- actor */
   int64_t claimed, fetched;           /* ticket held or -1; version that the model has, -1: none */
   int64_t *missing, n_missing, after; /* tickets issued again after a resume, and the first new one */
   int no_more;                        /* all tickets are claimed */
+  put_t *put;                         /* [n_brokers] put so far */
   char *pending;                      /* a record that waits for its place */
   size_t pending_bytes;
   int64_t pending_place;              /* -1: not taken yet */
@@ -60,10 +68,10 @@ struct sol_broker {
   uint8_t *seen;                      /* tickets admitted, outside exact mode; NULL else */
   int64_t unchecked;                  /* groups that came or went since the queue was counted anew */
   sol_broker_counts_t n;
-  double *fresh_sum;
-  int64_t *fresh_n;
+  put_t *got;                         /* [n_actors] admitted from each, without what a checkpoint held */
+  fresh_t *fresh;                     /* [n_versions] */
   /* ---- learner 0 */
-  int64_t saving;
+  int64_t saving, saves;              /* update + 1 of the checkpoint being asked for, 0: none; asked for so far */
 };
 
 /* ---- broker_window.c */
@@ -83,18 +91,9 @@ int sol_broker_of (const sol_broker_t *b, int64_t ticket);
 int32_t sol_broker_share_max (const sol_broker_t *b);
 static inline int64_t sol_word_at (int64_t base, int64_t i) { return base / 8 + i; }
 
-/* ---- broker_queue.c, broker_load.c. The file: header, outside exact mode a byte for every ticket (1: admitted here), then (bytes, record) each padded to 8, then XXH3 of all before it */
-#define QUEUE_MAGIC 0x51524c53u /* "SLRQ" */
-enum { QUEUE_VERSION = 1 };
-typedef struct {
-  uint32_t magic, version;
-  int64_t update, n_records, prompts, ups, k, tickets;
-  int32_t index, n_brokers, mode, has_seen;
-  int64_t responses_out, tokens_out, responses_dropped, tokens_dropped;
-  uint64_t digest_out, digest_dropped;
-} queue_header_t;
-char *sol_queue_path (const char *dir, int index);
-sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes); /* takes the record (sol_alloc'd), also when it fails */
+/* ---- broker_queue.c */
+/* takes the record (sol_alloc'd), also when it fails. actor_p: who put it, checked, and *got_p what it holds; both NULL for a checkpoint's */
+sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes, int *actor_p, sol_amount_t *got_p);
 void sol_queue_forget (sol_broker_t *b, int64_t batch); /* batches below are trained */
 void sol_queue_destroy (sol_broker_t *b);
 int sol_queue_complete (const sol_broker_t *b, int64_t batch);
@@ -102,6 +101,6 @@ share_t *sol_queue_share (sol_broker_t *b, int64_t batch); /* made when there is
 sol_status_t sol_queue_check (sol_broker_t *b); /* SOL_ERR_CONSERVATION: what the queue holds is not what was counted. Walks the whole queue: see sol_queue_audit */
 sol_status_t sol_queue_audit (sol_broker_t *b); /* the same once half as many groups came and went as the queue has places: constant work a group */
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p);
-/* last batch that is due from a version below update (exact) */
-int64_t sol_queue_last_due (const sol_broker_t *b, int64_t update);
+/* ---- broker_step.c: SOL_ERR_CONSERVATION: what an actor put to this broker is not what was admitted from it (with nothing on its way) */
+sol_status_t sol_put_check (sol_broker_t *b, int actor);
 #endif

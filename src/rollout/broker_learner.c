@@ -86,17 +86,18 @@ sol_status_t sol_broker_save (sol_broker_t *b, const char *dir, int64_t update, 
     char path[PATH_BYTES] = "";
     if (strlen (dir) >= sizeof path) return sol_fail (SOL_ERR_LIMIT, "broker", "%s: a path of at most %d bytes is expected", dir, PATH_BYTES - 1);
     strcpy (path, dir);
+    b->saves++; /* a number, not the update: the same update may be saved twice */
     for (int i = 0; i < b->n_brokers; i++) {
       SOL_TRY (sol_window_put (b, b->host[i], b->at_path, path, sizeof path));
-      SOL_TRY (sol_word_set (b, b->host[i], W_SAVED, 0)); /* a checkpoint of the same update is written anew after a resume */
-      SOL_TRY (sol_word_set (b, b->host[i], W_SAVE, update + 1));
+      SOL_TRY (sol_word_set (b, b->host[i], W_SAVE_UPDATE, update));
+      SOL_TRY (sol_word_set (b, b->host[i], W_SAVE, b->saves));
     }
     b->saving = update + 1;
   }
   for (int i = 0; i < b->n_brokers; i++) {
     int64_t saved, hash;
     SOL_TRY (sol_word_get (b, b->host[i], W_SAVED, &saved));
-    if (saved != update + 1) return SOL_AGAIN;
+    if (saved != b->saves) return SOL_AGAIN;
     SOL_TRY (sol_word_get (b, b->host[i], W_SAVED_HASH, &hash));
     all = sol_hash_pair (all, (uint64_t) hash);
   }
@@ -149,19 +150,21 @@ sol_status_t sol_broker_check (sol_broker_t *b)
 
 sol_status_t sol_broker_fresh (sol_broker_t *b, int64_t version, double *sum_p, int64_t *n_p)
 {
-  double sum = 0;
-  int64_t n = 0, v = version / b->p.ups;
+  int64_t n = 0, whole = 0, part = 0, v = version / b->p.ups;
   SOL_ASSERT (v >= 0 && v < b->n_versions);
   for (int i = 0; i < b->n_brokers; i++) {
-    int64_t k;
-    double s;
-    /* the sum is written before the count: read in the other order, a complete count comes with a complete sum */
-    SOL_TRY (sol_word_get (b, b->host[i], sol_word_at (b->at_fresh, 2 * v + 1), &k));
-    SOL_TRY (sol_window_get (b, b->host[i], b->at_fresh + 16 * v, &s, sizeof s));
-    n += k;
-    sum += s;
+    int64_t at = b->at_fresh + v * (int64_t) sizeof (fresh_t), before, after, sum[2];
+    SOL_TRY (sol_word_get (b, b->host[i], sol_word_at (at, 0), &before));
+    SOL_TRY (sol_window_get (b, b->host[i], at + 8, sum, sizeof sum));
+    SOL_TRY (sol_word_get (b, b->host[i], sol_word_at (at, 0), &after));
+    if (before != after || (before & 1)) return SOL_AGAIN; /* it is being written */
+    n += before / 2;
+    whole += sum[0];
+    part += sum[1];
+    whole += part >> 60; /* the same numbers however the groups are spread over brokers */
+    part &= ((int64_t) 1 << 60) - 1;
   }
-  *sum_p = sum;
+  *sum_p = (double) whole + (double) part * 0x1p-60;
   *n_p = n;
   return SOL_OK;
 }

@@ -2,8 +2,6 @@
 /* broker_load.c: going on from a checkpoint's queue, with any number of brokers. Every broker reads all old files and keeps what is its own now. Outside exact mode that is read twice:
  * what was trained and what was lost must be known to everybody before a record finds its broker. */
 #include "broker_internal.h"
-#include "solera/file.h"
-#include "solera/hash.h"
 #include <string.h>
 
 enum { UNKNOWN, TRAINED, QUEUED };
@@ -12,121 +10,97 @@ typedef struct {
   const char *dir;
   int64_t update, records;
   int n_files;
+  sol_amount_t in, out, dropped; /* of all files */
   uint8_t *mark; /* [tickets] what the checkpoint says of each; NULL in exact mode */
 } load_t;
-typedef struct { char *path, *data; size_t at, end; queue_header_t h; } queue_file_t;
 
-static sol_status_t bad (const queue_file_t *f, const char *why) { return sol_fail (SOL_ERR_FORMAT, "broker", "%s: %s", f->path, why); }
-
-static sol_status_t check_header (load_t *l, queue_file_t *f, size_t bytes, int index)
+/* does it belong to this run? */
+static sol_status_t open_file (load_t *l, int index, sol_queue_file_t *f)
 {
   const sol_broker_params_t *p = &l->b->p;
-  uint64_t hash;
-  if (bytes < sizeof f->h + 8) return bad (f, "shorter than its header");
-  f->end = bytes - 8;
-  f->at = sizeof f->h;
-  memcpy (&f->h, f->data, sizeof f->h);
-  memcpy (&hash, f->data + f->end, 8);
-  if (f->h.magic != QUEUE_MAGIC || f->h.version != QUEUE_VERSION) return bad (f, "not a queue file of a known version");
-  if (sol_hash (f->data, f->end) != hash) return sol_fail (SOL_ERR_CHECKSUM, "broker", "%s: checksum differs", f->path);
-  if (f->h.update != l->update || f->h.prompts != p->prompts || f->h.ups != p->ups || f->h.mode != p->mode || (p->mode == SOL_STALE_EXACT && f->h.k != p->k))
-    return bad (f, "it belongs to another update or to a run with other settings");
-  if (f->h.index != index || f->h.n_brokers < 1 || (index > 0 && f->h.n_brokers != l->n_files)) return bad (f, "it belongs to another set of queue files");
-  if (f->h.has_seen != (p->mode != SOL_STALE_EXACT) || f->h.tickets < 0 || (f->h.has_seen && (size_t) f->h.tickets > f->end - f->at)) return bad (f, "truncated");
+  SOL_TRY (sol_queue_open (l->dir, index, f));
   l->n_files = f->h.n_brokers;
-  return SOL_OK;
-}
-
-static void close_file (queue_file_t *f)
-{
-  sol_free (f->data);
-  sol_free (f->path);
-}
-
-static sol_status_t open_file (load_t *l, int index, queue_file_t *f)
-{
-  size_t bytes;
-  *f = (queue_file_t){ .path = sol_queue_path (l->dir, index) };
-  sol_status_t st = sol_file_read (f->path, (size_t) 1 << 40, &f->data, &bytes);
-  if (st != SOL_OK) f->data = NULL;
-  else st = check_header (l, f, bytes, index);
-  if (st != SOL_OK) close_file (f);
-  return st;
-}
-
-/* the next record, copied to where its numbers are aligned. END: no more */
-static sol_status_t next_record (queue_file_t *f, int64_t i, char **record_p, int64_t *bytes_p)
-{
-  int64_t n;
-  if (i == f->h.n_records) return f->at == f->end ? SOL_END : bad (f, "something follows the last record");
-  if (f->end - f->at < 8) return bad (f, "truncated");
-  memcpy (&n, f->data + f->at, 8);
-  f->at += 8;
-  if (n < 0 || (size_t) n > f->end - f->at || (size_t) (n + 7) / 8 * 8 > f->end - f->at) return bad (f, "a record out of bounds");
-  *record_p = sol_alloc ((size_t) n + 1);
-  memcpy (*record_p, f->data + f->at, (size_t) n);
-  *bytes_p = n;
-  f->at += (size_t) (n + 7) / 8 * 8;
-  return SOL_OK;
+  if (f->h.update == l->update && f->h.prompts == p->prompts && f->h.ups == p->ups && f->h.mode == p->mode && (p->mode != SOL_STALE_EXACT || f->h.k == p->k)) return SOL_OK;
+  sol_queue_bad (f, "it belongs to another update or to a run with other settings");
+  sol_queue_close (f);
+  return SOL_ERR_FORMAT;
 }
 
 /* first reading: what became of every ticket */
-static sol_status_t mark_file (load_t *l, queue_file_t *f)
+static sol_status_t mark_file (load_t *l, sol_queue_file_t *f)
 {
   int64_t tickets = sol_broker_tickets (&l->b->p), n;
+  const char *seen = f->data + f->at - f->h.tickets;
   sol_status_t st;
+  sol_rollout_t v;
   char *record;
   for (int64_t t = 0; t < f->h.tickets && t < tickets; t++)
-    if (f->data[f->at + (size_t) t] && l->mark[t] == UNKNOWN) l->mark[t] = TRAINED; /* or queued: below */
-  f->at += (size_t) f->h.tickets;
-  for (int64_t i = 0; (st = next_record (f, i, &record, &n)) == SOL_OK; i++) {
-    sol_rollout_t v;
-    st = sol_rollout_open (record, (size_t) n, &v);
-    if (st == SOL_OK && v.ticket >= (uint64_t) tickets) st = bad (f, "a ticket beyond the end of this run");
-    if (st == SOL_OK) l->mark[v.ticket] = QUEUED;
+    if (seen[t] && l->mark[t] == UNKNOWN) l->mark[t] = TRAINED; /* or queued: below */
+  for (int64_t i = 0; (st = sol_queue_next (f, i, &record, &n, &v)) == SOL_OK; i++) {
+    if (v.ticket >= (uint64_t) tickets) st = sol_queue_bad (f, "a ticket beyond the end of this run");
+    else l->mark[v.ticket] = QUEUED;
     sol_free (record);
-    if (st != SOL_OK) return st;
+    SOL_TRY (st);
   }
   return st == SOL_END ? SOL_OK : st;
 }
 
+static void add (sol_amount_t *sum, const sol_amount_t *x) { sum->responses += x->responses, sum->tokens += x->tokens, sum->digest += x->digest; }
+
 /* second reading: this broker takes what is its own */
-static sol_status_t admit_file (load_t *l, queue_file_t *f)
+static sol_status_t admit_file (load_t *l, sol_queue_file_t *f)
 {
   sol_broker_t *b = l->b;
-  sol_broker_counts_t *c = &b->n;
-  const queue_header_t *h = &f->h;
   sol_status_t st;
+  sol_rollout_t v;
   char *record;
   int64_t n;
-  if (h->has_seen) f->at += (size_t) h->tickets;
-  for (int64_t i = 0; (st = next_record (f, i, &record, &n)) == SOL_OK; i++) {
-    sol_rollout_t v;
-    st = sol_rollout_open (record, (size_t) n, &v);
-    if (st != SOL_OK || sol_broker_of (b, (int64_t) v.ticket) != b->me) sol_free (record);
-    else if ((st = sol_queue_admit (b, record, (size_t) n)) == SOL_OK) l->records++;
-    if (st != SOL_OK) return st;
+  for (int64_t i = 0; (st = sol_queue_next (f, i, &record, &n, &v)) == SOL_OK; i++) {
+    if (sol_broker_of (b, (int64_t) v.ticket) != b->me) {
+      sol_free (record);
+      continue;
+    }
+    SOL_TRY (sol_queue_admit (b, record, (size_t) n, NULL, NULL));
+    l->records++;
   }
-  if (st != SOL_END) return st;
-  if (b->me == 0) { /* what was trained before is counted once */
-    c->responses_out += h->responses_out, c->tokens_out += h->tokens_out, c->digest_out += h->digest_out;
-    c->responses_dropped += h->responses_dropped, c->tokens_dropped += h->tokens_dropped, c->digest_dropped += h->digest_dropped;
-    c->responses_in += h->responses_out + h->responses_dropped, c->tokens_in += h->tokens_out + h->tokens_dropped, c->digest_in += h->digest_out + h->digest_dropped;
-  }
-  return SOL_OK;
+  add (&l->in, &f->h.in);
+  add (&l->out, &f->h.out);
+  add (&l->dropped, &f->h.dropped);
+  return st == SOL_END ? SOL_OK : st;
 }
 
-static sol_status_t each_file (load_t *l, sol_status_t (*use) (load_t *, queue_file_t *))
+static sol_status_t each_file (load_t *l, sol_status_t (*use) (load_t *, sol_queue_file_t *))
 {
   sol_status_t st = SOL_OK;
   l->n_files = 1; /* the first one says how many */
   for (int i = 0; i < l->n_files && st == SOL_OK; i++) {
-    queue_file_t f;
+    sol_queue_file_t f;
     SOL_TRY (open_file (l, i, &f));
     st = use (l, &f);
-    close_file (&f);
+    sol_queue_close (&f);
   }
   return st;
+}
+
+/* Collective: what the files counted in is what the brokers hold now, with what was trained and dropped before. What was before is counted once, by broker 0. */
+static sol_status_t check_sum (load_t *l)
+{
+  sol_broker_t *b = l->b;
+  sol_broker_counts_t *c = &b->n;
+  uint64_t x[6] = { 0 };
+  if (b->is_broker) x[0] = (uint64_t) c->responses_queued, x[1] = (uint64_t) c->tokens_queued, x[2] = c->digest_queued;
+  if (b->is_broker && b->me == 0) {
+    c->responses_out = l->out.responses, c->tokens_out = l->out.tokens, c->digest_out = l->out.digest;
+    c->responses_dropped = l->dropped.responses, c->tokens_dropped = l->dropped.tokens, c->digest_dropped = l->dropped.digest;
+    x[0] += (uint64_t) (c->responses_out + c->responses_dropped), x[1] += (uint64_t) (c->tokens_out + c->tokens_dropped), x[2] += c->digest_out + c->digest_dropped;
+    x[3] = (uint64_t) l->in.responses, x[4] = (uint64_t) l->in.tokens, x[5] = l->in.digest;
+    c->responses_in += c->responses_out + c->responses_dropped, c->tokens_in += c->tokens_out + c->tokens_dropped, c->digest_in += c->digest_out + c->digest_dropped;
+  }
+  SOL_TRY (sol_comm_sum_u64 (b->p.roles->world, x, 6));
+  if (x[0] == x[3] && x[1] == x[4] && x[2] == x[5]) return SOL_OK;
+  if (!b->is_broker || b->me > 0) return SOL_ERR_CONSERVATION; /* one says so */
+  return sol_fail (SOL_ERR_CONSERVATION, "broker", "%s/queue.*: generated %llu responses (%llu tokens), but trained + dropped + queued after loading are %llu (%llu)", l->dir, (unsigned long long) x[3],
+                   (unsigned long long) x[4], (unsigned long long) x[0], (unsigned long long) x[1]);
 }
 
 /* what is to be generated again, what comes after it, and (free mode) the order of all that is not trained; the same on every rank */
@@ -169,16 +143,18 @@ static sol_status_t load (load_t *l)
   sol_broker_t *b = l->b;
   sol_comm_t *world = b->p.roles->world;
   sol_status_t st = SOL_OK;
+  if (b->is_broker && b->me == 0) st = sol_broker_verify (l->dir, 0, l->update);
+  SOL_TRY (sol_comm_agree (world, st));
   if (l->mark) {
     if (b->is_broker) st = each_file (l, mark_file);
     SOL_TRY (sol_comm_agree (world, st));
     SOL_TRY (sol_comm_bcast (world, l->mark, (size_t) sol_broker_tickets (&b->p), b->host[0]));
     SOL_TRY (plan (l));
-  } else b->after = (sol_queue_last_due (b, l->update) + 1) * b->p.prompts;
-  if (b->is_broker) {
-    st = each_file (l, admit_file);
-    if (st == SOL_OK) st = set_words (l);
-  }
+  } else b->after = (sol_queue_last_due (l->update, b->p.k, b->p.ups) + 1) * b->p.prompts;
+  if (b->is_broker) st = each_file (l, admit_file);
+  SOL_TRY (sol_comm_agree (world, st));
+  SOL_TRY (check_sum (l));
+  if (b->is_broker) st = set_words (l);
   SOL_TRY (sol_comm_agree (world, st));
   return sol_comm_barrier (world);
 }

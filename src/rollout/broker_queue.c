@@ -4,7 +4,7 @@
 #include "solera/buffer.h"
 #include "solera/file.h"
 #include "solera/hash.h"
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +29,6 @@ int sol_queue_complete (const sol_broker_t *b, int64_t batch)
   return sol_broker_share (b, b->me, batch) == 0 && batch < sol_broker_tickets (&b->p) / b->p.prompts;
 }
 
-int64_t sol_queue_last_due (const sol_broker_t *b, int64_t update) { return update > 0 ? (update + b->p.k - 1) / b->p.ups : -1; }
-
 /* free mode: the first batch with room; else the ticket says which */
 static int64_t batch_of (sol_broker_t *b, int64_t ticket)
 {
@@ -47,6 +45,9 @@ static sol_status_t check_group (sol_broker_t *b, const sol_rollout_t *v, int64_
     return sol_fail (SOL_ERR_FORMAT, "broker", "ticket %llu is not for broker.%d of this run", (unsigned long long) v->ticket, b->me);
   if (batch < b->first) return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu belongs to batch %lld, which is trained", (unsigned long long) v->ticket, (long long) batch);
   if (batch >= sol_broker_tickets (&b->p) / b->p.prompts || (b->seen && b->seen[v->ticket])) return sol_fail (SOL_ERR_CONSERVATION, "broker", "ticket %llu arrived twice", (unsigned long long) v->ticket);
+  for (int32_t i = 0; i < v->n_responses; i++)
+    if (fabs (v->reward[i]) > REWARD_MOST)
+      return sol_fail (SOL_ERR_LIMIT, "broker", "ticket %llu: a reward of %g, at most 2^30 are expected", (unsigned long long) v->ticket, v->reward[i]);
   for (int32_t i = 0; i < v->n_runs; i++) {
     if (b->p.mode == SOL_STALE_EXACT && v->runs[i].version != due)
       return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu of batch %lld: expected policy version %lld, found %lld", (unsigned long long) v->ticket, (long long) batch, (long long) due, (long long) v->runs[i].version);
@@ -65,14 +66,28 @@ static int32_t place_of (const sol_broker_t *b, const share_t *s, int64_t batch,
   return (int32_t) ((ticket - first) / b->n_brokers);
 }
 
+static void add_reward (fresh_t *f, double reward)
+{
+  double whole = floor (reward);
+  f->whole += (int64_t) whole;
+  f->part += llrint ((reward - whole) * 0x1p60);
+  f->whole += f->part >> 60;
+  f->part &= ((int64_t) 1 << 60) - 1;
+}
+
 static sol_status_t add_fresh (sol_broker_t *b, const sol_rollout_t *v)
 {
-  int64_t i = v->n_runs ? v->runs[0].version / b->p.ups : -1;
+  int64_t i = v->n_runs ? v->runs[0].version / b->p.ups : -1, word, at;
+  fresh_t *f;
   if (i < 0 || i >= b->n_versions) return SOL_OK;
-  for (int32_t g = 0; g < v->n_responses; g++) b->fresh_sum[i] += v->reward[g];
-  b->fresh_n[i] += v->n_responses;
-  SOL_TRY (sol_window_put (b, b->rank, b->at_fresh + 16 * i, &b->fresh_sum[i], 8));
-  return sol_word_set (b, b->rank, sol_word_at (b->at_fresh, 2 * i + 1), b->fresh_n[i]);
+  f = &b->fresh[i];
+  at = b->at_fresh + i * (int64_t) sizeof *f;
+  word = sol_word_at (at, 0);
+  for (int32_t g = 0; g < v->n_responses; g++) add_reward (f, v->reward[g]);
+  SOL_TRY (sol_word_set (b, b->rank, word, f->n_word + 1));
+  SOL_TRY (sol_window_put (b, b->rank, at + 8, &f->whole, 16));
+  f->n_word += 2 * (int64_t) v->n_responses;
+  return sol_word_set (b, b->rank, word, f->n_word);
 }
 
 static sol_status_t insert (sol_broker_t *b, char *record, size_t bytes, const sol_rollout_t *v)
@@ -95,14 +110,21 @@ static sol_status_t insert (sol_broker_t *b, char *record, size_t bytes, const s
   return SOL_OK;
 }
 
-sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes)
+sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes, int *actor_p, sol_amount_t *got_p)
 {
   sol_rollout_t v;
+  uint64_t digest = b->n.digest_in;
   sol_status_t st = sol_rollout_open (record, bytes, &v);
+  if (st == SOL_OK && actor_p && (v.actor < 0 || v.actor >= b->p.roles->n_actors))
+    st = sol_fail (SOL_ERR_FORMAT, "broker", "ticket %llu: it is said to be of actor.%d, but there are %d actors", (unsigned long long) v.ticket, v.actor, b->p.roles->n_actors);
   if (st == SOL_OK) st = insert (b, record, bytes, &v);
   if (st != SOL_OK) {
     sol_free (record);
     return st;
+  }
+  if (actor_p) {
+    *actor_p = v.actor;
+    *got_p = (sol_amount_t){ v.n_responses, v.n_tokens, b->n.digest_in - digest };
   }
   return add_fresh (b, &v);
 }
@@ -163,19 +185,27 @@ void sol_queue_destroy (sol_broker_t *b)
   b->n_shares = 0;
 }
 
-char *sol_queue_path (const char *dir, int index)
+/* groups of batches behind `last` are left out: they do not count in the file */
+static sol_amount_t left_out (const sol_broker_t *b, int64_t last)
 {
-  char name[32];
-  snprintf (name, sizeof name, "queue.%d", index);
-  return sol_path_join (dir, name);
+  sol_amount_t sum = { 0 };
+  for (int64_t i = last < b->first ? 0 : last - b->first + 1; i < b->n_shares; i++)
+    for (int32_t j = 0; j < b->share[i].want; j++) {
+      const entry_t *e = &b->share[i].entry[j];
+      if (e->record) sum.responses += e->row.n_responses, sum.tokens += e->row.n_tokens, sum.digest += e->digest;
+    }
+  return sum;
 }
 
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p)
 {
-  int64_t last = b->p.mode == SOL_STALE_EXACT ? sol_queue_last_due (b, update) : INT64_MAX;
-  queue_header_t h = { .magic = QUEUE_MAGIC, .version = QUEUE_VERSION, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = b->p.k, .tickets = sol_broker_tickets (&b->p), .index = b->me,
-                      .n_brokers = b->n_brokers, .mode = b->p.mode, .has_seen = b->seen != NULL, .responses_out = b->n.responses_out, .tokens_out = b->n.tokens_out,
-                      .responses_dropped = b->n.responses_dropped, .tokens_dropped = b->n.tokens_dropped, .digest_out = b->n.digest_out, .digest_dropped = b->n.digest_dropped };
+  int64_t last = b->p.mode == SOL_STALE_EXACT ? sol_queue_last_due (update, b->p.k, b->p.ups) : INT64_MAX;
+  sol_amount_t less = b->p.mode == SOL_STALE_EXACT ? left_out (b, last) : (sol_amount_t){ 0 };
+  const sol_broker_counts_t *n = &b->n;
+  sol_queue_header_t h = { .magic = QUEUE_MAGIC, .version = QUEUE_VERSION, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = b->p.k, .tickets = sol_broker_tickets (&b->p),
+                          .index = b->me, .n_brokers = b->n_brokers, .mode = b->p.mode, .has_seen = b->seen != NULL, .out = { n->responses_out, n->tokens_out, n->digest_out },
+                          .dropped = { n->responses_dropped, n->tokens_dropped, n->digest_dropped },
+                          .in = { n->responses_in - less.responses, n->tokens_in - less.tokens, n->digest_in - less.digest } };
   sol_buffer_t out = { 0 };
   char *path = sol_queue_path (dir, b->me);
   static const char zero[8];

@@ -3,6 +3,20 @@
 #include "broker_internal.h"
 #include <string.h>
 
+sol_status_t sol_put_check (sol_broker_t *b, int actor)
+{
+  const put_t *got = &b->got[actor];
+  int64_t at = b->at_put + actor * (int64_t) sizeof *got;
+  put_t put;
+  SOL_TRY (sol_window_get (b, b->rank, at + 8, &put.amount, sizeof put.amount)); /* before the number of groups: see put_t */
+  SOL_TRY (sol_word_get (b, b->rank, sol_word_at (at, 0), &put.groups));
+  if (put.groups > got->groups && put.groups - got->groups <= b->p.ring_slots + 1) return SOL_OK; /* on their way: a full ring at most, and the one that it holds */
+  if (put.groups == got->groups && put.amount.responses == got->amount.responses && put.amount.tokens == got->amount.tokens && put.amount.digest == got->amount.digest) return SOL_OK;
+  return sol_fail (SOL_ERR_CONSERVATION, "broker", "actor.%d generated %lld groups, %lld responses (%lld tokens), but %lld groups, %lld responses (%lld tokens) arrived%s", actor, (long long) put.groups,
+                   (long long) put.amount.responses, (long long) put.amount.tokens, (long long) got->groups, (long long) got->amount.responses, (long long) got->amount.tokens,
+                   put.amount.responses == got->amount.responses && put.amount.tokens == got->amount.tokens ? ": contents differ" : "");
+}
+
 /* one record from the ring into the queue. AGAIN: the next place is not filled */
 static sol_status_t admit (sol_broker_t *b)
 {
@@ -15,9 +29,14 @@ static sol_status_t admit (sol_broker_t *b)
   SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes, &bytes, sizeof bytes));
   if (!skip && bytes > b->p.record_bytes) return sol_fail (SOL_ERR_FORMAT, "broker", "place %lld of the ring: a record of %llu bytes, at most %zu are expected", (long long) b->cursor, (unsigned long long) bytes, b->p.record_bytes);
   if (!skip) {
+    int actor;
+    sol_amount_t got;
     record = sol_alloc ((size_t) bytes + 1);
     SOL_TRY (sol_window_get (b, b->rank, b->at_ring + slot * b->slot_bytes + 8, record, (size_t) bytes));
-    SOL_TRY (sol_queue_admit (b, record, (size_t) bytes));
+    SOL_TRY (sol_queue_admit (b, record, (size_t) bytes, &actor, &got));
+    b->got[actor].groups++;
+    b->got[actor].amount.responses += got.responses, b->got[actor].amount.tokens += got.tokens, b->got[actor].amount.digest += got.digest;
+    SOL_TRY (sol_put_check (b, actor));
   }
   SOL_TRY (sol_word_set (b, b->rank, word, (b->cursor + b->p.ring_slots) * SLOT_STATES + SLOT_FREE));
   b->cursor++;
@@ -73,20 +92,21 @@ static sol_status_t write_counts (sol_broker_t *b)
 /* AGAIN: nothing is asked for, or rollouts that belong in it are still being generated */
 static sol_status_t save (sol_broker_t *b)
 {
-  int64_t ask, saved;
+  int64_t ask, saved, update;
   uint64_t hash;
   char dir[PATH_BYTES];
-  SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved)); /* in this order: learner 0 clears it before it asks */
+  SOL_TRY (sol_word_get (b, b->rank, W_SAVED, &saved));
   SOL_TRY (sol_word_get (b, b->rank, W_SAVE, &ask));
-  if (ask == 0 || saved == ask) return SOL_AGAIN;
-  if (b->first < (ask - 1) / b->p.ups) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
+  if (saved == ask) return SOL_AGAIN;
+  SOL_TRY (sol_word_get (b, b->rank, W_SAVE_UPDATE, &update));
+  if (b->first < update / b->p.ups) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
   if (b->p.mode == SOL_STALE_EXACT)
-    for (int64_t batch = b->first; batch <= sol_queue_last_due (b, ask - 1); batch++)
+    for (int64_t batch = b->first; batch <= sol_queue_last_due (update, b->p.k, b->p.ups); batch++)
       if (!sol_queue_complete (b, batch)) return SOL_AGAIN;
   SOL_TRY (sol_window_get (b, b->rank, b->at_path, dir, sizeof dir));
   dir[PATH_BYTES - 1] = 0;
   SOL_TRY (sol_queue_check (b));
-  SOL_TRY (sol_queue_write (b, dir, ask - 1, &hash));
+  SOL_TRY (sol_queue_write (b, dir, update, &hash));
   SOL_TRY (sol_word_set (b, b->rank, W_SAVED_HASH, (int64_t) hash));
   return sol_word_set (b, b->rank, W_SAVED, ask);
 }
@@ -114,5 +134,6 @@ sol_status_t sol_broker_step (sol_broker_t *b)
   SOL_TRY (sol_word_get (b, b->rank, W_GOODBYE, &goodbye));
   if (!goodbye) return SOL_AGAIN;
   SOL_TRY (sol_queue_check (b));
+  for (int i = 0; i < b->p.roles->n_actors; i++) SOL_TRY (sol_put_check (b, i));
   return SOL_END;
 }

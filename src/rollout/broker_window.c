@@ -94,9 +94,10 @@ static void lay_out (sol_broker_t *b)
   b->n_versions = b->p.updates / b->p.ups + 2;
   PLACE (at_need, 8 * r->n_actors);
   PLACE (at_done, 8 * r->n_learners);
+  PLACE (at_put, (int64_t) sizeof (put_t) * r->n_actors);
   PLACE (at_state, 8 * b->p.ring_slots);
   PLACE (at_counts, sizeof b->n);
-  PLACE (at_fresh, 16 * b->n_versions);
+  PLACE (at_fresh, (int64_t) sizeof (fresh_t) * b->n_versions);
   PLACE (at_path, PATH_BYTES);
   PLACE (at_rows, 2 * b->row_room * (int64_t) sizeof (sol_batch_row_t));
   PLACE (at_ring, b->p.ring_slots * b->slot_bytes);
@@ -131,16 +132,18 @@ sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **
       b->is_broker = 1;
       b->me = i;
     }
+  b->put = sol_alloc ((size_t) b->n_brokers * sizeof *b->put);
   lay_out (b);
   SOL_MPI (MPI_Win_allocate (b->is_broker ? b->window_bytes : 64, 1, MPI_INFO_NULL, comm, &b->base, &b->win));
   SOL_MPI (MPI_Win_set_errhandler (b->win, MPI_ERRORS_RETURN));
-  memset (b->base, 0, b->is_broker ? (size_t) b->window_bytes : 64);
+  /* All before the ring. Nobody reads what lies behind before it is written (a slot's state, HELD or BATCHES says when), and it may be much: its pages come with their first use. */
+  memset (b->base, 0, b->is_broker ? (size_t) b->at_ring : 64);
   SOL_MPI (MPI_Barrier (comm));
   SOL_MPI (MPI_Win_lock_all (0, b->win));
   if (b->is_broker) {
     SOL_TRY (init_words (b));
-    b->fresh_sum = sol_alloc ((size_t) b->n_versions * sizeof *b->fresh_sum);
-    b->fresh_n = sol_alloc ((size_t) b->n_versions * sizeof *b->fresh_n);
+    b->fresh = sol_alloc ((size_t) b->n_versions * sizeof *b->fresh);
+    b->got = sol_alloc ((size_t) r->n_actors * sizeof *b->got);
     if (b->p.mode != SOL_STALE_EXACT) b->seen = sol_alloc ((size_t) sol_broker_tickets (&b->p));
     MPI_Win_get_name (b->win, name, &n);
     sol_log (SOL_LOG_INFO, "broker", "window of %.1f MB (%s): ring of %lld records of up to %.1f kB", (double) b->window_bytes / 1e6, name[0] ? name : "unnamed", (long long) b->p.ring_slots,
@@ -157,6 +160,6 @@ void sol_broker_close (sol_broker_t *b)
   MPI_Win_unlock_all (b->win);
   MPI_Win_free (&b->win);
   sol_queue_destroy (b);
-  void *all[] = { b->order, b->fresh_sum, b->fresh_n, b->seen, b->missing, b->pending, b };
+  void *all[] = { b->order, b->fresh, b->got, b->put, b->seen, b->missing, b->pending, b };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }

@@ -40,11 +40,16 @@ static header_t header_of (const sol_rollout_t *v)
 
 size_t sol_rollout_bytes (const sol_rollout_t *view) { return (size_t) header_of (view).bytes; }
 
-size_t sol_rollout_max_bytes (int32_t n_responses, int32_t max_prompt, int32_t max_new)
+size_t sol_rollout_max_bytes (int32_t n_responses, int32_t max_prompt, int32_t max_new, int64_t versions)
 {
   header_t h = { .n_tokens = (int64_t) n_responses * max_new, .n_responses = n_responses, .n_prompt = max_prompt, .n_parts = 4, .flags = HAS_RAW | HAS_ENTROPY | HAS_CHECK };
-  h.n_runs = (int32_t) (h.n_tokens < 64 * (int64_t) n_responses ? h.n_tokens : 64 * (int64_t) n_responses); /* weights change in flight a few times a response at most */
+  h.n_runs = (int32_t) ((int64_t) n_responses * (versions < max_new ? versions : max_new)); /* at most a run a token */
   return size_of (&h);
+}
+
+size_t sol_rollout_config_bytes (const sol_config_t *c)
+{
+  return sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new, c->in_flight ? c->updates / c->ups + 1 : 1);
 }
 
 static char *add (char *at, const void *data, size_t bytes)

@@ -166,7 +166,7 @@ out:
   return st;
 }
 
-sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_t *info_p, char **dir_p, char **settings_p)
+sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_check_t check, sol_checkpoint_t *info_p, char **dir_p, char **settings_p)
 {
   char *root = sol_path_join (run_dir, "checkpoints"), *dir = NULL, *settings = NULL;
   int64_t *u = NULL;
@@ -179,10 +179,13 @@ sol_status_t sol_checkpoint_find (const char *run_dir, sol_checkpoint_t *info_p,
     sol_free (dir);
     dir = dir_of (root, u[i]);
     st = sol_checkpoint_open (dir, &info, &settings);
-    if (st == SOL_OK && info.update != u[i]) {
-      st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: its manifest says update %" PRId64, dir, info.update);
-      sol_free (settings);
-      settings = NULL;
+    if (st == SOL_OK) {
+      if (info.update != u[i]) st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: its manifest says update %" PRId64, dir, info.update);
+      else if (check) st = check (dir, &info);
+      if (st != SOL_OK) {
+        sol_free (settings);
+        settings = NULL;
+      }
     }
     if (st == SOL_ERR_UNSUPPORTED) goto out; /* a newer program's: going back silently would lose its work */
     if (st != SOL_OK && i + 1 < n) sol_log (SOL_LOG_WARN, ROOM, "%s is damaged; the one before it is tried", dir);

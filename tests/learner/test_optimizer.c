@@ -45,7 +45,7 @@ static sol_status_t load (sol_optimizer_t *o, const char *dir)
   sol_checkpoint_t info;
   char *found;
   sol_status_t st;
-  SOL_TRY (sol_checkpoint_find (dir, &info, &found, NULL));
+  SOL_TRY (sol_checkpoint_find (dir, NULL, &info, &found, NULL));
   st = sol_optimizer_load (o, found, &info);
   sol_free (found);
   return st;

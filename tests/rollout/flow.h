@@ -314,7 +314,7 @@ static inline int flow_run (const flow_t *c, int64_t *batch_of)
   s.update = c->from;
   s.batch_of = batch_of;
   flow_roles (&s);
-  s.room = sol_rollout_max_bytes ((int32_t) c->group, MAX_PROMPT, c->max_new);
+  s.room = sol_rollout_max_bytes ((int32_t) c->group, MAX_PROMPT, c->max_new, 1);
   s.record = sol_alloc (s.room);
   s.block = sol_alloc (WEIGHTS);
   s.publish = sol_alloc (WEIGHTS);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* timeout: 120 */
 /* Stop and go on, with the same and with another number of brokers, once and twice: every group is trained exactly once, what was claimed but lost is issued again; damaged queue files. */
+#include "../../src/rollout/broker_file.h"
 #include "world.h"
 #include "solera/file.h"
 
@@ -121,6 +122,95 @@ static void damage (const plan_t *plan, const char *what)
   sol_free (s.trained);
 }
 
+/* ---- a queue file whose checksum is right, but whose writer was wrong */
+enum { LOSE, LOSE_QUIETLY, DOUBLE, COUNT_MORE, COUNT_DIGEST };
+static const struct { const char *what, *said; sol_status_t st; } wrong[] = {
+  [LOSE] = { "a group is not in the file", "generated 72 responses", SOL_ERR_CONSERVATION },
+  [LOSE_QUIETLY] = { "a group is neither in the file nor in its counts", "ticket 13 (group 1 of batch 4) is missing", SOL_ERR_CONSERVATION },
+  [DOUBLE] = { "a group is there twice", "twice", SOL_ERR_CONSERVATION },
+  [COUNT_MORE] = { "one response more was generated", "generated 73 responses", SOL_ERR_CONSERVATION },
+  [COUNT_DIGEST] = { "other contents were generated", "contents differ", SOL_ERR_CONSERVATION },
+};
+
+/* data: the file with 8 bytes of hash at its end, room for twice as much; its new size */
+static size_t forge (int how, int64_t ticket, char *data, size_t bytes)
+{
+  sol_queue_header_t h;
+  size_t at = sizeof h, end = bytes - 8;
+  uint64_t hash;
+  memcpy (&h, data, sizeof h);
+  at += h.has_seen ? (size_t) h.tickets : 0;
+  for (int64_t i = 0; i < h.n_records; i++) {
+    sol_rollout_t v;
+    int64_t n;
+    size_t step;
+    memcpy (&n, data + at, 8);
+    step = 8 + (size_t) (n + 7) / 8 * 8;
+    char *record = sol_alloc ((size_t) n);
+    memcpy (record, data + at + 8, (size_t) n);
+    if (sol_rollout_open (record, (size_t) n, &v) != SOL_OK) abort ();
+    int it = (int64_t) v.ticket == ticket;
+    if (it && how == LOSE_QUIETLY) h.in.responses -= v.n_responses, h.in.tokens -= v.n_tokens, h.in.digest -= sol_rollout_digest (&v);
+    sol_free (record);
+    if (it && how == DOUBLE) {
+      memmove (data + at + step, data + at, end - at);
+      end += step, h.n_records++;
+      break;
+    }
+    if (it && (how == LOSE || how == LOSE_QUIETLY)) {
+      memmove (data + at, data + at + step, end - at - step);
+      end -= step, h.n_records--;
+      break;
+    }
+    at += step;
+  }
+  h.in.responses += how == COUNT_MORE;
+  h.in.digest += how == COUNT_DIGEST;
+  memcpy (data, &h, sizeof h);
+  hash = sol_hash (data, end);
+  memcpy (data + end, &hash, 8);
+  return end + 8;
+}
+
+/* exact: batches 4 to 7 of 3 groups are whole in the checkpoint of update 4 */
+static void forged (void)
+{
+  plan_t p = { .mode = SOL_STALE_EXACT, .k = 4, .ups = 1, .prompts = 3, .updates = 24, .ring = 4, .brokers = 1, .learners = 1, .stop = 4, .dir = dir, .deadline_s = 20 };
+  seen_t s = { .trained = sol_alloc (1000) };
+  sol_broker_counts_t n;
+  char *path = sol_path_join (dir, "queue.0"), *data = NULL, *bad, log[600];
+  size_t bytes = 0;
+  ok (play (&p, &s) == SOL_OK);
+  ok (try_load (&p, 4, &n) == SOL_OK && n.responses_queued == 12 * G_MAX && n.responses_in == 24 * G_MAX);
+  ok (sol_broker_verify (dir, 1, 4) == SOL_OK && sol_broker_verify (dir, 0, 4) == SOL_OK && sol_broker_verify (dir, 2, 4) == SOL_ERR_FORMAT && sol_broker_verify (dir, 1, 5) == SOL_ERR_FORMAT);
+  ok (sol_file_read (path, 1 << 20, &data, &bytes) == SOL_OK);
+  bad = sol_alloc (2 * bytes);
+  MPI_Barrier (MPI_COMM_WORLD);
+  snprintf (log, sizeof log, "%s/log.%d", dir, tap_rank);
+  for (int how = 0; how <= COUNT_DIGEST; how++) {
+    char *text = NULL;
+    size_t size = 0;
+    int first = tap_rank == 0, good;
+    memcpy (bad, data, bytes);
+    put ("queue.0", bad, forge (how, 13, bad, bytes));
+    unlink (log);
+    sol_log_file (log);
+    good = try_load (&p, 4, &n) == wrong[how].st;
+    sol_log_file (NULL);
+    if (first) good &= sol_file_read (log, 1 << 20, &text, &size) == SOL_OK && strstr (text, "queue.0") && strstr (text, wrong[how].said);
+    if (!good && text) fprintf (stderr, "%s\n", text);
+    tap_ok (good, wrong[how].what);
+    sol_free (text);
+    MPI_Barrier (MPI_COMM_WORLD);
+    ok (sol_broker_verify (dir, 1, 4) == wrong[how].st);
+    MPI_Barrier (MPI_COMM_WORLD);
+  }
+  sol_free (bad);
+  sol_free (data);
+  sol_free (path);
+  sol_free (s.trained);
+}
+
 /* one of two files is missing, or two are the same one */
 static void incomplete (void)
 {
@@ -175,6 +265,7 @@ int main (int argc, char **argv)
     damage (&job[4].plan, "free");
     damage (&job[1].plan, "exact");
   }
+  if (tap_size <= 3) forged ();
   incomplete ();
   sol_comm_end ();
   return tap_done ();

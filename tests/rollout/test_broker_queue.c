@@ -3,6 +3,7 @@
 /* What a broker refuses, and when publishing waits: one rank is everything, each call by itself, through the inner seam of the window. */
 #include "../../src/rollout/broker_internal.h"
 #include "world.h"
+#include <math.h>
 
 static world_t world;
 
@@ -205,6 +206,155 @@ static void try_reading (void)
   sol_broker_close (b);
 }
 
+/* what an actor says it generated against what arrived: neither a lost, doubled nor changed group goes unseen */
+static void try_generated (void)
+{
+  _Alignas (8) char record[4096];
+  size_t bytes = make_record (0, 0, 1, record, sizeof record); /* of actor 1 of 1 */
+  put_t said;
+  int64_t place;
+  int good = 1;
+  sol_broker_t *b = open_with (&exact);
+  ok (sol_broker_put (b, record, bytes) == SOL_OK && settle (b) == SOL_ERR_FORMAT);
+  sol_broker_close (b);
+  b = open_with (&exact);
+  ok (put (b, 0, 0) == SOL_OK && sol_window_get (b, 0, b->at_put, &said, sizeof said) == SOL_OK && said.groups == 1 && said.amount.responses == G_MAX);
+  ok (b->n.responses_in == 0 && settle (b) == SOL_AGAIN && b->n.responses_in == G_MAX && b->n.digest_in == said.amount.digest);
+  ok (put (b, 1, 0) == SOL_OK && sol_window_get (b, 0, b->at_put, &said, sizeof said) == SOL_OK);
+  said.amount.tokens++;
+  ok (sol_window_put (b, 0, b->at_put, &said, sizeof said) == SOL_OK && settle (b) == SOL_ERR_CONSERVATION);
+  sol_broker_close (b);
+  b = open_with (&exact); /* a whole record that nobody generated */
+  ok (put (b, 0, 0) == SOL_OK && settle (b) == SOL_AGAIN);
+  bytes = make_record (1, 0, 0, record + 8, sizeof record - 8);
+  memcpy (record, &(uint64_t){ bytes }, 8);
+  ok (sol_word_add (b, 0, W_TAIL, 1, &place) == SOL_OK && sol_window_put (b, 0, b->at_ring + place * b->slot_bytes, record, bytes + 8) == SOL_OK);
+  ok (sol_word_set (b, 0, sol_word_at (b->at_state, place), place * SLOT_STATES + SLOT_FULL) == SOL_OK && settle (b) == SOL_ERR_CONSERVATION);
+  sol_broker_close (b);
+  b = open_with (&exact); /* more than can be on its way never arrived */
+  for (int64_t t = 0; t < 6; t++)
+    good &= put (b, t, 0) == SOL_OK && sol_word_set (b, 0, sol_word_at (b->at_state, t % 4), t * SLOT_STATES + SLOT_SKIP) == SOL_OK && settle (b) == SOL_AGAIN;
+  ok (good && put (b, 0, 0) == SOL_OK && settle (b) == SOL_ERR_CONSERVATION);
+  sol_broker_close (b);
+  b = open_with (&exact); /* at the end */
+  ok (put (b, 0, 0) == SOL_OK && settle (b) == SOL_AGAIN && sol_broker_goodbye (b) == SOL_OK && settle (b) == SOL_END);
+  b->got[0].amount.digest++;
+  ok (settle (b) == SOL_ERR_CONSERVATION);
+  sol_broker_close (b);
+}
+
+static sol_status_t put_rewards (sol_broker_t *b, int64_t ticket, const double *reward)
+{
+  static const int32_t len[G_MAX] = { 1, 1, 1 }, ids[G_MAX];
+  static const uint8_t finish[G_MAX];
+  static const float lp[G_MAX];
+  const sol_version_run_t run = { 0, G_MAX, 0 };
+  const sol_rollout_t v = { .ticket = (uint64_t) ticket, .n_responses = G_MAX, .n_runs = 1, .n_tokens = G_MAX, .temperature = 1, .len = len, .finish = finish, .reward = reward, .runs = &run, .ids = ids, .lp = lp };
+  _Alignas (8) char record[1024];
+  size_t bytes;
+  SOL_TRY (sol_rollout_pack (&v, record, sizeof record, &bytes));
+  return sol_broker_put (b, record, bytes);
+}
+
+/* the sum of rewards has the same bytes whatever the order of arrival, and is what it must be */
+static void try_fresh_sum (void)
+{
+  static const double reward[4][G_MAX] = { { 0.1, 0.2, 0.3 }, { 1e9, 0.7, 1e-9 }, { -1e9, -0.1, -0.9 }, { 1. / 3, 0, 1 } }, huge[G_MAX] = { 0, 2e9, 0 };
+  static const int order[3][4] = { { 0, 1, 2, 3 }, { 3, 2, 1, 0 }, { 1, 3, 0, 2 } };
+  double sum[3], naive[3] = { 0 };
+  int64_t n;
+  sol_broker_t *b;
+  for (int k = 0; k < 3; k++) {
+    b = open_with (&exact);
+    for (int i = 0; i < 4; i++) {
+      ok (put_rewards (b, order[k][i], reward[order[k][i]]) == SOL_OK && settle (b) == SOL_AGAIN);
+      for (int g = 0; g < G_MAX; g++) naive[k] += reward[order[k][i]][g];
+    }
+    ok (sol_broker_fresh (b, 0, &sum[k], &n) == SOL_OK && n == 4 * G_MAX);
+    sol_broker_close (b);
+  }
+  ok (memcmp (&naive[0], &naive[1], 8) != 0); /* the case is one where it matters */
+  ok (memcmp (&sum[0], &sum[1], 8) == 0 && memcmp (&sum[0], &sum[2], 8) == 0);
+  tap_ok (fabs (sum[0] - (1.6 + 1. / 3 + 1e-9 - 0.3)) < 1e-15, "the sum is right");
+  b = open_with (&exact);
+  ok (put_rewards (b, 0, huge) == SOL_OK && settle (b) == SOL_ERR_LIMIT);
+  sol_broker_close (b);
+}
+
+/* a response that saw a hundred versions goes through a broker made for it */
+static void try_many_versions (void)
+{
+  enum { N = 100 };
+  static int32_t ids[G_MAX * N];
+  static float lp[G_MAX * N];
+  static const int32_t len[G_MAX] = { N, N, N };
+  static const uint8_t finish[G_MAX];
+  static const double reward[G_MAX];
+  static sol_version_run_t run[G_MAX * N];
+  sol_rollout_t v = { .n_responses = G_MAX, .n_runs = G_MAX * N, .n_tokens = G_MAX * N, .temperature = 1, .len = len, .finish = finish, .reward = reward, .runs = run, .ids = ids, .lp = lp }, w;
+  sol_batch_row_t row;
+  sol_broker_t *b;
+  size_t bytes, room = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, N, N);
+  char *record = sol_alloc (room);
+  plan_t p = { .mode = SOL_STALE_BOUNDED, .k = 200, .ups = 1, .prompts = 1, .updates = 300, .ring = 2 };
+  for (int i = 0; i < G_MAX * N; i++) run[i] = (sol_version_run_t){ i, 1, i % N };
+  ok (sol_rollout_pack (&v, record, room, &bytes) == SOL_OK);
+  world_make (&p, &world);
+  world.p.record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, N, N);
+  if (sol_broker_open (&world.p, &b) != SOL_OK) abort ();
+  ok (sol_broker_put (b, record, bytes) == SOL_OK && settle (b) == SOL_AGAIN && sol_broker_batch (b, 0, &row) == SOL_OK && sol_broker_get (b, 0, &row, record) == SOL_OK);
+  ok (sol_rollout_open (record, (size_t) row.bytes, &w) == SOL_OK && w.n_runs == G_MAX * N && w.runs[G_MAX * N - 1].version == N - 1);
+  sol_broker_close (b);
+  world.p.record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, NEW_MAX, 1);
+  if (sol_broker_open (&world.p, &b) != SOL_OK) abort ();
+  ok (sol_broker_put (b, record, bytes) == SOL_ERR_LIMIT);
+  sol_broker_close (b);
+  sol_free (record);
+}
+
+static int64_t resident (void)
+{
+  long long size = 0, pages = 0;
+  FILE *f = fopen ("/proc/self/statm", "r");
+  if (!f || fscanf (f, "%lld %lld", &size, &pages) != 2) pages = 0;
+  if (f) fclose (f);
+  return pages * sysconf (_SC_PAGESIZE);
+}
+
+/* a window of gigabytes takes the memory that is used of it */
+static void try_large_window (void)
+{
+  plan_t p = exact;
+  sol_broker_t *b;
+  int64_t before, n = 0;
+  char text[100];
+  world_make (&p, &world);
+  world.p.record_bytes = (size_t) 64 << 20;
+  before = resident ();
+  if (sol_broker_open (&world.p, &b) != SOL_OK) abort ();
+  ok (put (b, 0, 0) == SOL_OK && put (b, 1, 0) == SOL_OK && settle (b) == SOL_AGAIN && sol_word_get (b, 0, W_BATCHES, &n) == SOL_OK && n == 1);
+  snprintf (text, sizeof text, "a window of %lld MB uses %lld MB", (long long) (b->window_bytes >> 20), (long long) ((resident () - before) >> 20));
+  tap_ok (before == 0 || resident () - before < b->window_bytes / 4, text); /* the actor's copy of a record is of the largest size */
+  sol_broker_close (b);
+}
+
+/* the same update twice: each is written */
+static void try_saves (void)
+{
+  const char *dir = getenv ("TEST_TMPDIR") ? getenv ("TEST_TMPDIR") : "/tmp";
+  char *path = sol_queue_path (dir, 0);
+  uint64_t hash[2] = { 0 };
+  sol_broker_t *b = open_with (&bounded);
+  for (int i = 0; i < 2; i++) {
+    unlink (path);
+    ok (sol_broker_save (b, dir, 0, &hash[i]) == SOL_AGAIN && settle (b) == SOL_AGAIN && sol_broker_save (b, dir, 0, &hash[i]) == SOL_OK && access (path, R_OK) == 0);
+    ok (sol_broker_verify (dir, 1, 0) == SOL_OK);
+  }
+  ok (hash[0] == hash[1]);
+  sol_broker_close (b);
+  sol_free (path);
+}
+
 int main (int argc, char **argv)
 {
   tap_init (&argc, &argv);
@@ -220,6 +370,11 @@ int main (int argc, char **argv)
   try_publish ();
   try_claims ();
   try_reading ();
+  try_generated ();
+  try_fresh_sum ();
+  try_many_versions ();
+  try_large_window ();
+  try_saves ();
   sol_comm_end ();
   return tap_done ();
 }

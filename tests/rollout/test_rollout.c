@@ -61,11 +61,15 @@ static void try_max (void)
                       .ids = t, .lp = f, .raw_lp = f, .entropy = f, .lp_check = f };
   for (int i = 0; i < R; i++) full[i] = N;
   for (int i = 0; i < RUNS; i++) each[i] = (sol_version_run_t){ i, 1, i };
-  ok (sol_rollout_bytes (&v) == sol_rollout_max_bytes (R, P, N));
+  ok (sol_rollout_bytes (&v) == sol_rollout_max_bytes (R, P, N, 1000));
   v.n_prompt--;
   v.lp_check = NULL;
-  ok (sol_rollout_bytes (&v) < sol_rollout_max_bytes (R, P, N));
-  ok (sol_rollout_max_bytes (16, 4096, 32768) > 16u * 32768u * 20u);
+  ok (sol_rollout_bytes (&v) < sol_rollout_max_bytes (R, P, N, N));
+  v.n_prompt++;
+  v.lp_check = f;
+  v.n_runs = 2 * R;
+  ok (sol_rollout_bytes (&v) == sol_rollout_max_bytes (R, P, N, 2) && sol_rollout_bytes (&v) > sol_rollout_max_bytes (R, P, N, 1));
+  ok (sol_rollout_max_bytes (16, 4096, 32768, 1) > 16u * 32768u * 20u);
 }
 
 static void try_damage (void)

@@ -48,7 +48,7 @@ static inline void world_make (const plan_t *plan, world_t *w)
   r->learners = sol_comm_self ();
   if (size > 1 && sol_comm_split (r->world, r->role == SOL_ROLE_LEARNER ? 0 : -1, me, &r->learners) != SOL_OK) abort ();
   w->p = (sol_broker_params_t){ .roles = r, .mode = plan->mode, .k = plan->k, .ups = plan->ups, .prompts = plan->prompts, .group = G_MAX, .updates = plan->updates, .ring_slots = plan->ring,
-                                .queue = plan->queue, .record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, NEW_MAX), .weight_bytes = WEIGHTS };
+                                .queue = plan->queue, .record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, NEW_MAX, 1), .weight_bytes = WEIGHTS };
 }
 
 static inline void world_free (world_t *w)

@@ -48,7 +48,7 @@ static int found (const char *run, int64_t update)
   sol_checkpoint_t c, want = info_of (update);
   char *dir = NULL, *settings = NULL;
   float x[N];
-  int good = sol_checkpoint_find (run, &c, &dir, &settings) == SOL_OK && c.update == update && c.step == want.step && c.elements == N && c.weight_digest == want.weight_digest
+  int good = sol_checkpoint_find (run, NULL, &c, &dir, &settings) == SOL_OK && c.update == update && c.step == want.step && c.elements == N && c.weight_digest == want.weight_digest
              && c.n_queues == 1 && !memcmp (c.counters, want.counters, sizeof c.counters) && !memcmp (c.sums, want.sums, sizeof c.sums)
              && !strcmp (settings, "seed: 7\n\"quoted\" \xc3\xa4\n");
   good = good && sol_checkpoint_get (dir, "adam_v", 0, N, x) == SOL_OK;
@@ -76,9 +76,9 @@ static void test_round_trip (void)
   char *dir, *text;
   size_t bytes;
   float x[2];
-  ok (sol_checkpoint_find (run, &c, &dir, NULL) == SOL_END);
+  ok (sol_checkpoint_find (run, NULL, &c, &dir, NULL) == SOL_END);
   need (sol_dir_make (at ("run/checkpoints")) == SOL_OK);
-  ok (sol_checkpoint_find (run, &c, &dir, NULL) == SOL_END);
+  ok (sol_checkpoint_find (run, NULL, &c, &dir, NULL) == SOL_END);
   ok (save (run, 40, 2) == SOL_OK && found (run, 40));
   ok (save (run, 80, 2) == SOL_OK && found (run, 80));
   ok (save (run, 80, 2) == SOL_OK && found (run, 80)); /* again at the same update */
@@ -143,6 +143,12 @@ static long size_of (const char *path)
   return stat (path, &sb) ? -1 : (long) sb.st_size;
 }
 
+static int64_t refused;
+static sol_status_t refuse (const char *dir, const sol_checkpoint_t *info)
+{
+  return strstr (dir, "bad/checkpoints/u0000000") && info->update == refused ? SOL_ERR_CONSERVATION : SOL_OK;
+}
+
 /* whatever is damaged in the newest, the one before is used */
 static void test_damage (void)
 {
@@ -177,11 +183,18 @@ static void test_damage (void)
   tap_ok (fell_back == tried, "%d of %d damages recognised", fell_back, tried);
   ok (found (at ("bad"), 8)); /* repaired again */
   sol_checkpoint_t c;
-  char *dir;
+  char *dir, *settings;
   quiet (1);
+  refused = 8; /* a file whose bytes are right and whose owner refuses it */
+  ok (sol_checkpoint_find (at ("bad"), refuse, &c, &dir, &settings) == SOL_OK && c.update == 4);
+  sol_free (dir);
+  sol_free (settings);
+  refused = 0;
+  ok (sol_checkpoint_find (at ("bad"), refuse, &c, &dir, NULL) == SOL_OK && c.update == 8);
+  sol_free (dir);
   flip (at ("bad/checkpoints/u00000008/weights.f32"), 17, 3);
   flip (at ("bad/checkpoints/u00000004/weights.f32"), 17, 3);
-  ok (sol_checkpoint_find (at ("bad"), &c, &dir, NULL) == SOL_ERR_CHECKSUM); /* none is whole: never a silent new beginning */
+  ok (sol_checkpoint_find (at ("bad"), NULL, &c, &dir, NULL) == SOL_ERR_CHECKSUM); /* none is whole: never a silent new beginning */
   quiet (0);
 }
 
@@ -207,7 +220,7 @@ static void test_kill (void)
     kill (child, SIGKILL);
     int rc;
     waitpid (child, &rc, 0);
-    if (sol_checkpoint_find (run, &c, &dir, NULL) == SOL_OK && c.update >= last && WIFSIGNALED (rc) && found (run, c.update)) {
+    if (sol_checkpoint_find (run, NULL, &c, &dir, NULL) == SOL_OK && c.update >= last && WIFSIGNALED (rc) && found (run, c.update)) {
       whole++;
       last = c.update;
     }

@@ -46,23 +46,23 @@ int main (int argc, char **argv)
   if (tap_rank == 0) sol_dir_remove (run);
   ok (sol_comm_barrier (sol_comm_world ()) == SOL_OK);
   ok (save (run, 8, -1) == SOL_OK);
-  ok (sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 8 && info.elements == N);
+  ok (sol_checkpoint_find (run, NULL, &info, &dir, NULL) == SOL_OK && info.update == 8 && info.elements == N);
   ok (dir && sol_checkpoint_get (dir, "weights", 0, N, x) == SOL_OK);
   for (int i = 0; i < N; i++) good &= x[i] == (float) i * 0.5f + 8;
   ok (good);
   sol_free (dir);
   dir = NULL;
   ok (save (run, 16, tap_size - 1) == SOL_ERR_IO); /* on all ranks */
-  ok (sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 8);
+  ok (sol_checkpoint_find (run, NULL, &info, &dir, NULL) == SOL_OK && info.update == 8);
   sol_free (dir);
   dir = NULL;
   sol_checkpoint_drop (NULL);
   ok (save (run, 24, GIVE_UP) == SOL_STOPPED); /* nothing counts, no memory stays (tap_done) */
-  ok (sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 8);
+  ok (sol_checkpoint_find (run, NULL, &info, &dir, NULL) == SOL_OK && info.update == 8);
   sol_free (dir);
   dir = NULL;
   sol_comm_barrier (sol_comm_world ());
-  ok (save (run, 24, -1) == SOL_OK && sol_checkpoint_find (run, &info, &dir, NULL) == SOL_OK && info.update == 24);
+  ok (save (run, 24, -1) == SOL_OK && sol_checkpoint_find (run, NULL, &info, &dir, NULL) == SOL_OK && info.update == 24);
   sol_free (dir);
   sol_comm_barrier (sol_comm_world ());
   if (tap_rank == 0) sol_dir_remove (run);
