@@ -7,7 +7,7 @@
 #include "solera/status.h"
 #include <stdint.h>
 
-#define SOL_STATS_VERSION 1
+#define SOL_STATS_VERSION 2
 
 /* tokens of one update that this learner holds: arrays of n */
 typedef struct {
@@ -27,10 +27,11 @@ typedef struct {
   int64_t n;
   const int64_t *seq, *ticket;
   const uint64_t *prompt_id;
-  const int32_t *update;       /* first update that trained it; -1: never trained */
+  const int32_t *update;       /* first update that took it; -1: never trained */
   const int32_t *batch, *version_min, *version_max, *n_prompt, *n_response;
   const uint8_t *finish;
   const float *reward, *reward_answer, *reward_format, *advantage;
+  const uint8_t *dropped;      /* 1: that update refused it and went on without it */
   const int32_t *prompt;       /* prompt tokens of all n, n_prompt each; a group's prompt is repeated */
 } sol_stats_sequences_t;
 

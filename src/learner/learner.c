@@ -14,6 +14,7 @@ static sol_status_t load (sol_learner_t *l)
   l->batch = info.update / l->c->ups;
   l->dropped_total = info.counters[0];
   l->lag0_said = (int) info.counters[1];
+  l->skipped_total = info.counters[2];
   return SOL_OK;
 }
 

@@ -48,8 +48,8 @@ struct sol_learner {
   sol_segment_t *segment;        /* [n_segments] of mine */
   int32_t *segment_leaf, n_segments;
   int32_t *len, *leaf;           /* [sequences of a mini-batch] */
-  uint8_t *dropped;              /* [sequences of a mini-batch] */
-  int64_t n_dropped_seq, dropped_total;
+  uint8_t *dropped;              /* [sequences of a mini-batch] 1: refused in the update that is made, taken out of it */
+  int64_t n_dropped_seq, dropped_total, skipped_total; /* skipped: updates whose every response was dropped */
   sol_columns_t col;
   sol_verdicts_t verdicts;
   double loss, norm, lr;

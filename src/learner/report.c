@@ -83,48 +83,51 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
   s->s[SUM_N] = (double) k->n;
 }
 
-/* what every learner knows of the mini-batch: all its groups */
+/* what every learner knows of the mini-batch: all its groups, without what was dropped from them */
 static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m)
 {
   int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, zero = 0, tokens = 0;
-  double reward = 0;
-  for (int64_t i = mini * groups; i < (mini + 1) * groups; i++) {
-    const sol_rollout_t *g = &l->group[i];
+  double reward = 0, share;
+  for (int64_t i = 0; i < groups; i++) {
+    const sol_rollout_t *g = &l->group[mini * groups + i];
     int same = 1;
-    for (int32_t s = 0; s < g->n_responses; s++, n++) {
+    for (int32_t s = 0; s < g->n_responses; s++) {
+      same &= g->reward[s] == g->reward[0];
+      if (l->dropped[i * l->c->group + s]) continue;
+      n++;
       reward += g->reward[s];
       tokens += g->len[s];
       trunc += g->finish[s] == SOL_FINISH_LENGTH;
-      same &= g->reward[s] == g->reward[0];
     }
     zero += same;
   }
+  share = n > 0 ? (double) n : NAN;
   m->n_sequences = n;
-  m->reward_consumed = reward / (double) n;
-  m->response_length = (double) tokens / (double) n;
-  m->truncated_share = (double) trunc / (double) n;
+  m->reward_consumed = reward / share;
+  m->response_length = (double) tokens / share;
+  m->truncated_share = (double) trunc / share;
   m->zero_groups_share = (double) zero / (double) groups;
 }
 
 static void put_verdicts (const sol_learner_t *l, sol_metrics_row_t *m)
 {
   const sol_verdicts_t *v = &l->verdicts;
-  double n = v->n > 0 ? (double) v->n : 1;
-  m->loss = v->loss;
+  double n = v->n > 0 ? (double) v->n : NAN;
+  m->loss = v->n > 0 ? v->loss : NAN;
   m->high_share = (double) v->n_high / n;
   m->low_share = (double) v->n_low / n;
   m->masked_share = (double) v->n_masked / n;
   m->clip_share = (double) (v->n_high + v->n_low + v->n_masked) / n;
   m->share_T = (double) v->n_T / n;
-  m->m2_before = v->m2_before;
-  m->m2_after = v->m2_after;
-  m->m2_all = v->m2_all;
+  m->m2_before = v->n > 0 ? v->m2_before : NAN;
+  m->m2_after = v->n > 0 ? v->m2_after : NAN;
+  m->m2_all = v->n > 0 ? v->m2_all : NAN;
   m->cut = v->cut;
 }
 
 static void put_sums (const sums_t *s, sol_metrics_row_t *m)
 {
-  double n = s->s[SUM_N] > 0 ? s->s[SUM_N] : 1;
+  double n = s->s[SUM_N] > 0 ? s->s[SUM_N] : NAN;
   m->n_tokens = (int64_t) s->s[SUM_N];
   m->lag_mean = s->s[SUM_LAG] / n;
   m->entropy = s->s[SUM_ENT] / n;
@@ -201,7 +204,7 @@ static sol_status_t write_stats (sol_learner_t *l)
 }
 
 /* one response as a row of the sequences table */
-static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t batch, int32_t update, float adv)
+static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t batch, int32_t update, float adv, uint8_t dropped)
 {
   int64_t seq = (int64_t) g->ticket * l->c->group + s, ticket = (int64_t) g->ticket, from = 0;
   int32_t b = (int32_t) batch, vmin = INT32_MAX, vmax = -1, n_prompt = g->n_prompt, len = g->len[s];
@@ -215,17 +218,17 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
   }
   sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
                                 .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format,
-                                .advantage = &adv, .prompt = g->prompt };
+                                .advantage = &adv, .dropped = &dropped, .prompt = g->prompt };
   return sol_stats_sequences (l->stats, &row);
 }
 
-static sol_status_t write_sequences (sol_learner_t *l)
+static sol_status_t write_sequences (sol_learner_t *l, int64_t mini)
 {
-  int64_t per = l->c->group;
+  int64_t per = l->c->group, g0 = mini * sol_learner_groups (l);
   for (int32_t i = 0; i < l->n_segments; i++) {
     const sol_segment_t *seg = &l->segment[i];
     for (int32_t s = seg->first; s < seg->first + seg->n; s++)
-      SOL_TRY (write_sequence (l, &l->group[seg->group], s, l->batch, (int32_t) l->update, l->adv[(int64_t) seg->group * per + s]));
+      SOL_TRY (write_sequence (l, &l->group[seg->group], s, l->batch, (int32_t) l->update, l->adv[(int64_t) seg->group * per + s], l->dropped[(seg->group - g0) * per + s]));
   }
   return SOL_OK;
 }
@@ -241,7 +244,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   SOL_TRY (say_lag0 (l));
   if (l->stats) {
     SOL_TRY (write_stats (l));
-    SOL_TRY (write_sequences (l));
+    SOL_TRY (write_sequences (l, mini));
   }
   l->phase[SOL_PHASE_WRITE] += sol_clock_s () - t0;
   for (int64_t i = 0; i < l->col.n; i++) {
@@ -265,6 +268,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   m.reward_fresh = l->fresh_reward;
   m.fresh_version = l->fresh_version;
   m.dropped_sequences = (double) l->dropped_total;
+  m.skipped_updates = (double) l->skipped_total;
   return sol_metrics_put (l->metrics, &m);
 }
 
@@ -311,7 +315,7 @@ sol_status_t sol_report_rest (sol_learner_t *l)
       sol_status_t st = sol_learner_take (l);
       if (st != SOL_OK) return st;
       for (int64_t i = 0; i < l->c->prompts; i++)
-        for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, &l->group[i], s, l->batch, -1, l->adv[i * l->c->group + s]));
+        for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, &l->group[i], s, l->batch, -1, l->adv[i * l->c->group + s], 0));
     }
     SOL_TRY (sol_broker_done (l->p.broker, l->batch));
   }

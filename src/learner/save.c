@@ -30,6 +30,7 @@ sol_status_t sol_save_commit (sol_learner_t *l)
   sol_checkpoint_t info = { .update = l->update, .step = l->opt->step, .elements = l->opt->elements, .n_queues = (int) (l->c->roles == SOL_ROLES_SOLO ? 1 : l->c->brokers) };
   info.counters[0] = l->dropped_total;
   info.counters[1] = l->lag0_said;
+  info.counters[2] = l->skipped_total;
   SOL_TRY (sol_report_fresh (l));
   SOL_TRY (sol_optimizer_master (l->opt, &master));
   info.weight_digest = sol_table_digest (sol_model_table (l->p.model), master);

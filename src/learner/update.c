@@ -83,11 +83,13 @@ static void compare (sol_learner_t *l, int64_t mini)
   }
 }
 
-/* takes the tokens of one sequence out of the columns (its place in the forward pass stays, with coefficient 0) */
-static void drop (sol_learner_t *l, int64_t seq)
+/* takes the tokens of one sequence out of the columns (its place in the forward pass stays, with coefficient 0) and marks it, on every learner */
+static void drop (sol_learner_t *l, int64_t mini, int64_t seq)
 {
   sol_columns_t *k = &l->col;
-  int64_t n = 0;
+  int64_t n = 0, groups = sol_learner_groups (l), per = l->c->group;
+  for (int64_t i = 0; i < groups; i++)
+    if ((int64_t) l->group[mini * groups + i].ticket == seq / per) l->dropped[i * per + seq % per] = 1;
   for (int64_t i = 0; i < k->n; i++) {
     if (k->seq[i] == seq) continue;
     k->seq[n] = k->seq[i], k->src[n] = k->src[i], k->position[n] = k->position[i], k->token[n] = k->token[i], k->version[n] = k->version[i];
@@ -99,11 +101,26 @@ static void drop (sol_learner_t *l, int64_t seq)
   k->n = n;
 }
 
-static sol_status_t decide (sol_learner_t *l)
+/* Every response was dropped: the update is made with nothing. Weights and optimizer stay as they are, the version goes on, so that whatever is due from it keeps its number. */
+static void skip (sol_learner_t *l)
+{
+  l->verdicts = (sol_verdicts_t){ .cut = NAN, .band = NAN };
+  l->skipped_total++;
+  if (l->rank == 0)
+    sol_log (SOL_LOG_WARN, "learner", "update %lld is skipped: all of its %lld responses were dropped (objective.on_refused: drop); the weights stay as they are", (long long) l->update, (long long) l->n_dropped_seq);
+}
+
+/* *any_p: is there a token left to learn from? */
+static sol_status_t decide (sol_learner_t *l, int64_t mini, int *any_p)
 {
   sol_columns_t *k = &l->col;
   l->n_dropped_seq = 0;
   for (;;) {
+    *any_p = l->n_dropped_seq < sol_learner_groups (l) * l->c->group;
+    if (!*any_p) {
+      skip (l);
+      return SOL_OK;
+    }
     sol_tokens_t t = { .n = k->n, .d = k->d, .adv = k->adv, .lp = k->lp_behav, .d_prox = k->prox_pass ? k->d_prox : NULL, .seq = k->seq };
     sol_refusal_t r = { 0 };
     sol_status_t st = sol_objective_solve (l->objective, l->p.comm, &t, k->c, k->verdict, &l->verdicts, &r);
@@ -112,7 +129,7 @@ static sol_status_t decide (sol_learner_t *l)
       return sol_fail (st, "learner", "update %lld refused: sequence %lld (ticket %lld, response %lld): %s (log-ratio %g, advantage %g, coefficient %g); objective.on_refused: drop would go on without it",
                        (long long) l->update, (long long) r.seq, (long long) (r.seq / l->c->group), (long long) (r.seq % l->c->group), r.why, r.d, r.adv, r.c);
     if (l->rank == 0) sol_log (SOL_LOG_WARN, "learner", "update %lld: sequence %lld is dropped: %s (log-ratio %g, advantage %g)", (long long) l->update, (long long) r.seq, r.why, r.d, r.adv);
-    drop (l, r.seq);
+    drop (l, mini, r.seq);
     l->n_dropped_seq++;
     l->dropped_total++;
   }
@@ -187,6 +204,7 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
   const sol_config_t *c = l->c;
   double t0 = sol_clock_s (), r0 = l->opt->reduce_s, o0 = l->opt->optimizer_s;
   int32_t micros;
+  int any;
   sol_status_t st;
   sol_learner_cut (l, mini);
   st = forward_all (l, l->col.lp_pass, l->col.entropy_pass, &micros);
@@ -194,11 +212,13 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
   compare (l, mini);
   l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
   t0 = sol_clock_s ();
-  SOL_TRY (decide (l));
+  SOL_TRY (decide (l, mini, &any));
   l->phase[SOL_PHASE_SELECT] += sol_clock_s () - t0;
+  l->lr = sol_config_lr (c, l->update);
+  l->norm = NAN;
+  if (!any) return SOL_OK;
   st = backward_all (l, micros == 1);
   SOL_TRY (sol_comm_agree (l->p.comm, st));
-  l->lr = sol_config_lr (c, l->update);
   SOL_TRY (sol_optimizer_step (l->opt, (sol_adamw_t){ .lr = l->lr, .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay }, c->grad_clip, &l->norm));
   l->phase[SOL_PHASE_REDUCE] += l->opt->reduce_s - r0;
   l->phase[SOL_PHASE_OPTIMIZER] += l->opt->optimizer_s - o0;

@@ -9,7 +9,7 @@
   X (update, I, "progress", "updates", "optimizer update that the line is about; the first is 0")                                          \
   X (batch, I, "progress", "batches", "rollout batch that it was made from; the first is 0")                                               \
   X (n_tokens, I, "progress", "tokens", "response tokens of the update batch (N)")                                                         \
-  X (n_sequences, I, "progress", "responses", "responses of the update batch")                                                             \
+  X (n_sequences, I, "progress", "responses", "responses of the update batch that were not dropped")                                                      \
   X (time_s, D, "progress", "s", "time since the program's start")                                                                         \
   X (lr, D, "loss", "", "learning rate of the update")                                                                                     \
   X (loss, D, "loss", "", "loss of the objective")                                                                                         \
@@ -38,7 +38,8 @@
   X (response_length, D, "data", "tokens", "mean length of the responses")                                                                 \
   X (truncated_share, D, "data", "share", "responses that hit the length limit")                                                           \
   X (zero_groups_share, D, "data", "share", "groups whose rewards are all equal (advantage 0)")                                            \
-  X (dropped_sequences, D, "data", "responses", "responses dropped so far because of values that are not finite")                          \
+  X (dropped_sequences, D, "data", "responses", "responses dropped so far because of values that float32 cannot hold")                     \
+  X (skipped_updates, D, "data", "updates", "updates skipped so far because all of their responses were dropped")                          \
   X (queue_groups, D, "speed", "groups", "groups that wait in the brokers")                                                                \
   X (tokens_per_s_generated, D, "speed", "tokens/s", "response tokens that arrived since the line before")                                 \
   X (tokens_per_s_trained, D, "speed", "tokens/s", "response tokens trained since the line before")                                        \

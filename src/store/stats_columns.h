@@ -26,7 +26,7 @@
   X (SEQUENCES, seq, I64, "", "rollout id: ticket * group size + number of the response")                                                               \
   X (SEQUENCES, ticket, I64, "", "number of the group in the run: batch * prompts + candidate")                                                         \
   X (SEQUENCES, prompt_id, U64, "", "the task's identity of the prompt")                                                                                \
-  X (SEQUENCES, update, I32, "updates", "first update that trained the response; -1: never trained")                                                    \
+  X (SEQUENCES, update, I32, "updates", "first update that took the response; -1: none, it was never trained")                                           \
   X (SEQUENCES, batch, I32, "batches", "rollout batch that the group belongs to; the first is 0")                                                       \
   X (SEQUENCES, version_min, I32, "updates", "oldest policy version among the response's tokens")                                                       \
   X (SEQUENCES, version_max, I32, "updates", "newest policy version among the response's tokens")                                                       \
@@ -37,6 +37,7 @@
   X (SEQUENCES, reward_answer, F32, "", "part of the reward for the right answer; NaN: the task has no such part")                                      \
   X (SEQUENCES, reward_format, F32, "", "part of the reward for the form; NaN: the task has no such part")                                              \
   X (SEQUENCES, advantage, F32, "", "advantage of the response in its group")                                                                           \
+  X (SEQUENCES, dropped, U8, "", "1: the update refused the response and went on without it (objective.on_refused: drop): no loss, no rows in tokens; 0: trained, or never taken") \
   X (SEQUENCES, prompt_first, I64, "rows", "first row of the prompt in sequences/prompt_tokens; a group's responses share it")                          \
   X (PROMPTS, prompt_tokens, I32, "", "token ids of all prompts, one after another: rows prompt_first to prompt_first + n_prompt")                      \
   X (UPDATES, update, I32, "updates", "optimizer update whose rows are in the file")                                                                    \

@@ -4,6 +4,7 @@
  * nor (with a fixed number of leaves) on the number of learners. A value that float32 cannot hold stops the run by name and changes nothing, or drops that sequence everywhere. */
 #include "../tap_mpi.h"
 #include "rig.h"
+#include <math.h>
 
 static mem_t mem[PROMPTS];
 static sol_rollout_t group[PROMPTS];
@@ -117,6 +118,22 @@ static void test_refused (void)
   sol_free (a.w);
 }
 
+/* nothing is left of the first mini-batch, wherever its sequences are: it is skipped, and the second is trained as ever */
+static void test_skipped (void)
+{
+  static const char drop[] = "objective: {name: grpo, on_refused: drop}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2}\n";
+  result_t a;
+  int64_t rest = 0;
+  for (int i = 0; i < PROMPTS; i++)
+    for (int t = 0; t < group[i].n_tokens; t++)
+      if (i < PROMPTS / UPS) mem[i].lp[t] = NAN;
+      else rest++;
+  a = train (sol_comm_world (), drop);
+  ok (a.st == SOL_OK && a.dropped == 2 * PROMPTS / UPS * GROUP && a.n == 2 * rest && a.norm > 0);
+  ok (same (a, train (sol_comm_self (), drop)));
+  sol_free (a.w);
+}
+
 int main (int argc, char **argv)
 {
   tap_init (&argc, &argv);
@@ -126,5 +143,6 @@ int main (int argc, char **argv)
   test_bytes ("grpo");
   test_bytes ("decoupled_ppo");
   test_refused ();
+  test_skipped ();
   return tap_done ();
 }

@@ -47,10 +47,10 @@ static inline sol_status_t add_sequence (sol_stats_t *s, int32_t update, int64_t
   uint64_t id = (uint64_t) ticket * 0x9e3779b97f4a7c15u;
   int32_t batch = (int32_t) (ticket / 8), lo = 1, hi = 2, n_prompt = (int32_t) (1 + ticket % 5), len = 7, prompt[5];
   float reward = (float) (seq % 2), nan = NAN, adv = (float) (seq % 3) - 1;
-  uint8_t finish = (uint8_t) (1 + seq % 3);
+  uint8_t finish = (uint8_t) (1 + seq % 3), dropped = seq % 5 == 0;
   for (int i = 0; i < 5; i++) prompt[i] = (int32_t) (ticket * 10 + i);
   sol_stats_sequences_t r = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &id, .update = &update, .batch = &batch, .version_min = &lo, .version_max = &hi, .n_prompt = &n_prompt,
-                              .n_response = &len, .finish = &finish, .reward = &reward, .reward_answer = &reward, .reward_format = &nan, .advantage = &adv, .prompt = prompt };
+                              .n_response = &len, .finish = &finish, .reward = &reward, .reward_answer = &reward, .reward_format = &nan, .advantage = &adv, .dropped = &dropped, .prompt = prompt };
   return sol_stats_sequences (s, &r);
 }
 
@@ -102,9 +102,10 @@ static inline int prompts_right (hid_t file, int64_t n, const char *path)
   for (int64_t i = 0; good && i < n; i++) {
     int64_t seq, ticket, first;
     int32_t np, prompt[5];
+    uint8_t dropped;
     good = sol_stats_read (file, SOL_STATS_SEQUENCES_seq, i, 1, &seq, path) == SOL_OK && sol_stats_read (file, SOL_STATS_SEQUENCES_ticket, i, 1, &ticket, path) == SOL_OK
            && sol_stats_read (file, SOL_STATS_SEQUENCES_prompt_first, i, 1, &first, path) == SOL_OK && sol_stats_read (file, SOL_STATS_SEQUENCES_n_prompt, i, 1, &np, path) == SOL_OK
-           && ticket == seq / GROUP && np == 1 + ticket % 5 && sol_stats_read (file, SOL_STATS_PROMPTS_prompt_tokens, first, np, prompt, path) == SOL_OK;
+           && sol_stats_read (file, SOL_STATS_SEQUENCES_dropped, i, 1, &dropped, path) == SOL_OK && dropped == (seq % 5 == 0) && ticket == seq / GROUP && np == 1 + ticket % 5 && sol_stats_read (file, SOL_STATS_PROMPTS_prompt_tokens, first, np, prompt, path) == SOL_OK;
     for (int k = 0; good && k < np; k++) good = prompt[k] == ticket * 10 + k;
   }
   return good;
