@@ -3,6 +3,7 @@
 #include "settings_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,10 +57,24 @@ static sol_status_t check_steps (const sol_loading_t *l)
   return SOL_OK;
 }
 
+/* what is counted in 32 bits: tokens of a group (records, passes), responses of an update (segments) */
+static sol_status_t check_sizes (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  const int64_t tokens = c->group * c->max_new + c->max_prompt, responses = c->prompts / c->ups * c->group;
+  char rule[160];
+  snprintf (rule, sizeof rule, "with rollout.max_prompt a group may have %lld tokens, at most %d can be counted", (long long) tokens, INT32_MAX);
+  REFUSE_IF (tokens > INT32_MAX, "batch.group", "rollout.max_tokens", rule);
+  snprintf (rule, sizeof rule, "an update may have %lld responses, at most %d can be counted", (long long) responses, INT32_MAX);
+  REFUSE_IF (responses > INT32_MAX, "batch.prompts", "batch.group", rule);
+  return SOL_OK;
+}
+
 static sol_status_t check_train (const sol_loading_t *l)
 {
   const sol_config_t *c = l->config;
   SOL_TRY (check_steps (l));
+  SOL_TRY (check_sizes (l));
   REFUSE_IF (c->top_p < 1, "rollout.top_p", NULL, "train needs samples of the whole distribution (1), whose log-probs are recorded");
   REFUSE_IF (c->top_k > 0, "rollout.top_k", NULL, "train needs samples of the whole distribution (0), whose log-probs are recorded");
   REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");

@@ -315,6 +315,8 @@ static void test_contradictions (void)
   CHECK ("k and updates per step", "staleness.k=6", "train", "staleness.k is 6 (command line)", "batch.updates_per_step is 4 (", "a.yaml:5)", "multiple");
   CHECK ("prompts and updates per step", "batch.prompts=18", "train", "batch.prompts is 18", "batch.updates_per_step is 4", "multiple");
   CHECK ("updates", "train.updates=42", "train", "train.updates is 42", "batch.updates_per_step is 4");
+  SAYS ("tokens of a group", "out: a\nbatch: {prompts: 4, group: 4096}\nrollout: {max_tokens: 524288}\n", NULL, "train", "batch.group is 4096", "rollout.max_tokens is 524288", "2147484672 tokens", "at most 2147483647");
+  SAYS ("responses of an update", "out: a\nbatch: {prompts: 1000000, group: 4096, updates_per_step: 1}\n", NULL, "train", "batch.prompts is 1000000", "batch.group is 4096", "4096000000 responses", "2147483647");
   CHECK ("checkpoint.every", "checkpoint.every=5", "train", "checkpoint.every is 5", "batch.updates_per_step is 4");
   SAYS ("in flight in exact mode", "out: a\nstaleness: {in_flight: true}\n", NULL, "train", "staleness.in_flight is true", "a.yaml:2)", "staleness.mode is exact (default)");
   CHECK ("top_p", "rollout.top_p=0.9", "train", "rollout.top_p is 0.9", "train needs");
