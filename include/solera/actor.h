@@ -6,6 +6,7 @@
 #include "solera/broker.h"
 #include "solera/decoder.h"
 #include "solera/metrics.h"
+#include "solera/need.h"
 #include "solera/task.h"
 
 typedef struct sol_actor sol_actor_t;
@@ -18,6 +19,10 @@ typedef struct {
 } sol_actor_params_t;
 /* not collective; all memory is made here */
 sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p);
+/* Adds what an actor takes, the model's memory included; model may be a measuring one. SOL_ERR_USAGE: more keys than one rank can number. Not collective. */
+sol_status_t sol_actor_need (const sol_config_t *config, const sol_model_t *model, sol_need_t *need);
+/* the decoder's part of it: what evaluation adds to a model that is there anyway */
+sol_status_t sol_decoding_need (const sol_config_t *config, const sol_model_t *model, sol_need_t *need);
 void sol_actor_destroy (sol_actor_t *actor);
 /* one turn: appends what is finished, claims what fits, decodes one token of every running sequence. OK: something was done; AGAIN: it waits (for a ticket, a version, room in
  * the ring); END: every ticket is generated and appended, or the learners said goodbye. */

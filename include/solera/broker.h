@@ -29,6 +29,8 @@ typedef struct {
 /* Collective over world. Logs the window's kind (MPI_Win_get_name) and its bytes. */
 sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **broker_p);
 void sol_broker_close (sol_broker_t *b); /* collective */
+/* bytes of one broker's window: those used from the start, and in *most_p all of them, records being as long as they may be; not collective */
+size_t sol_broker_bytes (const sol_broker_params_t *params, size_t *most_p);
 
 /* the version that batch b is due from: max (0, b*ups - k) (exact) */
 int64_t sol_broker_due (const sol_broker_params_t *p, int64_t batch);

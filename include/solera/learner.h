@@ -7,6 +7,7 @@
 #include "solera/broker.h"
 #include "solera/metrics.h"
 #include "solera/model.h"
+#include "solera/need.h"
 
 typedef struct sol_learner sol_learner_t;
 typedef struct {
@@ -21,6 +22,8 @@ typedef struct {
 } sol_learner_params_t;
 /* collective over the learners */
 sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p);
+/* adds what one of size learners takes, the model's memory included; model may be a measuring one. Not collective. SOL_ERR_USAGE: no such objective. */
+sol_status_t sol_learner_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_need_t *need);
 void sol_learner_destroy (sol_learner_t *learner);
 /* one turn. OK: something was done; AGAIN: it waits for the broker; END: the run is over: all updates are made, or a stop was asked for, and the last checkpoint is written. */
 sol_status_t sol_learner_step (sol_learner_t *learner);

@@ -27,15 +27,41 @@ struct sol_actor {
 
 static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol_task_ends (ctx, ids, n); }
 
+static sol_decoder_params_t decoder_params (const sol_config_t *c)
+{
+  return (sol_decoder_params_t){ .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new,
+                                 .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE };
+}
+
+sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model, sol_need_t *need)
+{
+  const sol_decoder_params_t dp = decoder_params (c);
+  const size_t bytes = sol_decoder_bytes (model, &dp);
+  if (bytes == SIZE_MAX)
+    return sol_fail (SOL_ERR_USAGE, "actor", "actor.slots is %lld, rollout.max_prompt is %lld, rollout.max_tokens is %lld: too many keys and values for one rank", (long long) c->slots,
+                     (long long) c->max_prompt, (long long) c->max_new);
+  sol_need_add (need, SOL_NEED_CACHE, bytes);
+  return SOL_OK;
+}
+
+sol_status_t sol_actor_need (const sol_config_t *c, const sol_model_t *model, sol_need_t *need)
+{
+  const uint64_t tokens = (uint64_t) (c->group * c->max_new);
+  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_need (model));
+  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_bytes (model));
+  sol_need_add (need, SOL_NEED_BATCH, tokens * (4 * 4 + sizeof (sol_version_run_t)) + sol_rollout_config_bytes (c));
+  return sol_decoding_need (c, model, need);
+}
+
 sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p)
 {
   const sol_config_t *c = params->config;
   size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
   sol_actor_t *a = sol_alloc (sizeof *a);
-  sol_decoder_params_t dp = { .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new,
-                              .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE,
-                              .ends = response_ends, .ends_ctx = params->task };
+  sol_decoder_params_t dp = decoder_params (c);
   sol_status_t st;
+  dp.ends = response_ends;
+  dp.ends_ctx = params->task;
   a->p = *params;
   a->version = -1;
   a->record_room = sol_rollout_config_bytes (c);

@@ -5,6 +5,7 @@
 #include "solera/checkpoint.h"
 #include "solera/comm.h"
 #include "solera/model.h"
+#include "solera/need.h"
 #include "solera/task.h"
 
 /* Collective over world: rank 0 loads and checks the settings, all get the same. */
@@ -32,6 +33,10 @@ sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir
 sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);
 /* will the weights come from a checkpoint, as far as names tell? The start weights need not be there then. */
 int sol_setup_resumes (const sol_config_t *config, int resume);
+/* Collective, before the run's folder is made: refuses a host whose ranks together take more memory than it has. who: "learner", ...; lines (rank 0): what a rank of each role takes, to be
+ * logged by sol_setup_say when the log is open. */
+sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_need_t *need, sol_buffer_t *lines);
+void sol_setup_say (const sol_buffer_t *lines);
 void sol_setup_destroy (sol_setup_t *setup);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */

@@ -2,6 +2,7 @@
 /* sft.c: `solera sft`: supervised training on a task's demonstrations; leaves OUT/model, checkpoints and metrics.jsonl. */
 #include "solera/sft.h"
 #include "setup.h"
+#include "solera/actor.h"
 #include "solera/checkpoint.h"
 #include "solera/clock.h"
 #include "solera/eval.h"
@@ -26,7 +27,7 @@ typedef struct {
   sol_model_t *model;
   sol_sft_t *sft;
   char *resume_dir;
-  sol_buffer_t settings;
+  sol_buffer_t settings, memory; /* memory: lines for the log */
   FILE *metrics;
   int stopped;
 } sft_t;
@@ -146,6 +147,21 @@ out:
   return st;
 }
 
+/* training and the evaluation beside it */
+static sol_status_t check_need (sft_t *t)
+{
+  sol_need_t need = { 0 };
+  sol_status_t st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK) {
+    sol_model_t *model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
+    sol_sft_need (t->config, model, sol_comm_rank (t->world), sol_comm_size (t->world), &need);
+    st = sol_decoding_need (t->config, model, &need);
+    sol_model_destroy (model);
+  }
+  SOL_TRY (sol_comm_agree (t->world, st));
+  return sol_setup_memory (t->world, "sft", &need, &t->memory);
+}
+
 static sol_status_t run (sft_t *t, const sol_train_options_t *o)
 {
   sol_sft_params_t p = { .comm = t->world };
@@ -155,11 +171,11 @@ static sol_status_t run (sft_t *t, const sol_train_options_t *o)
   st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
   SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
+  SOL_TRY (check_need (t));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   t->in_folder = 1;
   sol_config_text (t->config, &t->settings);
   if (is_root (t)) st = sol_status_write (t->config->out, "running", "", 0, t->config->updates, "");
-  if (st == SOL_OK) st = sol_setup_backend (t->config, &t->backend);
   if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->model);
   if (st == SOL_OK && !t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
   SOL_GO (sol_comm_agree (t->world, st));
@@ -174,6 +190,7 @@ static sol_status_t run (sft_t *t, const sol_train_options_t *o)
   SOL_GO (sol_comm_agree (t->world, st));
   sol_free (w);
   w = NULL;
+  sol_setup_say (&t->memory);
   if (is_root (t)) sol_log (SOL_LOG_INFO, "sft", "model of %lld weights, %lld updates of %lld demonstrations; writing %s", (long long) t->setup.table->elements,
                             (long long) t->config->updates, (long long) t->config->sft_batch, t->config->out);
   SOL_GO (loop (t));
@@ -209,6 +226,7 @@ int sol_sft (const sol_train_options_t *o)
   if (t.backend) sol_backend_destroy (t.backend);
   sol_setup_destroy (&t.setup);
   sol_buffer_free (&t.settings);
+  sol_buffer_free (&t.memory);
   sol_free (t.resume_dir);
   sol_config_destroy (t.config);
   return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;

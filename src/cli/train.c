@@ -32,7 +32,7 @@ typedef struct {
   sol_actor_t *actor;
   sol_learner_t *learner;
   char *resume_dir, *hosts;
-  sol_buffer_t settings;
+  sol_buffer_t settings, memory; /* memory: lines for the log */
   double begin_s, wait_s;
 } train_t;
 
@@ -53,13 +53,50 @@ static void abort_job (void)
   sol_comm_abort (SOL_WATCH_EXIT);
 }
 
-static sol_status_t open_broker (train_t *t)
+static sol_broker_params_t broker_params (const train_t *t)
 {
   const sol_config_t *c = t->config;
-  sol_broker_params_t p = { .roles = t->roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
-                            .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2,
-                            .record_bytes = sol_rollout_config_bytes (c),
-                            .weight_bytes = (size_t) t->setup.table->elements * sol_dtype_bytes (t->setup.dtype) };
+  return (sol_broker_params_t){ .roles = t->roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
+                                .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2, .record_bytes = sol_rollout_config_bytes (c),
+                                .weight_bytes = (size_t) t->setup.table->elements * sol_dtype_bytes (t->setup.dtype) };
+}
+
+/* what this rank's role takes: all of it where one rank has all roles */
+static sol_status_t role_need (const train_t *t, const sol_model_t *model, sol_need_t *need)
+{
+  const sol_config_t *c = t->config;
+  const sol_roles_t *r = t->roles;
+  if (r->role == SOL_ROLE_LEARNER || r->role == SOL_ROLE_SOLO) SOL_TRY (sol_learner_need (c, model, r->role == SOL_ROLE_SOLO ? 0 : r->index, r->n_learners, need));
+  if (r->role == SOL_ROLE_ACTOR || r->role == SOL_ROLE_SOLO) SOL_TRY (sol_actor_need (c, model, need));
+  if (r->role == SOL_ROLE_BROKER || r->role == SOL_ROLE_SOLO) {
+    const sol_broker_params_t p = broker_params (t);
+    const int64_t ahead = (c->stale_mode == SOL_STALE_FREE ? p.queue : c->stale_k / c->ups + 1) + 1; /* batches that wait, if all are of full length */
+    size_t most;
+    const size_t bytes = sol_broker_bytes (&p, &most);
+    sol_need_add (need, SOL_NEED_WINDOW, bytes);
+    sol_need_grow (need, most - bytes);
+    sol_need_grow (need, (uint64_t) ahead * (uint64_t) (c->prompts / r->n_brokers + 1) * p.record_bytes);
+  }
+  return SOL_OK;
+}
+
+static sol_status_t check_need (train_t *t)
+{
+  const sol_role_t role = t->roles->role;
+  sol_need_t need = { 0 };
+  sol_model_t *model = NULL;
+  sol_status_t st = SOL_OK;
+  if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK && t->backend) model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
+  if (st == SOL_OK) st = role_need (t, model, &need);
+  sol_model_destroy (model);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  return sol_setup_memory (t->world, sol_role_name (role), &need, &t->memory);
+}
+
+static sol_status_t open_broker (train_t *t)
+{
+  const sol_broker_params_t p = broker_params (t);
   SOL_TRY (sol_broker_open (&p, &t->broker));
   if (t->resume_dir) {
     sol_checkpoint_t info = { 0 };
@@ -92,8 +129,7 @@ static sol_status_t create_roles (train_t *t)
 {
   sol_role_t role = t->roles->role;
   sol_status_t st = SOL_OK;
-  if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
-  if (st == SOL_OK && (role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO)) st = create_learner (t);
+  if (role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO) st = create_learner (t);
   if (st == SOL_OK && (role == SOL_ROLE_ACTOR || role == SOL_ROLE_SOLO)) {
     sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index };
     st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->actor_model);
@@ -190,6 +226,7 @@ static void say_start (const train_t *t)
   else sol_log (SOL_LOG_INFO, "run", "%d actors, %d brokers, %d learners", r->n_actors, r->n_brokers, r->n_learners);
   sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %lld; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
            c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", (long long) c->stale_k, c->out);
+  sol_setup_say (&t->memory);
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
 
@@ -209,6 +246,7 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   st = sol_setup_create (t->config, NULL, 1, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
+  SOL_TRY (check_need (t));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
   *state_p = "running";
   if (sol_comm_rank (t->world) == 0) SOL_TRY (sol_status_write (t->config->out, "running", "", 0, t->config->updates, ""));
@@ -243,6 +281,7 @@ static void destroy (train_t *t)
   sol_setup_destroy (&t->setup);
   sol_roles_destroy (t->roles);
   sol_buffer_free (&t->settings);
+  sol_buffer_free (&t->memory);
   sol_free (t->hosts);
   sol_free (t->resume_dir);
   sol_config_destroy (t->config);

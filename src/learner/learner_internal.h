@@ -71,6 +71,7 @@ struct sol_learner {
 
 /* ---- batch.c */
 sol_status_t sol_learner_room (sol_learner_t *l);  /* memory for batches */
+sol_status_t sol_learner_room_bytes (const sol_config_t *c, uint64_t *bytes_p); /* of its large part */
 void sol_learner_room_free (sol_learner_t *l);
 sol_status_t sol_learner_take (sol_learner_t *l);  /* AGAIN: not there; reads, checks and grades batch l->batch */
 void sol_learner_cut (sol_learner_t *l, int64_t mini); /* segments and columns of mini-batch `mini` */
@@ -78,6 +79,7 @@ static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c-
 
 /* ---- update.c */
 sol_status_t sol_learner_prox (sol_learner_t *l);              /* decoupled objectives: log-probs under the policy at the start of the batch */
+int32_t sol_learner_grown (int32_t cap, int64_t need);         /* the tokens or rows of a pass, once `need` are asked for */
 sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini); /* collective */
 
 /* ---- report.c */

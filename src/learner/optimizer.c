@@ -16,6 +16,33 @@ static sol_status_t install (sol_optimizer_t *o)
   return sol_model_set (o->model, o->block);
 }
 
+/* leaves and slices of each rank */
+static void cut_up (int64_t elements, int n_leaves, int size, int *first_of, int64_t *cut)
+{
+  const int64_t chunks = (elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK;
+  for (int r = 0; r <= size; r++) {
+    const int64_t at = chunks * r / size * SOL_SUMSQ_CHUNK;
+    first_of[r] = (int) ((int64_t) n_leaves * r / size);
+    cut[r] = at < elements ? at : elements;
+  }
+}
+
+void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_need_t *need)
+{
+  const int64_t elements = sol_model_table (model)->elements;
+  const int n_leaves = leaves > 0 ? (int) leaves : size;
+  int *first_of = sol_alloc ((size_t) (size + 1) * sizeof *first_of);
+  int64_t *cut = sol_alloc ((size_t) (size + 1) * sizeof *cut);
+  cut_up (elements, n_leaves, size, first_of, cut);
+  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_need (model));
+  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_bytes (model));
+  sol_need_add (need, SOL_NEED_OPTIMIZER, 4 * (uint64_t) (cut[rank + 1] - cut[rank] + 16) * sizeof (float));
+  sol_need_add (need, SOL_NEED_OPTIMIZER, sol_tree_bytes (sol_grad_elements (model), n_leaves, first_of, cut, rank, size));
+  sol_need_add (need, SOL_NEED_OPTIMIZER, (uint64_t) elements * sizeof (float)); /* the start weights; later the whole master while it is saved */
+  sol_free (first_of);
+  sol_free (cut);
+}
+
 sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p)
 {
   int size = sol_comm_size (comm), rank = sol_comm_rank (comm);
@@ -29,11 +56,7 @@ sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t
   o->first_of = sol_alloc ((size_t) (size + 1) * sizeof *o->first_of);
   o->cut = sol_alloc ((size_t) (size + 1) * sizeof *o->cut);
   chunks = (o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK;
-  for (int r = 0; r <= size; r++) {
-    int64_t at = chunks * r / size * SOL_SUMSQ_CHUNK;
-    o->first_of[r] = (int) ((int64_t) o->n_leaves * r / size);
-    o->cut[r] = at < o->elements ? at : o->elements;
-  }
+  cut_up (o->elements, o->n_leaves, size, o->first_of, o->cut);
   o->first = o->cut[rank];
   o->n = o->cut[rank + 1] - o->first;
   o->partial = sol_alloc ((size_t) chunks * sizeof *o->partial);

@@ -5,6 +5,7 @@
 #include "solera/checkpoint.h"
 #include "solera/comm.h"
 #include "solera/model.h"
+#include "solera/need.h"
 
 typedef struct {
   sol_comm_t *comm;
@@ -22,6 +23,9 @@ typedef struct {
 
 /* Collective. weights: the whole start block (not kept), or NULL: then load a checkpoint next. leaves 0: one a learner. */
 sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p);
+/* adds what one of size learners takes with it: the model's memory too, and a whole float32 master, which there is at the start and while a checkpoint is written. model may be a
+ * measuring one. Not collective. */
+void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_need_t *need);
 void sol_optimizer_destroy (sol_optimizer_t *o);
 /* collective: weights and moments of a checkpoint, then installs them */
 sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info);

@@ -26,6 +26,11 @@ void sol_packer_create (sol_packer_t *p, int32_t max_tokens, int32_t max_rows, i
   sol_packer_clear (p);
 }
 
+size_t sol_packer_bytes (int32_t max_tokens, int32_t max_rows, int32_t max_spans)
+{
+  return ((size_t) max_tokens + (size_t) max_rows) * 2 * sizeof (int32_t) + (size_t) max_spans * sizeof (sol_span_t);
+}
+
 void sol_packer_destroy (sol_packer_t *p)
 {
   sol_free (p->ids);

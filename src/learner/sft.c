@@ -19,18 +19,31 @@ struct sol_sft {
   sol_prompt_t prompt;
 };
 
+/* tokens of a pass */
+static int32_t cap_of (const sol_config_t *c)
+{
+  const int64_t longest = c->max_prompt + c->max_new, worst = c->sft_batch * longest, cap = worst < c->micro_batch_tokens ? worst : c->micro_batch_tokens;
+  return (int32_t) (cap < longest ? longest : cap);
+}
+
+void sol_sft_need (const sol_config_t *c, const sol_model_t *model, int rank, int size, sol_need_t *need)
+{
+  const int32_t cap = cap_of (c);
+  sol_optimizer_need (model, c->leaves, rank, size, need);
+  sol_need_add (need, SOL_NEED_ACTIVATIONS, sol_pass_bytes (model, cap, cap, cap, 1));
+  sol_need_add (need, SOL_NEED_BATCH, sol_packer_bytes (cap, cap, cap) + (uint64_t) cap * 3 * sizeof (float) + (uint64_t) c->sft_batch * (uint64_t) (c->max_prompt + c->max_new) * 4);
+}
+
 sol_status_t sol_sft_create (const sol_sft_params_t *params, sol_sft_t **sft_p)
 {
   const sol_config_t *c = params->config;
   sol_sft_t *s = sol_alloc (sizeof *s);
-  int64_t longest = c->max_prompt + c->max_new, worst = c->sft_batch * longest;
   sol_status_t st;
   s->p = *params;
   s->demo = sol_alloc ((size_t) c->sft_batch * sizeof *s->demo);
   s->len = sol_alloc ((size_t) c->sft_batch * sizeof *s->len);
   s->leaf = sol_alloc ((size_t) c->sft_batch * sizeof *s->leaf);
-  s->cap_tokens = (int32_t) (worst < c->micro_batch_tokens ? worst : c->micro_batch_tokens);
-  if (s->cap_tokens < longest) s->cap_tokens = (int32_t) longest;
+  s->cap_tokens = cap_of (c);
   s->lp = sol_alloc ((size_t) s->cap_tokens * sizeof *s->lp);
   s->entropy = sol_alloc ((size_t) s->cap_tokens * sizeof *s->entropy);
   s->c_lp = sol_alloc ((size_t) s->cap_tokens * sizeof *s->c_lp);

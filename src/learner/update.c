@@ -16,7 +16,7 @@ static int32_t micro_end (const sol_learner_t *l, int32_t s)
 }
 
 /* with slack, as far as 32 bits go; what is needed is at most that: a micro-batch, or one group (checked with the settings) */
-static int32_t grown (int32_t cap, int64_t need)
+int32_t sol_learner_grown (int32_t cap, int64_t need)
 {
   int64_t more = need + need / 8;
   return need <= cap ? cap : more < INT32_MAX ? (int32_t) more : INT32_MAX;
@@ -29,8 +29,8 @@ static sol_status_t room_for (sol_learner_t *l, int64_t tokens, int64_t rows)
   sol_pass_destroy (l->pass);
   sol_packer_destroy (&l->packer);
   l->pass = NULL;
-  l->cap_tokens = grown (l->cap_tokens, tokens);
-  l->cap_rows = grown (l->cap_rows, rows);
+  l->cap_tokens = sol_learner_grown (l->cap_tokens, tokens);
+  l->cap_rows = sol_learner_grown (l->cap_rows, rows);
   sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens);
   return sol_pass_create (l->p.model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
 }

@@ -64,11 +64,10 @@ static sol_status_t fill_rope (sol_model_t *m)
   return st;
 }
 
-sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p)
+sol_model_t *sol_model_measure (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype)
 {
   sol_model_t *m = sol_alloc (sizeof *m);
   sol_arena_t measure = { 0 };
-  sol_status_t st;
   SOL_ASSERT (dtype == SOL_F32 || dtype == SOL_BF16);
   m->backend = backend;
   m->ops = sol_backend_ops (backend);
@@ -80,7 +79,15 @@ sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, s
   m->packed = sol_alloc ((size_t) (m->table->n + 1) * sizeof *m->packed);
   name_rows (m);
   lay_out (m, &measure);
-  SOL_GO (sol_arena_create (backend, measure.peak, "the model's weights", &m->arena));
+  m->need = measure.peak;
+  return m;
+}
+
+sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p)
+{
+  sol_model_t *m = sol_model_measure (backend, arch, dtype);
+  sol_status_t st;
+  SOL_GO (sol_arena_create (backend, m->need, "the model's weights", &m->arena));
   lay_out (m, &m->arena);
   SOL_GO (fill_rope (m));
   *model_p = m;
@@ -105,6 +112,8 @@ const sol_table_t *sol_model_table (const sol_model_t *m) { return m->table; }
 sol_dtype_t sol_model_dtype (const sol_model_t *m) { return m->dtype; }
 sol_backend_t *sol_model_backend (const sol_model_t *m) { return m->backend; }
 size_t sol_model_bytes (const sol_model_t *m) { return (size_t) m->table->elements * sol_dtype_bytes (m->dtype); }
+
+size_t sol_model_need (const sol_model_t *m) { return m->need; }
 
 static sol_tensor_t canonical (const sol_model_t *m, const sol_weight_row_t *row)
 {

@@ -23,6 +23,7 @@ struct sol_model {
   sol_arch_t arch;
   sol_table_t *table;
   sol_dtype_t dtype;
+  size_t need; /* of the arena */
   sol_arena_t arena;
   char *block;                                             /* the published block, canonical */
   sol_layer_t *layer;                                      /* [layers] */

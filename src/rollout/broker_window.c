@@ -108,6 +108,14 @@ static void lay_out (sol_broker_t *b)
 #undef PLACE
 }
 
+size_t sol_broker_bytes (const sol_broker_params_t *params, size_t *most_p)
+{
+  sol_broker_t b = { .p = *params, .n_brokers = params->roles->n_brokers };
+  lay_out (&b);
+  *most_p = (size_t) b.window_bytes;
+  return (size_t) (b.window_bytes - (b.at_weights - b.at_ring)); /* ring and area take what is used of them */
+}
+
 static sol_status_t init_words (sol_broker_t *b)
 {
   for (int64_t s = 0; s < b->p.ring_slots; s++) SOL_TRY (sol_word_set (b, b->rank, sol_word_at (b->at_state, s), s * SLOT_STATES + SLOT_FREE));

@@ -37,6 +37,9 @@ for c in train sft; do
   refused 1 'none: neither model.safetensors nor' "$solera" $c $s $roles out=absent model.path=none
 done
 refused 1 'cut/model.safetensors.*' "$solera" eval cut small.yaml out=absent
+refused 2 'ranks? need [0-9.]+ MiB, but the host has [0-9.]+ MiB .*keys and values.*actor\.slots' $train out=absent actor.slots=65536 rollout.max_tokens=10000 model.path=
+has 'memory: solo, 1 rank, [0-9.]+ MiB: weights'
+refused 2 'activations.*train\.micro_batch_tokens' "$solera" sft base.yaml out=absent sft.batch=1000000 train.micro_batch_tokens=1000000000
 refused 2 'grpo' $train out=absent2 objective.name=grop
 [ ! -e a ] && [ ! -e absent ] && [ ! -e absent2 ]; ok $? "a refused run leaves no folder"
 refused 2 'mpirun -n 3' "$solera" train small.yaml out=a
@@ -47,6 +50,7 @@ refused 2 'solo' "$MPIRUN" -n 2 "$solera" train small.yaml out=a roles=solo
 printf '# a comment\nseed: &s 7 # another\nout: b\nmodel: {path: base/model}\ntask: {name: chain, steps: 1}\nrollout: {max_prompt: 8, max_tokens: &m 8}\nbatch: {prompts: 4, group: 2, updates_per_step: 2}\ntrain: {updates: *m}\nroles: solo\n' >anchor.yaml
 run "$solera" train anchor.yaml log.tensorboard=true; is 0 $rc "comments, anchors and aliases"
 run "$solera" info b; is 0 $rc "info of the run"
+grep -qE 'memory: solo, 1 rank, [0-9.]+ MiB: weights .*, optimizer state and gradients .*, activations .*, keys and values .*, batch .*, window ' b/log.txt; ok $? "the log says what memory it takes"
 has '^ *state: done'; has '^weights: step 8 xxh3 [0-9a-f]{16}$'; has '^lags:'
 for f in settings.yaml status.json metrics.jsonl fresh.jsonl stats.h5 checkpoints/latest model/config.json model/model.safetensors; do [ -s "b/$f" ]; ok $? "the run left $f"; done
 [ -n "$(find b/tensorboard -name '*tfevents*' -size +0)" ]; ok $? "and TensorBoard events"

@@ -6,7 +6,7 @@ n=0
 ok () { n=$((n+1)); if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi; }
 room_of () { # the room that owns include/solera/NAME.h
   case $1 in
-    buffer|clock|elementary|file|hash|log|memory|random|status|stop|watch) echo base ;;
+    buffer|clock|elementary|file|hash|log|memory|need|random|status|stop|watch) echo base ;;
     config|settings) echo config ;;
     backend|ops|tensor) echo backend ;;
     comm) echo comm ;;
