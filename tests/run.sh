@@ -15,7 +15,7 @@ trap 'rm -rf "$tmp"' 0
 TEST_TMPDIR=$tmp; export TEST_TMPDIR
 run () {
   limit=$(sed -n '1,4s,.*timeout: \([0-9]*\).*,\1,p' "$src")
-  timeout -k 5 "${TEST_TIMEOUT:-${limit:-240}}" "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?
+  timeout -k 5 "${TEST_TIMEOUT:-${limit:-480}}" "$@" >"$tmp/out" 2>"$tmp/err"; rc=$?
 }
 ranks=$(sed -n '1s,^/\* ranks: \([0-9 ]*\)\*/.*,\1,p' "$src")
 for n in ${ranks:-0}; do
