@@ -13,7 +13,8 @@
  *    fixed tree  l += l+8, l += l+4, l += l+2, l += l+1.
  *  - exp, log, sigmoid are our own polynomials (kernels/cpu/simd.h and kernels/ref/math.h: the same operations in the same order).
  *  - No flush to zero, no contraction other than written fma.
- * Types: activations, KV cache, gradients f32 on the host; published weights f32 or bf16 (widened exactly); ids, positions, spans i32.
+ * Types: activations, their gradients and the KV cache are of the table's type `act` (f32 on the host, bf16 on CUDA); weight gradients, row statistics, head partials and logits
+ * f32; published weights f32 or bf16 (widened exactly; a device may want bf16); ids, positions, spans i32.
  * All shapes are checked by SOL_ASSERT: they are the caller's duty.
  */
 #ifndef SOL_OPS_H
@@ -21,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 1
+#define SOL_OPS_ABI 2
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -46,7 +47,8 @@ typedef struct { double lr, beta1, beta2, eps, decay, scale; int64_t step; } sol
 typedef struct sol_ops {
   uint32_t abi, bytes;  /* SOL_OPS_ABI, sizeof (sol_ops_t) */
   uint64_t caps;        /* SOL_CAP_* */
-  const char *name;     /* "cpu", "ref", "cuda" */
+  const char *name;     /* "cpu", "ref", "cuda", "emu" */
+  sol_dtype_t act;      /* of activations, their gradients and the KV cache */
 
   /* ---- memory and order */
   sol_status_t (*alloc) (sol_backend_t *b, size_t bytes, const char *what, void **mem_p); /* 64-byte aligned, zeroed; not for hot paths */
@@ -56,8 +58,10 @@ typedef struct sol_ops {
   void (*copy) (sol_queue_t *q, void *dst, const void *src, size_t bytes);
   void (*zero) (sol_queue_t *q, void *dst, size_t bytes);
   sol_status_t (*sync) (sol_queue_t *q); /* everything on q is done; first error of q */
+  sol_status_t (*event_create) (sol_backend_t *b, sol_event_t **event_p);
+  void (*event_destroy) (sol_event_t *e);
   void (*record) (sol_queue_t *q, sol_event_t *e);
-  void (*wait) (sol_queue_t *q, sol_event_t *e);
+  void (*wait) (sol_queue_t *q, sol_event_t *e); /* what is put on q from now on runs after what was on the other queue at record */
 
   /* ---- weights. src: canonical row-major [n, k] of f32 or bf16 in backend memory; it must stay there while w is used. */
   size_t (*weight_bytes) (sol_backend_t *b, int64_t n, int64_t k, sol_dtype_t dtype);
@@ -102,7 +106,8 @@ typedef struct sol_ops {
   /* ---- head, by blocks of SOL_HEAD_BLOCK vocabulary entries. z = x w^T * inv_temp. x [R, C]; targets i32 [1, R].
    * partial f32 [R, 4]: M = max z, S = sum exp (z - M), z of the target, E = sum exp (z - M) (z - M); blocks are combined in order.
    * logits [R, V]: NULL in training; the decoder keeps them (z, tempered) and may pass no targets (then call head_target with the sampled ids).
-   * scratch f32 of at least R * SOL_HEAD_BLOCK elements. */
+   * scratch f32 [R, head_scratch (C)]. */
+  int64_t (*head_scratch) (int64_t C); /* floats a row */
   void (*head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial);
   void (*head_target) (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial); /* partial[2] = logits[row, target] */
   /* lp = z_t - M - log S; entropy = log S - E / S (nats). lp, entropy f32 [1, R] */

@@ -3,7 +3,6 @@
 #include "backend_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,6 @@ const char *sol_backend_isa (void)
   for (int i = 0; i < 3; i++)
     if (sol_ops_cpu (order[i])) return order[i];
   return "portable";
-}
-
-/* the CUDA backend is a plugin, opened when it is there: the program itself links nothing of it */
-static int probe_cuda (char *reason, size_t n)
-{
-  void *plugin = dlopen ("libsolera-cuda.so", RTLD_NOW | RTLD_LOCAL);
-  const char *why = plugin ? "plugin of another version" : dlerror ();
-  snprintf (reason, n, "%s", why ? why : "cannot be opened");
-  if (plugin) dlclose (plugin);
-  return 0;
 }
 
 int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
@@ -39,30 +28,41 @@ int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
       return 1;
     case 2:
       *name_p = "cuda";
-      return probe_cuda (reason, n);
+      return sol_plugin_probe ("cuda", reason, n);
+    case 3:
+      *name_p = "emu";
+      return sol_plugin_probe ("emu", reason, n);
     default: return -1;
   }
 }
 
 static sol_status_t pick (const char *name, const char *isa, sol_backend_t *b)
 {
-  char reason[256];
+  char reason[512];
   if (!isa) isa = getenv ("SOLERA_ISA");
   if (!isa) isa = sol_backend_isa ();
+  b->isa = "";
   if (!strcmp (name, "ref")) {
-    b->ops = &sol_ops_ref;
-    b->isa = "";
+    b->head.ops = &sol_ops_ref;
     return SOL_OK;
   }
-  if (!strcmp (name, "cuda")) {
-    probe_cuda (reason, sizeof reason);
-    return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "cuda cannot run here: %s", reason);
-  }
-  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref or cuda, found \"%s\"", name);
-  b->ops = sol_ops_cpu (isa);
+  if (!strcmp (name, "auto") && sol_plugin_probe ("cuda", reason, sizeof reason)) name = "cuda";
+  if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, 0, b);
+  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda or emu, found \"%s\"", name);
+  b->head.ops = sol_ops_cpu (isa);
   b->isa = isa;
-  if (!b->ops) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "instruction set \"%s\": expected portable, avx2 or avx512, built and known to this CPU (best here: %s)", isa, sol_backend_isa ());
+  if (!b->head.ops) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "instruction set \"%s\": expected portable, avx2 or avx512, built and known to this CPU (best here: %s)", isa, sol_backend_isa ());
   return SOL_OK;
+}
+
+/* ref is plain loops on the caller's thread */
+static void start_host (sol_backend_t *b, int threads)
+{
+  b->pool = sol_pool_create (b->isa[0] && threads > 1 ? threads : 1, b->isa[0] ? SOL_ROOM_FLOATS : 16);
+  for (int i = 0; i < 3; i++) b->queue[i].backend = b;
+  threads = sol_pool_threads (b->pool);
+  if (b->isa[0]) snprintf (b->text, sizeof b->text, "cpu (%s, %d thread%s)", b->isa, threads, threads > 1 ? "s" : "");
+  else snprintf (b->text, sizeof b->text, "ref");
 }
 
 sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p)
@@ -70,15 +70,11 @@ sol_status_t sol_backend_create (const char *name, int threads, const char *isa,
   sol_backend_t *b = sol_alloc (sizeof *b);
   sol_status_t st = pick (name, isa, b);
   if (st != SOL_OK) {
+    sol_plugin_detach (b);
     sol_free (b);
     return st;
   }
-  /* ref is plain loops on the caller's thread */
-  b->pool = sol_pool_create (b->isa[0] && threads > 1 ? threads : 1, b->isa[0] ? SOL_ROOM_FLOATS : 16);
-  for (int i = 0; i < 3; i++) b->queue[i].backend = b;
-  threads = sol_pool_threads (b->pool);
-  if (b->isa[0]) snprintf (b->text, sizeof b->text, "cpu (%s, %d thread%s)", b->isa, threads, threads > 1 ? "s" : "");
-  else snprintf (b->text, sizeof b->text, "ref");
+  if (!b->plugin) start_host (b, threads);
   *backend_p = b;
   return SOL_OK;
 }
@@ -87,13 +83,14 @@ void sol_backend_destroy (sol_backend_t *b)
 {
   if (!b) return;
   for (int i = 0; i < 3; i++) sol_free (b->queue[i].floats);
-  sol_pool_destroy (b->pool);
+  if (b->pool) sol_pool_destroy (b->pool);
+  sol_plugin_detach (b);
   sol_free (b);
 }
 
-const sol_ops_t *sol_backend_ops (const sol_backend_t *b) { return b->ops; }
-sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind) { return &b->queue[kind]; }
-void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->ops->caps & SOL_CAP_HOST ? mem : NULL; }
+const sol_ops_t *sol_backend_ops (const sol_backend_t *b) { return b->head.ops; }
+sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind) { return b->plugin ? b->plugin->queue (b->head.device, kind) : &b->queue[kind]; }
+void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->head.ops->caps & SOL_CAP_HOST ? mem : NULL; }
 const char *sol_backend_describe (const sol_backend_t *b) { return b->text; }
 
 float *sol_queue_floats (sol_queue_t *q, int64_t n);

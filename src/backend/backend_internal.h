@@ -3,6 +3,7 @@
 #define SOL_BACKEND_INTERNAL_H
 #include "pool.h"
 #include "solera/backend.h"
+#include "solera/plugin.h"
 
 struct sol_queue {
   sol_backend_t *backend;
@@ -11,14 +12,24 @@ struct sol_queue {
   int64_t n_floats;
 };
 struct sol_backend {
-  const sol_ops_t *ops;
-  const char *isa;     /* "" for ref */
-  sol_pool_t *pool;
-  char text[64];
-  sol_queue_t queue[3];
+  struct sol_backend_head head; /* first: plugins read it */
+  const sol_plugin_t *plugin;   /* NULL: a host backend */
+  void *handle;                 /* of the plugin's shared object */
+  const char *isa;              /* "" for all but cpu */
+  sol_pool_t *pool;             /* host backends */
+  char text[128];
+  sol_queue_t queue[3];         /* host backends */
 };
 /* the host's own part of the table (memory, order) and plain loops for the rest */
 extern const sol_ops_t sol_ops_ref;
 /* the table of an instruction set ("portable", "avx2", "avx512"), or NULL when it was not built or this CPU lacks it */
 const sol_ops_t *sol_ops_cpu (const char *isa);
+
+/* ---- plugin.c */
+/* the plugin of that name, opened; NULL: why says why not (n bytes) */
+const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *why, size_t n);
+int sol_plugin_probe (const char *name, char *why, size_t n);
+/* makes b a backend of that plugin on device `index` */
+sol_status_t sol_plugin_attach (const char *name, int index, sol_backend_t *b);
+void sol_plugin_detach (sol_backend_t *b);
 #endif

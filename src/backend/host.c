@@ -31,6 +31,13 @@ static sol_status_t host_sync (sol_queue_t *q)
   q->error = SOL_OK;
   return st;
 }
+static sol_status_t host_event_create (sol_backend_t *b, sol_event_t **event_p)
+{
+  (void) b;
+  *event_p = NULL;
+  return SOL_OK;
+}
+static void host_event_destroy (sol_event_t *e) { (void) e; }
 static void host_event (sol_queue_t *q, sol_event_t *e)
 {
   (void) q;
@@ -42,6 +49,11 @@ static size_t host_weight_bytes (sol_backend_t *b, int64_t n, int64_t k, sol_dty
 {
   return b->isa[0] ? (size_t) ((n + 15) / 16 * 16 * k) * sol_dtype_bytes (dtype) : 0;
 }
+static int64_t host_head_scratch (int64_t C)
+{
+  (void) C;
+  return SOL_HEAD_BLOCK;
+}
 static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w)
 {
   (void) q;
@@ -51,7 +63,8 @@ static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol
 
 #define HOST_TABLE                                                                                                     \
   .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .caps = SOL_CAP_HOST | SOL_CAP_EXACT, .alloc = host_alloc, .free = host_free, .put = host_copy, .get = host_copy, .copy = host_copy,       \
-  .zero = host_zero, .sync = host_sync, .record = host_event, .wait = host_event, .weight_bytes = host_weight_bytes
+  .zero = host_zero, .sync = host_sync, .event_create = host_event_create, .event_destroy = host_event_destroy, .record = host_event, .wait = host_event, .act = SOL_F32,                        \
+  .weight_bytes = host_weight_bytes, .head_scratch = host_head_scratch
 #define REF_TABLE                                                                                                      \
   .weight_prepare = ref_weight_prepare,                                                                                \
   .matmul = sol_ref_matmul, .matmul_dx = sol_ref_matmul_dx, .matmul_dw = sol_ref_matmul_dw, .bias_dw = sol_ref_bias_dw, .embed = sol_ref_embed, .embed_dw = sol_ref_embed_dw,               \

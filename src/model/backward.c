@@ -85,7 +85,7 @@ static void attention (const back_t *b, const sol_layer_t *w, const sol_acts_t *
   const sol_tensor_t dx = sol_tensor_rows (p->dx, 0, n), dh = sol_tensor_rows (p->dh, 0, n), h = sol_tensor_rows (p->h, 0, n),
                      d_o = sol_tensor_rows (p->d_o, 0, n), dv = sol_tensor_rows (p->dv, 0, n), o = sol_tensor_rows (a->o, 0, n),
                      x = sol_tensor_rows (a->x, 0, n), inv = sol_first (a->inv1, n);
-  const size_t kv_bytes = (size_t) (n * c->kv_heads * c->head_size) * sizeof (float);
+  const size_t kv_bytes = (size_t) (n * c->kv_heads * c->head_size) * sol_dtype_bytes (p->dk.dtype);
   sol_tensor_t dq, dk;
   product (b, w, SOL_O, dx, o, 0, d_o);
   m->ops->zero (m->queue, p->dk.at, kv_bytes);
@@ -157,7 +157,7 @@ static void head (const back_t *b, const sol_batch_t *batch, const float *c_lp, 
   ops->rmsnorm_dw (m->queue, dh, x, inv, grad_of (b, m->norm_row));
   ops->rmsnorm_dx (m->queue, dh, x, m->norm, inv, 0, dx);
   ops->gather (m->queue, dx, sol_first (p->order, R), dh);
-  ops->zero (m->queue, stream.at, (size_t) (T * C) * sizeof (float));
+  ops->zero (m->queue, stream.at, (size_t) (T * C) * sol_dtype_bytes (stream.dtype));
   for (int32_t k = 0, from = 0; k < rounds; from = p->round_end[k++])
     ops->scatter_add (m->queue, sol_tensor_rows (dh, from, p->round_end[k] - from), sol_tensor_cols (p->into, from, p->round_end[k] - from),
                       stream);

@@ -9,30 +9,31 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   const sol_arch_t *c = &d->m->arch;
   const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->prompt_rows + S * d->own_rows,
                 kv = (int64_t) c->kv_heads * c->head_size;
+  const sol_dtype_t act = d->m->ops->act;
   sol_acts_take (d->m, a, T, 0, &d->acts);
   for (int l = 0; l < c->layers; l++) {
-    d->K[l] = sol_arena_tensor (a, SOL_F32, cache, kv);
-    d->V[l] = sol_arena_tensor (a, SOL_F32, cache, kv);
+    d->K[l] = sol_arena_tensor (a, act, cache, kv);
+    d->V[l] = sol_arena_tensor (a, act, cache, kv);
   }
   sol_tensor_t *index[] = { &d->ids, &d->pos, &d->cache_row };
   for (int i = 0; i < 3; i++) *index[i] = sol_arena_tensor (a, SOL_I32, 1, T);
   d->spans = sol_arena_tensor (a, SOL_I32, d->max_spans, 6);
   d->want = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
   d->into = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
-  d->h = sol_arena_tensor (a, SOL_F32, T, c->width);
-  d->s = sol_arena_tensor (a, SOL_F32, T, c->mlp);
-  d->wanted = sol_arena_tensor (a, SOL_F32, 2 * S, c->width);
-  d->hidden = sol_arena_tensor (a, SOL_F32, 2 * S, c->width);
+  d->h = sol_arena_tensor (a, act, T, c->width);
+  d->s = sol_arena_tensor (a, act, T, c->mlp);
+  d->wanted = sol_arena_tensor (a, act, 2 * S, c->width);
+  d->hidden = sol_arena_tensor (a, act, 2 * S, c->width);
   d->head_from = sol_arena_tensor (a, SOL_I32, 1, S);
   d->chosen = sol_arena_tensor (a, SOL_I32, 1, S);
   d->u = sol_arena_tensor (a, SOL_F64, 1, S);
-  d->head_x = sol_arena_tensor (a, SOL_F32, S, c->width);
-  d->head_h = sol_arena_tensor (a, SOL_F32, S, c->width);
+  d->head_x = sol_arena_tensor (a, act, S, c->width);
+  d->head_h = sol_arena_tensor (a, act, S, c->width);
   sol_tensor_t *row[] = { &d->head_inv, &d->lp, &d->entropy, &d->raw_lp };
   for (int i = 0; i < 4; i++) *row[i] = sol_arena_tensor (a, SOL_F32, 1, S);
   d->partial = sol_arena_tensor (a, SOL_F32, S, 4);
   d->one = sol_arena_tensor (a, SOL_F32, S, 4);
-  d->scratch = sol_arena_tensor (a, SOL_F32, S, SOL_HEAD_BLOCK);
+  d->scratch = sol_arena_tensor (a, SOL_F32, S, d->m->ops->head_scratch (c->width));
   d->logits = sol_arena_tensor (a, SOL_F32, S, c->vocab);
 }
 
@@ -109,7 +110,7 @@ static void copy_rows (sol_decoder_t *d, int32_t n, int32_t distinct)
     ops->copy (d->m->queue, sol_tensor_rows (d->logits, i, 1).at, sol_tensor_rows (d->logits, like, 1).at, bytes);
     ops->copy (d->m->queue, sol_tensor_rows (d->partial, i, 1).at, sol_tensor_rows (d->partial, like, 1).at, 4 * sizeof (float));
     ops->copy (d->m->queue, sol_tensor_rows (d->head_h, i, 1).at, sol_tensor_rows (d->head_h, like, 1).at,
-               (size_t) d->head_h.cols * sizeof (float));
+               (size_t) d->head_h.cols * sol_dtype_bytes (d->head_h.dtype));
   }
 }
 

@@ -9,26 +9,27 @@ void sol_acts_take (const sol_model_t *m, sol_arena_t *arena, int64_t rows, int 
 {
   const sol_arch_t *c = &m->arch;
   const int64_t q = (int64_t) c->heads * c->head_size, kv = (int64_t) c->kv_heads * c->head_size;
-  a->x = sol_arena_tensor (arena, SOL_F32, rows, c->width);
-  a->mid = keep ? sol_arena_tensor (arena, SOL_F32, rows, c->width) : a->x;
+  const sol_dtype_t act = m->ops->act;
+  a->x = sol_arena_tensor (arena, act, rows, c->width);
+  a->mid = keep ? sol_arena_tensor (arena, act, rows, c->width) : a->x;
   a->inv1 = sol_arena_tensor (arena, SOL_F32, 1, rows);
   a->inv2 = sol_arena_tensor (arena, SOL_F32, 1, rows);
-  a->q = sol_arena_tensor (arena, SOL_F32, rows, q);
-  a->k = sol_arena_tensor (arena, SOL_F32, rows, kv);
-  a->v = sol_arena_tensor (arena, SOL_F32, rows, kv);
+  a->q = sol_arena_tensor (arena, act, rows, q);
+  a->k = sol_arena_tensor (arena, act, rows, kv);
+  a->v = sol_arena_tensor (arena, act, rows, kv);
   a->q_raw = a->q;
   a->k_raw = a->k;
   a->inv_q = a->inv_k = sol_no_tensor;
   if (c->qk_norm) {
-    a->q_raw = sol_arena_tensor (arena, SOL_F32, rows, q);
-    a->k_raw = sol_arena_tensor (arena, SOL_F32, rows, kv);
+    a->q_raw = sol_arena_tensor (arena, act, rows, q);
+    a->k_raw = sol_arena_tensor (arena, act, rows, kv);
     a->inv_q = sol_arena_tensor (arena, SOL_F32, 1, rows * c->heads);
     a->inv_k = sol_arena_tensor (arena, SOL_F32, 1, rows * c->kv_heads);
   }
-  a->o = sol_arena_tensor (arena, SOL_F32, rows, q);
+  a->o = sol_arena_tensor (arena, act, rows, q);
   a->stats = keep ? sol_arena_tensor (arena, SOL_F32, rows, 2 * c->heads) : sol_no_tensor;
-  a->gate = sol_arena_tensor (arena, SOL_F32, rows, c->mlp);
-  a->up = sol_arena_tensor (arena, SOL_F32, rows, c->mlp);
+  a->gate = sol_arena_tensor (arena, act, rows, c->mlp);
+  a->up = sol_arena_tensor (arena, act, rows, c->mlp);
 }
 
 void sol_layer_qkv (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t *a)
@@ -55,7 +56,7 @@ void sol_layer_qkv (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t *
 /* the stream goes on in `to`, which may be the same memory */
 static void carry (const sol_model_t *m, sol_tensor_t from, sol_tensor_t to)
 {
-  if (from.at != to.at) m->ops->copy (m->queue, to.at, from.at, (size_t) (from.rows * from.cols) * sizeof (float));
+  if (from.at != to.at) m->ops->copy (m->queue, to.at, from.at, (size_t) (from.rows * from.cols) * sol_dtype_bytes (from.dtype));
 }
 
 void sol_layer_rest (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t *a, sol_tensor_t K, sol_tensor_t V, sol_tensor_t out)

@@ -9,50 +9,52 @@ static void lay_out_backward (sol_pass_t *p, sol_arena_t *a)
 {
   const sol_arch_t *c = &p->m->arch;
   const int64_t T = p->max_tokens, R = p->max_rows, q = (int64_t) c->heads * c->head_size, kv = (int64_t) c->kv_heads * c->head_size;
+  const sol_dtype_t act = p->m->ops->act;
   p->c_lp = sol_arena_tensor (a, SOL_F32, 1, R);
   p->c_entropy = sol_arena_tensor (a, SOL_F32, 1, R);
   p->order = sol_arena_tensor (a, SOL_I32, 1, R);
   p->into = sol_arena_tensor (a, SOL_I32, 1, R);
-  p->d_head = sol_arena_tensor (a, SOL_F32, R, c->width);
-  p->d_ordered = sol_arena_tensor (a, SOL_F32, R, c->width);
-  p->dx = sol_arena_tensor (a, SOL_F32, T, c->width);
-  p->dh = sol_arena_tensor (a, SOL_F32, T, c->width);
-  p->dq = sol_arena_tensor (a, SOL_F32, T, q);
-  p->d_o = sol_arena_tensor (a, SOL_F32, T, q); /* attention's output gradient, later the one before q norm */
-  p->dk = sol_arena_tensor (a, SOL_F32, T, kv);
-  p->dv = sol_arena_tensor (a, SOL_F32, T, kv);
-  if (c->qk_norm) p->dk_raw = sol_arena_tensor (a, SOL_F32, T, kv);
-  p->dgate = sol_arena_tensor (a, SOL_F32, T, c->mlp);
-  p->dup = sol_arena_tensor (a, SOL_F32, T, c->mlp);
-  p->ds = sol_arena_tensor (a, SOL_F32, T, c->mlp);
+  p->d_head = sol_arena_tensor (a, act, R, c->width);
+  p->d_ordered = sol_arena_tensor (a, act, R, c->width);
+  p->dx = sol_arena_tensor (a, act, T, c->width);
+  p->dh = sol_arena_tensor (a, act, T, c->width);
+  p->dq = sol_arena_tensor (a, act, T, q);
+  p->d_o = sol_arena_tensor (a, act, T, q); /* attention's output gradient, later the one before q norm */
+  p->dk = sol_arena_tensor (a, act, T, kv);
+  p->dv = sol_arena_tensor (a, act, T, kv);
+  if (c->qk_norm) p->dk_raw = sol_arena_tensor (a, act, T, kv);
+  p->dgate = sol_arena_tensor (a, act, T, c->mlp);
+  p->dup = sol_arena_tensor (a, act, T, c->mlp);
+  p->ds = sol_arena_tensor (a, act, T, c->mlp);
 }
 
 static void lay_out (sol_pass_t *p, sol_arena_t *a)
 {
   const sol_arch_t *c = &p->m->arch;
   const int64_t T = p->max_tokens, R = p->max_rows;
+  const sol_dtype_t act = p->m->ops->act;
   for (int l = 0; l < c->layers; l++) {
     if (p->backward || l == 0)
       sol_acts_take (p->m, a, T, p->backward, &p->acts[l]);
     else
       p->acts[l] = p->acts[0];
   }
-  p->last = p->backward ? sol_arena_tensor (a, SOL_F32, T, c->width) : p->acts[0].x;
+  p->last = p->backward ? sol_arena_tensor (a, act, T, c->width) : p->acts[0].x;
   p->ids = sol_arena_tensor (a, SOL_I32, 1, T);
   p->pos = sol_arena_tensor (a, SOL_I32, 1, T);
   p->spans = sol_arena_tensor (a, SOL_I32, p->max_spans, 6);
   p->rows = sol_arena_tensor (a, SOL_I32, 1, R);
   p->targets = sol_arena_tensor (a, SOL_I32, 1, R);
-  p->h = sol_arena_tensor (a, SOL_F32, T, c->width);
-  p->s = sol_arena_tensor (a, SOL_F32, T, c->mlp);
-  p->head_x = sol_arena_tensor (a, SOL_F32, R, c->width);
-  p->head_h = sol_arena_tensor (a, SOL_F32, R, c->width);
+  p->h = sol_arena_tensor (a, act, T, c->width);
+  p->s = sol_arena_tensor (a, act, T, c->mlp);
+  p->head_x = sol_arena_tensor (a, act, R, c->width);
+  p->head_h = sol_arena_tensor (a, act, R, c->width);
   p->head_inv = sol_arena_tensor (a, SOL_F32, 1, R);
   p->partial = sol_arena_tensor (a, SOL_F32, R, 4);
   p->one = sol_arena_tensor (a, SOL_F32, R, 4); /* partials at temperature 1 */
   p->lp = sol_arena_tensor (a, SOL_F32, 1, R);
   p->entropy = sol_arena_tensor (a, SOL_F32, 1, R);
-  p->scratch = sol_arena_tensor (a, SOL_F32, R, SOL_HEAD_BLOCK);
+  p->scratch = sol_arena_tensor (a, SOL_F32, R, p->m->ops->head_scratch (c->width));
   p->logits = sol_arena_tensor (a, SOL_F32, 1, c->vocab);
   if (p->backward) lay_out_backward (p, a);
 }

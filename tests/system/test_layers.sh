@@ -8,7 +8,7 @@ room_of () { # the room that owns include/solera/NAME.h
   case $1 in
     buffer|clock|elementary|file|hash|log|memory|need|random|status|stop|watch) echo base ;;
     config|settings) echo config ;;
-    backend|ops|tensor) echo backend ;;
+    backend|ops|plugin|tensor) echo backend ;;
     comm) echo comm ;;
     model|decoder) echo model ;;
     tokenizer|chat|verify|json|utf8) echo text ;;
