@@ -83,10 +83,25 @@ AC_DEFUN([SOL_SIMD], [
   AM_CONDITIONAL([HAVE_AVX512], [test $sol_cv_avx512 = yes])
 ])
 
-# SOL_CUDA: the seam of the CUDA backend, a plugin that is opened at run time. This version has no kernels for it.
+# SOL_CUDA: the CUDA plugin and its emulation, where the toolkit is. The program itself links nothing of them.
 AC_DEFUN([SOL_CUDA], [
-  AC_ARG_WITH([cuda], [AS_HELP_STRING([--with-cuda@<:@=DIR@:>@], [build the CUDA plugin (not in this version)])], [], [with_cuda=no])
-  AS_IF([test "x$with_cuda" != xno],
-    [AC_MSG_ERROR([--with-cuda was given, but this version of Solera has no CUDA backend yet])])
-  sol_cuda_summary="no (host backends: cpu, ref)"
+  AC_ARG_WITH([cuda], [AS_HELP_STRING([--with-cuda@<:@=DIR@:>@], [the CUDA toolkit for the plugin (default: where it is found; --without-cuda: none)])], [], [with_cuda=auto])
+  AC_ARG_VAR([NVCC], [CUDA compiler])
+  AC_ARG_VAR([CUDA_CXX], [host C++ compiler for the emulation of the CUDA kernels])
+  sol_cuda_why=
+  CUDA_DIR=
+  AS_IF([test "x$with_cuda" = xno], [sol_cuda_why="off"], [
+    AS_CASE([$with_cuda], [auto | yes], [sol_try_dirs="$CUDA_HOME /usr/local/cuda /usr"], [sol_try_dirs=$with_cuda])
+    for sol_try in $sol_try_dirs; do
+      AS_IF([test -z "$CUDA_DIR" && test -x "$sol_try/bin/nvcc" && test -f "$sol_try/include/cublasLt.h"], [CUDA_DIR=$sol_try])
+    done
+    AS_IF([test -z "$CUDA_DIR"], [sol_cuda_why="no toolkit with nvcc and cuBLASLt in $sol_try_dirs"])
+    AS_IF([test -n "$CUDA_DIR" && test ! -f "$CUDA_DIR/include/nccl.h"], [sol_cuda_why="no nccl.h in $CUDA_DIR/include"; CUDA_DIR=])
+    AC_CHECK_PROGS([CUDA_CXX], [g++ c++])
+    AS_IF([test -n "$CUDA_DIR" && test -z "$CUDA_CXX"], [sol_cuda_why="no g++, which nvcc needs"; CUDA_DIR=])
+    AS_IF([test "x$with_cuda" != xauto && test -z "$CUDA_DIR"], [AC_MSG_ERROR([--with-cuda=$with_cuda: $sol_cuda_why])])])
+  AS_IF([test -z "$NVCC"], [NVCC=$CUDA_DIR/bin/nvcc])
+  AC_SUBST([CUDA_DIR])
+  AM_CONDITIONAL([HAVE_CUDA], [test -n "$CUDA_DIR"])
+  AS_IF([test -n "$CUDA_DIR"], [sol_cuda_summary="$CUDA_DIR (`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`): plugins cuda and emu"], [sol_cuda_summary="no plugin: $sol_cuda_why"])
 ])

@@ -19,13 +19,6 @@ int sol_backend_probe (int i, const char **name_p, char *reason, size_t n);
 /* the best instruction set here: "avx512", ... */
 const char *sol_backend_isa (void);
 
-/* opaque weight handles are small structs of the backend: their size, so that others can hold arrays of them */
-struct sol_weight {
-  sol_tensor_t src; /* canonical [n, k] */
-  void *packed;
-  int64_t panels;
-};
-
 /* An arena is one backend allocation cut into tensors. base NULL measures: the same calls then give the exact need before anything is allocated. */
 typedef struct {
   char *base;

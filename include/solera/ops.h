@@ -28,7 +28,11 @@ typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
 typedef struct sol_event sol_event_t;
 /* a matrix [n, k] prepared for products: packed panels, bf16 or f32; only the backend knows its layout */
-typedef struct sol_weight sol_weight_t;
+typedef struct sol_weight {
+  sol_tensor_t src; /* canonical [n, k] */
+  void *packed;     /* the backend's own copy, or NULL */
+  int64_t panels;
+} sol_weight_t;
 
 typedef enum { SOL_QUEUE_COMPUTE, SOL_QUEUE_COMM, SOL_QUEUE_COPY } sol_queue_kind_t;
 

@@ -21,7 +21,8 @@ typedef struct {
 
 static inline sol_tensor_t sol_tensor (void *at, sol_dtype_t dtype, int64_t rows, int64_t cols)
 {
-  return (sol_tensor_t){ (char *) at, dtype, rows, cols, cols };
+  sol_tensor_t t = { (char *) at, dtype, rows, cols, cols }; /* C and C++ */
+  return t;
 }
 /* rows [r, r + n) */
 static inline sol_tensor_t sol_tensor_rows (sol_tensor_t t, int64_t r, int64_t n)
