@@ -12,6 +12,8 @@ const sol_ops_t *sol_backend_ops (const sol_backend_t *b);
 sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind);
 /* the bytes of backend memory when it is host memory (SOL_CAP_HOST), else NULL */
 void *sol_backend_host (const sol_backend_t *b, void *mem);
+/* of a device backend with collectives, else NULL (plugin.h); the device itself: sol_backend_device */
+const struct sol_device_collectives *sol_backend_collectives (const sol_backend_t *b);
 /* one line: "cpu (avx512, 2 threads)" */
 const char *sol_backend_describe (const sol_backend_t *b);
 /* i-th known backend: its name, and in reason (n bytes) why it cannot run here, or what it would run on; returns 1 can run, 0 cannot, -1 no such i */

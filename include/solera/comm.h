@@ -4,6 +4,7 @@
  * rank order by our own code (all-to-all, ordered sum), never by MPI_Allreduce on floats. */
 #ifndef SOL_COMM_H
 #define SOL_COMM_H
+#include "solera/backend.h"
 #include "solera/config.h"
 #include "solera/status.h"
 #include <stddef.h>
@@ -55,6 +56,16 @@ sol_status_t sol_tree_push (sol_tree_t *tree);         /* not collective: the le
 sol_status_t sol_tree_finish (sol_tree_t *tree, const int64_t *cut, float *out); /* collective; then ready for the next update */
 /* every rank's slice to everybody: block[cut[r]..cut[r+1]) comes from rank r; element_bytes each */
 sol_status_t sol_comm_share_slices (sol_comm_t *comm, void *block, const int64_t *cut, size_t element_bytes);
+
+/* Collectives on device memory, between the ranks of comm that have a device backend each: by the device's own library (NCCL), which this bootstraps over MPI. One rank: *group_p is NULL.
+ * SOL_ERR_UNSUPPORTED when the plugin was built without. Collective; so are reduce and share, in the same order on all ranks; they are asynchronous on q, errors stick to it. */
+typedef struct sol_collective sol_collective_t;
+sol_status_t sol_collective_create (sol_backend_t *backend, sol_comm_t *comm, sol_collective_t **group_p);
+void sol_collective_destroy (sol_collective_t *group); /* NULL is fine */
+/* every rank r gets sum over ranks of whole[cut[r] .. cut[r + 1]) in slice (device memory; cut: element offsets, the same on all) */
+void sol_collective_reduce (sol_collective_t *group, sol_queue_t *q, const float *whole, const int64_t *cut, float *slice);
+/* block[cut[r] .. cut[r + 1]), elements of element_bytes, goes from rank r to all */
+void sol_collective_share (sol_collective_t *group, sol_queue_t *q, void *block, const int64_t *cut, size_t element_bytes);
 
 /* ---- roles */
 typedef enum { SOL_ROLE_ACTOR, SOL_ROLE_BROKER, SOL_ROLE_LEARNER, SOL_ROLE_SOLO } sol_role_t;

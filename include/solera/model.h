@@ -67,6 +67,9 @@ sol_backend_t *sol_model_backend (const sol_model_t *model);
 size_t sol_model_bytes (const sol_model_t *model);
 /* installs a published block (host memory, canonical order, sol_model_bytes long) and prepares the matrices */
 sol_status_t sol_model_set (sol_model_t *model, const void *block);
+/* the same in two parts, for who makes the block on the backend: its memory there (sol_model_bytes), and the preparation of what stands in it (asynchronous: sync the compute queue) */
+void *sol_model_block (sol_model_t *model);
+void sol_model_install (sol_model_t *model);
 /* rounds a float32 block to the published type on the host: the one rounding that everybody uses */
 void sol_model_round (const float *block, int64_t n, sol_dtype_t dtype, void *out);
 
@@ -98,10 +101,10 @@ sol_status_t sol_pass_logits (sol_pass_t *pass, int32_t row, float *logits);
 sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*beat) (void));
 /* table elements, plus V*C for a tied model: the head's part of a tied embedding is its own chain behind the block until folded */
 int64_t sol_grad_elements (const sol_model_t *model);
-/* adds the head's part to the embedding's (tied; else nothing) and zeroes it */
+/* adds the head's part to the embedding's (tied; else nothing) and zeroes it; on the compute queue, asynchronous */
 void sol_grad_fold (const sol_model_t *model, float *grad);
 
-/* ---- host-side optimizer over a flat run of elements [first, first + n) of the canonical block; decay per weight row. grad, w, m, v point at element `first`.
- * Host memory: the model's backend must be a host backend (SOL_CAP_HOST). Cutting the block into other runs changes no bit. */
+/* ---- AdamW over a flat run of elements [first, first + n) of the canonical block; decay per weight row. grad, w, m, v: backend memory, at element `first`. Asynchronous.
+ * Cutting the block into other runs changes no bit. */
 void sol_adamw_step (const sol_model_t *model, sol_adamw_t hyper, int64_t first, int64_t n, const float *grad, float *w, float *m, float *v);
 #endif

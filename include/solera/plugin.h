@@ -23,6 +23,19 @@ struct sol_backend_head {
 };
 static inline void *sol_backend_device (const sol_backend_t *b) { return ((const struct sol_backend_head *) (const void *) b)->device; }
 
+/* Collectives among devices (NCCL). The ranks of a group are learners, each with its own device. Asynchronous on the queue; what goes wrong sticks to it. */
+typedef struct sol_device_group sol_device_group_t;
+typedef struct sol_device_collectives {
+  size_t id_bytes;
+  sol_status_t (*make_id) (void *device, void *id); /* on rank 0; then carried to all by the program */
+  sol_status_t (*create) (void *device, const void *id, int rank, int size, sol_device_group_t **group_p); /* all ranks */
+  void (*destroy) (sol_device_group_t *group);
+  /* every rank r gets sum over ranks of whole[cut[r] .. cut[r + 1]) in its slice */
+  void (*reduce) (sol_device_group_t *group, sol_queue_t *q, const float *whole, const int64_t *cut, float *slice);
+  /* block[cut[r] .. cut[r + 1]), elements of element_bytes, goes from rank r to all */
+  void (*share) (sol_device_group_t *group, sol_queue_t *q, void *block, const int64_t *cut, size_t element_bytes);
+} sol_device_collectives_t;
+
 /* What a plugin exports, by the function sol_plugin. All pointers live as long as the plugin. */
 typedef struct {
   uint32_t abi, bytes; /* SOL_PLUGIN_ABI, sizeof (sol_plugin_t) */
@@ -35,6 +48,7 @@ typedef struct {
   const char *(*describe) (void *device);                    /* one line, for logs */
   sol_queue_t *(*queue) (void *device, sol_queue_kind_t kind); /* a stream of its own each */
   const sol_ops_t *ops;
+  const sol_device_collectives_t *collectives; /* NULL: built without */
 } sol_plugin_t;
 
 typedef const sol_plugin_t *(*sol_plugin_fn) (void);

@@ -91,6 +91,7 @@ void sol_backend_destroy (sol_backend_t *b)
 const sol_ops_t *sol_backend_ops (const sol_backend_t *b) { return b->head.ops; }
 sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind) { return b->plugin ? b->plugin->queue (b->head.device, kind) : &b->queue[kind]; }
 void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->head.ops->caps & SOL_CAP_HOST ? mem : NULL; }
+const sol_device_collectives_t *sol_backend_collectives (const sol_backend_t *b) { return b->plugin ? b->plugin->collectives : NULL; }
 const char *sol_backend_describe (const sol_backend_t *b) { return b->text; }
 
 float *sol_queue_floats (sol_queue_t *q, int64_t n);

@@ -7,16 +7,18 @@
 #include "solera/model.h"
 #include "solera/need.h"
 
+typedef struct sol_optimizer_device sol_optimizer_device_t;
 typedef struct {
   sol_comm_t *comm;
   sol_model_t *model;
   int n_leaves, *first_of;  /* leaves of each learner: [size + 1] */
   int64_t elements, *cut;   /* slices of the canonical block, at multiples of SOL_SUMSQ_CHUNK: [size + 1] */
   int64_t first, n;         /* my slice */
-  float *w, *m, *v, *grad;  /* [n] each */
-  char *block;              /* the whole published block */
+  float *w, *m, *v, *grad;  /* [n] each; backend memory */
+  char *block;              /* the whole published block, on the host (on a device: learner 0 only, who publishes it) */
   double *partial;          /* sums of squares, one a chunk of the whole block */
-  sol_tree_t *tree;
+  sol_tree_t *tree;         /* of leaf gradients on the host; NULL on a device */
+  sol_optimizer_device_t *device; /* NULL on the host */
   int64_t step;             /* updates made */
   double reduce_s, optimizer_s;
 } sol_optimizer_t;
@@ -27,6 +29,9 @@ sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t
  * measuring one. Not collective. */
 void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_need_t *need);
 void sol_optimizer_destroy (sol_optimizer_t *o);
+/* The gradient of the next leaf of this learner: backend memory of sol_grad_elements floats, zeroed (a device has one leaf a learner). Then push: the leaf is complete. */
+float *sol_optimizer_leaf (sol_optimizer_t *o);
+sol_status_t sol_optimizer_push (sol_optimizer_t *o);
 /* collective: weights and moments of a checkpoint, then installs them */
 sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info);
 sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer_t *w);
@@ -35,4 +40,15 @@ sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer
 sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p);
 /* collective: the whole float32 master on every rank, sol_free it */
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
+
+/* ---- optimizer_device.c: gradients, master and moments in the memory of a device; sums and shares over learners by its own collectives */
+sol_status_t sol_optimizer_device_create (sol_optimizer_t *o);
+void sol_optimizer_device_destroy (sol_optimizer_t *o);
+/* host floats of my slice to device memory, and back */
+sol_status_t sol_optimizer_device_put (sol_optimizer_t *o, float *slice, const float *host);
+sol_status_t sol_optimizer_device_get (const sol_optimizer_t *o, const float *slice, float *host);
+float *sol_optimizer_device_leaf (sol_optimizer_t *o);
+sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o);  /* collective: o->grad is my slice of the sum */
+sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks); /* of my slice, to host memory */
+sol_status_t sol_optimizer_device_install (sol_optimizer_t *o); /* collective: rounds, shares, prepares; learner 0 gets the block */
 #endif

@@ -138,14 +138,14 @@ sol_status_t sol_sft_step (sol_sft_t *s, double *loss_p, double *norm_p)
   sol_leaf_assign (s->len, c->sft_batch, s->opt->n_leaves, s->leaf);
   while (i < c->sft_batch && s->leaf[i] < s->opt->first_of[rank]) i++;
   for (int leaf = s->opt->first_of[rank]; leaf < s->opt->first_of[rank + 1]; leaf++) {
-    float *grad = sol_tree_leaf (s->opt->tree);
+    float *grad = sol_optimizer_leaf (s->opt);
     while (st == SOL_OK && i < c->sft_batch && s->leaf[i] == leaf) {
       int64_t e = micro_end (s, i);
       st = micro (s, i, e, -1.0f / (float) tokens, grad, &nll);
       i = e;
     }
     sol_grad_fold (s->p.model, grad);
-    if (st == SOL_OK) st = sol_tree_push (s->opt->tree);
+    if (st == SOL_OK) st = sol_optimizer_push (s->opt);
   }
   SOL_TRY (sol_comm_agree (s->p.comm, st));
   SOL_TRY (sol_comm_sum_f64 (s->p.comm, &nll, 1));

@@ -195,12 +195,12 @@ static sol_status_t backward_all (sol_learner_t *l, int kept)
   memset (k->c_lp, 0, (size_t) k->room * sizeof *k->c_lp);
   for (int64_t i = 0; i < k->n; i++) k->c_lp[k->src[i]] = (float) k->c[i];
   for (int leaf = l->opt->first_of[l->rank]; leaf < l->opt->first_of[l->rank + 1]; leaf++) {
-    float *grad = sol_tree_leaf (l->opt->tree);
+    float *grad = sol_optimizer_leaf (l->opt);
     int32_t e = s;
     while (e < l->n_segments && l->segment_leaf[e] == leaf) e++;
     if (e > s) SOL_TRY (backward_leaf (l, s, e, kept, grad));
     sol_grad_fold (l->p.model, grad);
-    SOL_TRY (sol_tree_push (l->opt->tree));
+    SOL_TRY (sol_optimizer_push (l->opt));
     s = e;
   }
   return SOL_OK;

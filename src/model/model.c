@@ -125,9 +125,10 @@ static void prepare (sol_model_t *m, const sol_weight_row_t *row, void *mem, sol
   m->ops->weight_prepare (m->queue, canonical (m, row), mem, w);
 }
 
-sol_status_t sol_model_set (sol_model_t *m, const void *block)
+void *sol_model_block (sol_model_t *m) { return m->block; }
+
+void sol_model_install (sol_model_t *m)
 {
-  m->ops->put (m->queue, m->block, block, sol_model_bytes (m));
   for (int l = 0; l < m->arch.layers; l++) {
     sol_layer_t *w = &m->layer[l];
     for (int i = 0; i < SOL_MATRICES; i++) prepare (m, w->matrix_row[i], m->packed[w->matrix_row[i] - m->table->row], &w->matrix[i]);
@@ -140,6 +141,12 @@ sol_status_t sol_model_set (sol_model_t *m, const void *block)
     prepare (m, m->head_row, m->packed[m->head_row - m->table->row], &m->head);
   else
     prepare (m, m->embed_row, m->packed[m->table->n], &m->head);
+}
+
+sol_status_t sol_model_set (sol_model_t *m, const void *block)
+{
+  m->ops->put (m->queue, m->block, block, sol_model_bytes (m));
+  sol_model_install (m);
   return m->ops->sync (m->queue);
 }
 
@@ -165,18 +172,15 @@ int64_t sol_grad_elements (const sol_model_t *m)
 
 void sol_grad_fold (const sol_model_t *m, float *grad)
 {
-  float *embed = grad + m->embed_row->offset, *head = grad + m->table->elements;
+  const int64_t n = m->embed_row->rows * m->embed_row->cols;
   if (m->head_row) return;
-  for (int64_t i = 0; i < m->embed_row->rows * m->embed_row->cols; i++) {
-    embed[i] += head[i];
-    head[i] = 0;
-  }
+  m->ops->add (m->queue, sol_tensor (grad + m->table->elements, SOL_F32, 1, n), sol_tensor (grad + m->embed_row->offset, SOL_F32, 1, n));
+  m->ops->zero (m->queue, grad + m->table->elements, (size_t) n * sizeof *grad);
 }
 
 void sol_adamw_step (const sol_model_t *m, sol_adamw_t hyper, int64_t first, int64_t n, const float *grad, float *w, float *mom, float *var)
 {
   const double decay = hyper.decay;
-  SOL_ASSERT (m->ops->caps & SOL_CAP_HOST);
   for (int i = 0; i < m->table->n; i++) {
     const sol_weight_row_t *r = &m->table->row[i];
     const int64_t from = r->offset > first ? r->offset : first, end = r->offset + r->rows * r->cols, to = end < first + n ? end : first + n,

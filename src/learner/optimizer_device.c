@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optimizer_device.c: the optimizer where the backend's memory is a device's. One leaf a learner: its gradient is summed over the learners by the device's collectives (order and rounding
+ * are theirs: no bit-for-bit claim), every learner updates its slice, rounds it and shares it. The host sees only the published block, on learner 0. */
+#include "optimizer.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <string.h>
+
+struct sol_optimizer_device {
+  sol_backend_t *backend;
+  const sol_ops_t *ops;
+  sol_queue_t *queue;
+  sol_collective_t *group; /* NULL: one learner */
+  float *whole;            /* [sol_grad_elements]: this learner's gradient */
+  void *partial;           /* f64, one a chunk of my slice */
+};
+
+static sol_status_t take (sol_optimizer_t *o, size_t bytes, const char *what, void *mem_p)
+{
+  void *mem;
+  SOL_TRY (o->device->ops->alloc (o->device->backend, bytes + 64, what, &mem));
+  memcpy (mem_p, &mem, sizeof mem);
+  return SOL_OK;
+}
+
+sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
+{
+  sol_backend_t *b = sol_model_backend (o->model);
+  sol_optimizer_device_t *d = o->device = sol_alloc (sizeof *d);
+  const size_t slice = (size_t) o->n * sizeof (float);
+  d->backend = b;
+  d->ops = sol_backend_ops (b);
+  d->queue = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
+  if (o->n_leaves != sol_comm_size (o->comm))
+    return sol_fail (SOL_ERR_USAGE, "learner", "learner.leaves is %d with %d learners, but a device sums one leaf a learner: leave it 0 (auto)", o->n_leaves, sol_comm_size (o->comm));
+  SOL_TRY (take (o, (size_t) sol_grad_elements (o->model) * sizeof (float), "the gradient", &d->whole));
+  SOL_TRY (take (o, slice, "the master weights", &o->w));
+  SOL_TRY (take (o, slice, "the first moments", &o->m));
+  SOL_TRY (take (o, slice, "the second moments", &o->v));
+  if (sol_comm_size (o->comm) > 1) SOL_TRY (take (o, slice, "a slice of the gradient", &o->grad));
+  else o->grad = d->whole;
+  SOL_TRY (take (o, (size_t) (o->n / SOL_SUMSQ_CHUNK + 1) * sizeof (double), "sums of squares", &d->partial));
+  if (sol_comm_rank (o->comm) == 0) SOL_TRY (sol_alloc_large (sol_model_bytes (o->model), "the published weight block", (void **) &o->block));
+  return sol_collective_create (b, o->comm, &d->group);
+}
+
+void sol_optimizer_device_destroy (sol_optimizer_t *o)
+{
+  sol_optimizer_device_t *d = o->device;
+  void *all[] = { d->whole, o->w, o->m, o->v, o->grad == d->whole ? NULL : o->grad, d->partial };
+  sol_collective_destroy (d->group);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i]) d->ops->free (d->backend, all[i]);
+  o->w = o->m = o->v = o->grad = NULL;
+  sol_free (d);
+  o->device = NULL;
+}
+
+sol_status_t sol_optimizer_device_put (sol_optimizer_t *o, float *slice, const float *host)
+{
+  o->device->ops->put (o->device->queue, slice, host, (size_t) o->n * sizeof *host);
+  return o->device->ops->sync (o->device->queue);
+}
+
+sol_status_t sol_optimizer_device_get (const sol_optimizer_t *o, const float *slice, float *host)
+{
+  o->device->ops->get (o->device->queue, host, slice, (size_t) o->n * sizeof *host);
+  return o->device->ops->sync (o->device->queue);
+}
+
+float *sol_optimizer_device_leaf (sol_optimizer_t *o)
+{
+  o->device->ops->zero (o->device->queue, o->device->whole, (size_t) sol_grad_elements (o->model) * sizeof (float));
+  return o->device->whole;
+}
+
+sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o)
+{
+  if (o->device->group) sol_collective_reduce (o->device->group, o->device->queue, o->device->whole, o->cut, o->grad);
+  return SOL_OK; /* what goes wrong sticks to the queue: the norm's sync reports it */
+}
+
+sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks)
+{
+  const sol_optimizer_device_t *d = o->device;
+  if (chunks > 0) {
+    d->ops->sumsq (d->queue, sol_tensor (o->grad, SOL_F32, 1, o->n), sol_tensor (d->partial, SOL_F64, 1, chunks));
+    d->ops->get (d->queue, partial, d->partial, (size_t) chunks * sizeof *partial);
+  }
+  return d->ops->sync (d->queue);
+}
+
+sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
+{
+  const sol_optimizer_device_t *d = o->device;
+  const sol_dtype_t dtype = sol_model_dtype (o->model);
+  char *block = sol_model_block (o->model);
+  d->ops->round (d->queue, sol_tensor (o->w, SOL_F32, 1, o->n), sol_tensor (block + (size_t) o->first * sol_dtype_bytes (dtype), dtype, 1, o->n));
+  if (d->group) sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
+  sol_model_install (o->model);
+  if (o->block) d->ops->get (d->queue, o->block, block, sol_model_bytes (o->model));
+  return d->ops->sync (d->queue);
+}
