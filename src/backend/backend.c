@@ -36,7 +36,7 @@ int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
   }
 }
 
-static sol_status_t pick (const char *name, const char *isa, sol_backend_t *b)
+static sol_status_t pick (const char *name, int threads, const char *isa, sol_backend_t *b)
 {
   char reason[512];
   if (!isa) isa = getenv ("SOLERA_ISA");
@@ -48,7 +48,8 @@ static sol_status_t pick (const char *name, const char *isa, sol_backend_t *b)
   }
   if (!strcmp (name, "auto") && sol_plugin_probe ("cuda", reason, sizeof reason)) name = "cuda";
   if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, 0, b);
-  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda or emu, found \"%s\"", name);
+  if (!strcmp (name, "diff") || !strcmp (name, "check")) return sol_diff_attach (name, threads, isa, b);
+  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda, emu, diff or check, found \"%s\"", name);
   b->head.ops = sol_ops_cpu (isa);
   b->isa = isa;
   if (!b->head.ops) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "instruction set \"%s\": expected portable, avx2 or avx512, built and known to this CPU (best here: %s)", isa, sol_backend_isa ());
@@ -68,13 +69,14 @@ static void start_host (sol_backend_t *b, int threads)
 sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p)
 {
   sol_backend_t *b = sol_alloc (sizeof *b);
-  sol_status_t st = pick (name, isa, b);
+  sol_status_t st = pick (name, threads, isa, b);
   if (st != SOL_OK) {
+    sol_diff_detach (b);
     sol_plugin_detach (b);
     sol_free (b);
     return st;
   }
-  if (!b->plugin) start_host (b, threads);
+  if (!b->plugin && !b->inner) start_host (b, threads);
   *backend_p = b;
   return SOL_OK;
 }
@@ -84,6 +86,7 @@ void sol_backend_destroy (sol_backend_t *b)
   if (!b) return;
   for (int i = 0; i < 3; i++) sol_free (b->queue[i].floats);
   if (b->pool) sol_pool_destroy (b->pool);
+  sol_diff_detach (b);
   sol_plugin_detach (b);
   sol_free (b);
 }

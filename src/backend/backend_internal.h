@@ -15,6 +15,7 @@ struct sol_backend {
   struct sol_backend_head head; /* first: plugins read it */
   const sol_plugin_t *plugin;   /* NULL: a host backend */
   void *handle;                 /* of the plugin's shared object */
+  sol_backend_t *inner, *plain; /* diff and check: what runs, and the plain loops beside it (diff) */
   const char *isa;              /* "" for all but cpu */
   sol_pool_t *pool;             /* host backends */
   char text[128];
@@ -32,4 +33,7 @@ int sol_plugin_probe (const char *name, char *why, size_t n);
 /* makes b a backend of that plugin on device `index` */
 sol_status_t sol_plugin_attach (const char *name, int index, sol_backend_t *b);
 void sol_plugin_detach (sol_backend_t *b);
+/* ---- diff.c: makes b the backend "diff" or "check" */
+sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, sol_backend_t *b);
+void sol_diff_detach (sol_backend_t *b);
 #endif

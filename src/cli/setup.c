@@ -242,7 +242,7 @@ void sol_setup_destroy (sol_setup_t *s)
 
 sol_status_t sol_setup_backend (const sol_config_t *c, sol_backend_t **backend_p)
 {
-  static const char *const name[] = { "auto", "cpu", "ref", "cuda" };
+  static const char *const name[] = { "auto", "cpu", "ref", "cuda", "emu", "diff", "check" }; /* as in settings.h */
   return sol_backend_create (name[c->backend], (int) c->threads, NULL, backend_p);
 }
 
