@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream.h: streams as the runtime's API sees them (runtime_api.cpp). All under api_lock. */
+#ifndef SOL_EMU_STREAM_H
+#define SOL_EMU_STREAM_H
+#include "emu_internal.h"
+#include <deque>
+
+namespace emu {
+struct stream;
+struct event {
+  stream *on; /* NULL: never recorded, or in the default stream */
+  uint64_t seq;
+  bool recorded;
+  double time;
+};
+struct operation {
+  std::function<void ()> run;
+  stream *wait = nullptr; /* instead: until that stream has done seq operations */
+  uint64_t seq = 0;
+  bool event = false;
+};
+struct graph {
+  std::vector<std::function<void ()>> operations;
+};
+struct stream {
+  std::deque<operation> queue;
+  uint64_t done = 0, issued = 0;
+  bool destroyed = false;
+  graph *capture = nullptr;
+};
+stream *stream_new ();
+stream *stream_of (cudaStream_t s);
+void stream_run (stream *s, uint64_t seq);
+void stream_add (stream *s, operation o);
+void run_all ();
+bool capturing ();
+double clock_now ();
+cudaError_t take_error (bool clear);
+cudaError_t allow_dynamic (const void *kernel, int bytes);
+} // namespace emu
+#endif
