@@ -72,7 +72,7 @@ typedef struct sol_ops {
   void (*weight_prepare) (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w);
 
   /* ---- products.  x [T, k], w [n, k], y [T, n] */
-  void (*matmul) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t bias /* f32 or bf16 [1, n] or none */, int accumulate, sol_tensor_t y);
+  void (*matmul) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t bias /* of type act [1, n], or none */, int accumulate, sol_tensor_t y);
   void (*matmul_dx) (sol_queue_t *q, sol_tensor_t dy, const sol_weight_t *w, int accumulate, sol_tensor_t dx);
   void (*matmul_dw) (sol_queue_t *q, sol_tensor_t dy, sol_tensor_t x, sol_tensor_t dw); /* dw [n, k] += dy^T x, chain over tokens */
   void (*bias_dw) (sol_queue_t *q, sol_tensor_t dy, sol_tensor_t db);                   /* db [1, n] += column sums (additions in token order) */
@@ -128,7 +128,7 @@ typedef struct sol_ops {
   /* ---- flat f32 [1, n] */
   void (*adamw) (sol_queue_t *q, sol_adamw_t h, sol_tensor_t g, sol_tensor_t w, sol_tensor_t m, sol_tensor_t v);
   void (*sumsq) (sol_queue_t *q, sol_tensor_t x, sol_tensor_t out); /* f64 [1, ceil (n / SOL_SUMSQ_CHUNK)]: double sums in element order on 16 lanes + tree */
-  void (*round) (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y);   /* f32 -> f32 or bf16 (nearest even), or bf16 -> f32 */
+  void (*round) (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y);   /* f32 or bf16 -> f32 or bf16 (nearest even) */
 } sol_ops_t;
 
 #define SOL_CAP_HOST 1u    /* backend memory is host memory: sol_backend_host gives the bytes */

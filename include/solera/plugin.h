@@ -42,7 +42,7 @@ typedef struct {
   const char *name;    /* "cuda", "emu" */
   /* can it run here? 1: yes, and text (n bytes) says on what; 0: text says in one line why not (no driver, no device, ...). Changes nothing. */
   int (*probe) (char *text, size_t n);
-  /* opens device `index` (of those this rank sees). Errors are reported through host. */
+  /* opens device `index` (of those this rank sees; counted around). Errors are reported through host. */
   sol_status_t (*open) (const sol_plugin_host_t *host, int index, void **device_p);
   void (*close) (void *device);
   const char *(*describe) (void *device);                    /* one line, for logs */

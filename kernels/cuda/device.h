@@ -32,8 +32,8 @@ void sol_cuda_bug (const char *file, int line, const char *what);
 /* a launch on queue q, whose error is noted under the kernel's name */
 #define SOL_RUN(q, kernel, grid, block, bytes, ...) sol_cuda_note (q, SOL_LAUNCH (kernel, grid, block, bytes, (q)->stream, __VA_ARGS__), #kernel)
 
-/* ---- matmul.cu: y [m, n] = or += alpha x [m, k] w [n, k]^T and its like, row-major, by cuBLASLt with float32 accumulation. trans_a: a is stored [k, m]; trans_b: b is stored [n, k].
- * a, b bf16; c bf16 or f32, written (beta 0) or added to (beta 1). bias: f32 or none, added to every row. ld: elements between rows. */
+/* ---- matmul.cu: c [m, n] = or += op (a) [m, k] op (b) [k, n], all row-major, by cuBLASLt with float32 accumulation. trans_a: a is stored [k, m]; trans_b: b is stored [n, k].
+ * a, b bf16; c bf16 or f32, written or (accumulate) added to. bias: bf16 [n] or none, added to every row; c must be bf16 then. ld: elements between rows. */
 typedef struct {
   const void *a, *b;
   void *c;
@@ -43,6 +43,7 @@ typedef struct {
   const void *bias;
 } sol_product_t;
 void sol_cuda_product (sol_queue_t *q, const sol_product_t *p);
+const void *sol_weight_bf16 (const sol_weight_t *w); /* the matrix as products want it: bf16 [n, k] */
 
 /* ---- the ops, as in solera/ops.h; one file each */
 #ifdef __cplusplus

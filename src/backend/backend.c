@@ -47,7 +47,7 @@ static sol_status_t pick (const char *name, int threads, const char *isa, sol_ba
     return SOL_OK;
   }
   if (!strcmp (name, "auto") && sol_plugin_probe ("cuda", reason, sizeof reason)) name = "cuda";
-  if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, 0, b);
+  if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, b);
   if (!strcmp (name, "diff") || !strcmp (name, "check")) return sol_diff_attach (name, threads, isa, b);
   if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda, emu, diff or check, found \"%s\"", name);
   b->head.ops = sol_ops_cpu (isa);

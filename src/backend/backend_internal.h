@@ -30,8 +30,8 @@ const sol_ops_t *sol_ops_cpu (const char *isa);
 /* the plugin of that name, opened; NULL: why says why not (n bytes) */
 const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *why, size_t n);
 int sol_plugin_probe (const char *name, char *why, size_t n);
-/* makes b a backend of that plugin on device `index` */
-sol_status_t sol_plugin_attach (const char *name, int index, sol_backend_t *b);
+/* makes b a backend of that plugin, on the device of this rank's number among those of its host */
+sol_status_t sol_plugin_attach (const char *name, sol_backend_t *b);
 void sol_plugin_detach (sol_backend_t *b);
 /* ---- diff.c: makes b the backend "diff" or "check" */
 sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, sol_backend_t *b);

@@ -80,13 +80,22 @@ static sol_status_t fail (sol_status_t st, const char *room, const char *text) {
 static void warn (const char *room, const char *text) { sol_log (SOL_LOG_WARN, room, "%s", text); }
 static const sol_plugin_host_t host = { fail, warn };
 
-sol_status_t sol_plugin_attach (const char *name, int index, sol_backend_t *b)
+/* ranks of a host share its devices: each takes the one of its local number, counted around */
+static int local_rank (void)
+{
+  const char *const name[] = { "OMPI_COMM_WORLD_LOCAL_RANK", "PMIX_LOCAL_RANK", "SLURM_LOCALID" };
+  for (int i = 0; i < 3; i++)
+    if (getenv (name[i])) return atoi (getenv (name[i]));
+  return 0;
+}
+
+sol_status_t sol_plugin_attach (const char *name, sol_backend_t *b)
 {
   char why[512];
   const sol_plugin_t *p = sol_plugin_open (name, &b->handle, why, sizeof why);
   if (p && !p->probe (why, sizeof why)) p = NULL;
   if (!p) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "%s cannot run here: %s", name, why);
-  SOL_TRY (p->open (&host, index, &b->head.device));
+  SOL_TRY (p->open (&host, local_rank (), &b->head.device));
   b->plugin = p;
   b->head.ops = p->ops;
   snprintf (b->text, sizeof b->text, "%s", p->describe (b->head.device));

@@ -36,8 +36,8 @@ static void lay_out (sol_model_t *m, sol_arena_t *arena)
   const sol_table_t *t = m->table;
   m->block = sol_arena_take (arena, (size_t) t->elements * sol_dtype_bytes (m->dtype));
   for (int l = 0; l < m->arch.layers; l++) {
-    for (int i = 0; i < SOL_VECTORS; i++)
-      if (m->layer[l].vector_row[i]) m->layer[l].vector[i] = sol_arena_tensor (arena, SOL_F32, 1, m->layer[l].vector_row[i]->cols);
+    for (int i = 0; i < SOL_VECTORS; i++) /* biases are added by the products, in the type of their results */
+      if (m->layer[l].vector_row[i]) m->layer[l].vector[i] = sol_arena_tensor (arena, i >= SOL_BIAS_Q && i <= SOL_BIAS_V ? m->ops->act : SOL_F32, 1, m->layer[l].vector_row[i]->cols);
   }
   m->norm = sol_arena_tensor (arena, SOL_F32, 1, m->arch.width);
   for (int i = 0; i < t->n; i++)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plugin.cu: the table of ops, and the one function that the shared object exports. */
+#include "device.h"
+#include "device_open.h"
+
+#ifdef SOL_EMU
+#define NAME "emu"
+#else
+#define NAME "cuda"
+#endif
+
+static sol_ops_t ops;
+static sol_plugin_t plugin;
+
+static void fill (void)
+{
+  ops.abi = SOL_OPS_ABI;
+  ops.bytes = sizeof ops;
+  ops.name = NAME;
+  ops.act = SOL_BF16;
+#define OP(op) ops.op = sol_cuda_##op
+  OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait);
+  OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw);
+  OP (embed), OP (embed_dw), OP (gather), OP (scatter), OP (scatter_add), OP (add), OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope);
+  OP (attention), OP (attention_backward), OP (swiglu), OP (swiglu_backward);
+  OP (head_scratch), OP (head_partial), OP (head_target), OP (head_finish), OP (head_backward), OP (sample), OP (adamw), OP (sumsq), OP (round);
+#undef OP
+  plugin.abi = SOL_PLUGIN_ABI;
+  plugin.bytes = sizeof plugin;
+  plugin.name = NAME;
+  plugin.probe = sol_device_probe;
+  plugin.open = sol_device_open;
+  plugin.close = sol_device_close;
+  plugin.describe = sol_device_describe;
+  plugin.queue = sol_device_queue;
+  plugin.ops = &ops;
+}
+
+extern "C" __attribute__ ((visibility ("default"))) const sol_plugin_t *sol_plugin (void)
+{
+  if (!plugin.abi) fill ();
+  return &plugin;
+}
