@@ -7,7 +7,7 @@ typedef struct {
   int32_t H, Hkv;
   int64_t D;
   int32_t rows, n; /* of Q, K and V; spans */
-  sol_span_t s[8];
+  sol_span_t s[80];
 } case_t;
 
 /* groups: a prompt, then responses that share it; prompts and responses of less than a tile, of one and of several, and their neighbours */
@@ -91,15 +91,29 @@ static void try_case (const case_t *one)
   forward (R, qr, 0);
   forward (D, qd, 1);
   need (R->sync (qr) == SOL_OK && D->sync (qd) == SOL_OK);
-  tap_ok (near_pair (&p[O], 1e-2, c->name) && near_pair (&p[STATS], 2e-3, c->name), "%s: forward", c->name);
+  tap_ok (near_pair (&p[O], 1e-2, c->name) && near_pair (&p[STATS], 1e-5, c->name), "%s: forward", c->name);
   backward (R, qr, 0);
   backward (D, qd, 1);
   need (R->sync (qr) == SOL_OK && D->sync (qd) == SOL_OK);
-  tap_ok (near_pair (&p[DQ], 2e-2, c->name) && near_pair (&p[DKV], 2e-2, c->name), "%s: backward", c->name);
+  tap_ok (near_pair (&p[DQ], 3e-2, c->name) && near_pair (&p[DKV], 3e-2, c->name), "%s: backward", c->name);
   sol_free (p[DKV].r.at);
   p[DKV].r = start;
   tap_ok (again (), "%s: the same bits in a rerun", c->name);
   drop_pairs (PAIRS, p);
+}
+
+/* seven groups of nine short responses: more spans than a warp looks at in one go */
+static void try_many (void)
+{
+  case_t many = { .name = "seventy short spans", .H = 2, .Hkv = 1, .D = 16 };
+  for (int32_t g = 0, row = 0, prompt; g < 7; g++)
+    for (int32_t i = 0; i < 10; i++) {
+      const int32_t n = i ? 1 + i % 3 : 4;
+      if (!i) prompt = row;
+      many.s[many.n++] = (sol_span_t) { row, n, i ? prompt : 0, i ? 4 : 0, row, n };
+      many.rows = row += n;
+    }
+  try_case (&many);
 }
 
 /* every query of a group's responses on its own, as the decoder asks, against whole spans */
@@ -127,7 +141,7 @@ static void try_decode (int32_t H, int32_t Hkv, int64_t D_, int32_t prompt, int3
   double worst = 0;
   for (int64_t i = prompt * w; i < (prompt + 2 * own) * w; i++) worst = fmax (worst, fabs ((double) a[i] - (double) b[i]));
   if (worst > 2e-2) fprintf (stderr, "largest difference of a training span and decode: %g\n", worst);
-  tap_ok (near_pair (&out[1], 1e-2, "decode") && near_pair (&stats[1], 2e-3, "decode's statistics") && worst <= 2e-2, "decode, %d and %d heads of %d, prompt %d, %d of its own", (int) H, (int) Hkv,
+  tap_ok (near_pair (&out[1], 1e-2, "decode") && near_pair (&stats[1], 1e-5, "decode's statistics") && worst <= 2e-2, "decode, %d and %d heads of %d, prompt %d, %d of its own", (int) H, (int) Hkv,
       (int) D_, (int) prompt, (int) own);
   sol_free (a), sol_free (b), sol_free (one);
   pair_t all[] = { in, out[0], out[1], stats[0], stats[1], spans[0], spans[1] };
@@ -139,6 +153,7 @@ int main (void)
   both_open ();
   none = sol_no_tensor;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_case (&cases[i]);
+  try_many ();
   try_decode (4, 1, 64, 21, 3);
   try_decode (2, 2, 8, 0, 5);
   try_decode (7, 1, 128, 190, 2);
