@@ -33,8 +33,9 @@ template <int C> __device__ __forceinline__ void soften (softmax_t &m, float (&s
   }
 }
 
-template <int C> __device__ __forceinline__ void load_keys (bf16 *k, bf16 *v, const attention_t &a, const sol_span_t &s, int kv_head, int first)
+template <int C> __device__ __forceinline__ void load_keys (bf16 *k, bf16 *v, const attention_t &a, const sol_span_t *span, int kv_head, int first)
 {
+  const sol_span_t s = *span; /* read every time: there are no registers to keep it in */
   const auto row = [&] (int i) { return key_row (s, first + i); };
   tile_load<C> (k, TILE, a.k + kv_head * a.d, a.ldk, a.d, threadIdx.x, ATTENTION_THREADS, row);
   tile_load<C> (v, TILE, a.v + kv_head * a.d, a.ldv, a.d, threadIdx.x, ATTENTION_THREADS, row);
@@ -46,16 +47,17 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attent
 {
   SOL_DYN_SHARED (bf16, shared); /* K, V of an even tile; of an odd one */
   const int head = blockIdx.x % a.n_heads, kv_head = head / a.per, warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
-  const sol_span_t s = a.spans[blockIdx.x / a.n_heads];
+  const sol_span_t *const span = a.spans + blockIdx.x / a.n_heads;
+  const sol_span_t s = *span;
   const int first = (int) (gridDim.y - 1 - blockIdx.y) * TILE;
   if (first >= s.n_q) return;
   const int pos = s.n_a + s.n_b - s.n_q + first; /* of the block's first query */
   const int seen = min (s.n_a + s.n_b, pos + TILE);
-  const auto q_row = [&] (int i) { return first + i < s.n_q ? (int64_t) s.q_row + first + i : (int64_t) -1; };
+  const auto q_row = [&] (int i) { return first + i < span->n_q ? (int64_t) span->q_row + first + i : (int64_t) -1; };
 
   /* the queries come in through the odd buffer, which no key needs yet */
   tile_load<C> (shared + 2 * TILE * C, TILE, a.q + head * a.d, a.ldq, a.d, threadIdx.x, ATTENTION_THREADS, q_row);
-  load_keys<C> (shared, shared + TILE * C, a, s, kv_head, 0);
+  load_keys<C> (shared, shared + TILE * C, a, span, kv_head, 0);
   cp_async_wait<0> ();
   __syncthreads ();
   uint32_t q[C / 16][4];
@@ -70,7 +72,7 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attent
     const bf16 *K = shared + odd * 2 * TILE * C, *V = K + TILE * C;
     cp_async_wait<0> ();
     __syncthreads (); /* this tile is there for all, and nobody uses the other buffer any more */
-    if (key + TILE < seen) load_keys<C> (shared + (odd ^ 1) * 2 * TILE * C, shared + (odd ^ 1) * 2 * TILE * C + TILE * C, a, s, kv_head, key + TILE);
+    if (key + TILE < seen) load_keys<C> (shared + (odd ^ 1) * 2 * TILE * C, shared + (odd ^ 1) * 2 * TILE * C + TILE * C, a, span, kv_head, key + TILE);
     float p[TILE / 8][4];
     clear (p);
 #pragma unroll
