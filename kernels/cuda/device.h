@@ -32,7 +32,7 @@ void sol_cuda_bug (const char *file, int line, const char *what);
 /* a launch on queue q, whose error is noted under the kernel's name */
 #define SOL_RUN(q, kernel, grid, block, bytes, ...) sol_cuda_note (q, SOL_LAUNCH (kernel, grid, block, bytes, (q)->stream, __VA_ARGS__), #kernel)
 
-/* ---- matmul.cu: c [m, n] = or += op (a) [m, k] op (b) [k, n], all row-major, by cuBLASLt with float32 accumulation. trans_a: a is stored [k, m]; trans_b: b is stored [n, k].
+/* ---- matmul.cu: c [m, n] = or += alpha op (a) [m, k] op (b) [k, n], all row-major, by cuBLASLt with float32 accumulation. trans_a: a is stored [k, m]; trans_b: b is stored [n, k].
  * a, b bf16; c bf16 or f32, written or (accumulate) added to. bias: bf16 [n] or none, added to every row; c must be bf16 then. ld: elements between rows. */
 typedef struct {
   const void *a, *b;
@@ -41,6 +41,7 @@ typedef struct {
   int trans_a, trans_b, accumulate;
   sol_dtype_t c_type;
   const void *bias;
+  float alpha; /* 0: 1 */
 } sol_product_t;
 void sol_cuda_product (sol_queue_t *q, const sol_product_t *p);
 const void *sol_weight_bf16 (const sol_weight_t *w); /* the matrix as products want it: bf16 [n, k] */

@@ -101,7 +101,7 @@ static sol_shape_t *find (sol_queue_t *q, const sol_product_t *p)
 
 void sol_cuda_product (sol_queue_t *q, const sol_product_t *p)
 {
-  const float one = 1, beta = p->accumulate ? 1.0f : 0.0f;
+  const float alpha = p->alpha != 0 ? p->alpha : 1.0f, beta = p->accumulate ? 1.0f : 0.0f;
   SOL_REQUIRE (p->m >= 0 && p->n > 0 && p->k > 0 && (!p->bias || p->c_type == SOL_BF16));
   SOL_REQUIRE (q == &q->device->queue[SOL_QUEUE_COMPUTE]); /* the workspace is this queue's */
   if (p->m == 0) return;
@@ -109,7 +109,7 @@ void sol_cuda_product (sol_queue_t *q, const sol_product_t *p)
   if (!s) return;
   cublasStatus_t st = p->bias ? cublasLtMatmulDescSetAttribute (s->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof p->bias) : CUBLAS_STATUS_SUCCESS;
   if (st == CUBLAS_STATUS_SUCCESS)
-    st = cublasLtMatmul (q->device->lt, s->desc, &one, p->b, s->a, p->a, s->b, &beta, p->c, s->c, p->c, s->c, &s->algo, q->device->workspace, q->device->workspace_bytes, q->stream);
+    st = cublasLtMatmul (q->device->lt, s->desc, &alpha, p->b, s->a, p->a, s->b, &beta, p->c, s->c, p->c, s->c, &s->algo, q->device->workspace, q->device->workspace_bytes, q->stream);
   if (st != CUBLAS_STATUS_SUCCESS)
     sol_cuda_fail (q, SOL_ERR_DEVICE, "a product of %lld x %lld x %lld: cuBLASLt status %d", (long long) p->m, (long long) p->n, (long long) p->k, (int) st);
 }
@@ -134,14 +134,14 @@ void sol_cuda_matmul (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol
 {
   SOL_REQUIRE (x.cols == w->src.cols && y.cols == w->src.rows && x.rows == y.rows && x.dtype == SOL_BF16 && y.dtype == SOL_BF16);
   SOL_REQUIRE (!bias.at || (bias.dtype == SOL_BF16 && bias.cols == y.cols));
-  const sol_product_t p = { x.at, sol_weight_bf16 (w), y.at, x.rows, y.cols, x.cols, x.stride, x.cols, y.stride, 0, 1, accumulate, SOL_BF16, bias.at };
+  const sol_product_t p = { x.at, sol_weight_bf16 (w), y.at, x.rows, y.cols, x.cols, x.stride, x.cols, y.stride, 0, 1, accumulate, SOL_BF16, bias.at, 1 };
   sol_cuda_product (q, &p);
 }
 
 void sol_cuda_matmul_dx (sol_queue_t *q, sol_tensor_t dy, const sol_weight_t *w, int accumulate, sol_tensor_t dx)
 {
   SOL_REQUIRE (dy.cols == w->src.rows && dx.cols == w->src.cols && dy.rows == dx.rows && dy.dtype == SOL_BF16 && dx.dtype == SOL_BF16);
-  const sol_product_t p = { dy.at, sol_weight_bf16 (w), dx.at, dy.rows, dx.cols, dy.cols, dy.stride, dx.cols, dx.stride, 0, 0, accumulate, SOL_BF16, NULL };
+  const sol_product_t p = { dy.at, sol_weight_bf16 (w), dx.at, dy.rows, dx.cols, dy.cols, dy.stride, dx.cols, dx.stride, 0, 0, accumulate, SOL_BF16, NULL, 1 };
   sol_cuda_product (q, &p);
 }
 
@@ -149,6 +149,6 @@ void sol_cuda_matmul_dw (sol_queue_t *q, sol_tensor_t dy, sol_tensor_t x, sol_te
 {
   SOL_REQUIRE (dy.rows == x.rows && dw.rows == dy.cols && dw.cols == x.cols && dy.dtype == SOL_BF16 && x.dtype == SOL_BF16 && dw.dtype == SOL_F32);
   if (dy.rows == 0) return;
-  const sol_product_t p = { dy.at, x.at, dw.at, dw.rows, dw.cols, dy.rows, dy.stride, x.stride, dw.stride, 1, 0, 1, SOL_F32, NULL };
+  const sol_product_t p = { dy.at, x.at, dw.at, dw.rows, dw.cols, dy.rows, dy.stride, x.stride, dw.stride, 1, 0, 1, SOL_F32, NULL, 1 };
   sol_cuda_product (q, &p);
 }
