@@ -27,7 +27,7 @@ static void test (int64_t V, int kind, int greedy, int32_t top_k, double top_p)
     float M = -INFINITY;
     for (int64_t v = 0; v < V; v++) M = fmaxf (M, floats (z->r)[r * V + v]);
     floats (part->r)[4 * r] = M;
-    ((double *) (void *) u->r.at)[r] = r == 0 ? 0 : r == 1 ? 1 - 0x1p-53 : sol_random_uniform (sol_random (9, drawn++, SOL_RANDOM_TEST, 0, 0));
+    ((double *) (void *) u->r.at)[r] = r == 0 ? 0 : r == 1 ? 1 - 0x1p-53 : sol_random_u53 (sol_random (9, drawn++, SOL_RANDOM_TEST, 0, 0), 0);
   }
   upload (part), upload (u);
   R->sample (qr, z->r, part->r, u->r, greedy, top_k, top_p, ids->r);
