@@ -101,8 +101,7 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS) attention
     fetch<C> (own + (slot + DEEP - 1) % DEEP * STAGE, a, s, kv_head, tile + (DEEP - 1) * WARPS, n_tiles);
     decode_tile<C> (own + slot * STAGE, q, n_keys - tile * KEYS, a.scale * LOG2E, max, sum, acc);
   }
-  cp_async_wait<0> ();
-  __syncthreads (); /* the stages become room for what the warps found */
+  __syncthreads (); /* the stages become room for what the warps found; the copies not waited for are empty groups */
   partial_t<C> *part = reinterpret_cast<partial_t<C> *> (shared);
 #pragma unroll
   for (int h = 0; h < 2; h++) {

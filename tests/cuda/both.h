@@ -121,7 +121,7 @@ static inline int near_pair (const pair_t *p, double most, const char *what)
   const double rms = n ? sqrt (square / (double) n) : 0;
   for (int64_t i = 0; i < n; i++) {
     const double want = (double) floats (p->r)[i], size = fabs (want) > rms ? fabs (want) : rms, e = fabs ((double) got[i] - want) / (size > 0 ? size : 1);
-    if (!(e <= worst)) worst = e, at = i; /* NaN too */
+    if (!(e <= worst) && !isnan (worst)) worst = e, at = i; /* a NaN stays the worst */
   }
   const int good = worst <= most;
   if (!good)
