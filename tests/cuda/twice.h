@@ -46,5 +46,5 @@ static inline void drop_case (void)
     if (p[i].d.at) drop_pairs (1, &p[i]);
   memset (p, 0, sizeof p);
 }
-#define BF16_NEAR 0.0022 /* one rounding, and what float32 before it adds */
+#define BF16_NEAR 0.00395 /* half of the last of 8 bits, and what float32 before it adds */
 #endif
