@@ -46,6 +46,14 @@ const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *wh
     snprintf (why, n, "not built or not installed (libsolera-%s.so is not in %s)", name, given && given[0] ? given : "the program's folder or " SOL_PLUGINDIR);
     return NULL;
   }
+  /* the driver's library first: without it nothing of CUDA runs, and loading the plugin's libraries to hear that takes a tenth of a second */
+  void *driver = !strcmp (name, "cuda") ? dlopen ("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) : NULL;
+  if (!strcmp (name, "cuda") && !driver) {
+    snprintf (why, n, "no NVIDIA driver (libcuda.so.1 cannot be opened)");
+    sol_free (path);
+    return NULL;
+  }
+  if (driver) dlclose (driver);
   void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
     snprintf (why, n, "%s", dlerror ());
