@@ -34,8 +34,8 @@ sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, con
 /* will the weights come from a checkpoint, as far as names tell? The start weights need not be there then. */
 int sol_setup_resumes (const sol_config_t *config, int resume);
 /* Collective, before the run's folder is made: refuses a host whose ranks together take more memory than it has. who: "learner", ...; lines (rank 0): what a rank of each role takes, to be
- * logged by sol_setup_say when the log is open. */
-sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_need_t *need, sol_buffer_t *lines);
+ * logged by sol_setup_say when the log is open. backend: of this rank (NULL: none); what a rank takes of a device's memory is said, its allocation checks it. */
+sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_backend_t *backend, const sol_need_t *need, sol_buffer_t *lines);
 void sol_setup_say (const sol_buffer_t *lines);
 void sol_setup_destroy (sol_setup_t *setup);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);

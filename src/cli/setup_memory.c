@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* one rank's, as it goes to all; no padding that could hold anything */
-typedef struct { char who[16], host[64], what[32]; sol_need_t need; uint64_t limit, available; } rank_need_t;
+typedef struct { char who[32], host[96], what[32]; sol_need_t need; uint64_t limit, available; } rank_need_t;
 
 static double mib (uint64_t bytes) { return (double) bytes / 1048576; }
 
@@ -65,7 +65,7 @@ void sol_setup_say (const sol_buffer_t *lines)
   for (const char *at = lines->data; at && *at; at += strcspn (at, "\n") + 1) sol_log (SOL_LOG_INFO, "memory", "%.*s", (int) strcspn (at, "\n"), at);
 }
 
-sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_need_t *need, sol_buffer_t *lines)
+sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_backend_t *backend, const sol_need_t *need, sol_buffer_t *lines)
 {
   const int n = sol_comm_size (world);
   const sol_machine_t machine = sol_machine_memory ();
@@ -75,9 +75,12 @@ sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_nee
   snprintf (mine.who, sizeof mine.who, "%s", who);
   snprintf (mine.host, sizeof mine.host, "%s", sol_comm_host ());
   snprintf (mine.what, sizeof mine.what, "%s", machine.what);
+  if (backend && !(sol_backend_ops (backend)->caps & SOL_CAP_HOST)) { /* a device of its own, whose allocations say what is free there */
+    snprintf (mine.who, sizeof mine.who, "%s on a device", who);
+    snprintf (mine.host, sizeof mine.host, "%.60s, device of rank %d", sol_comm_host (), sol_comm_rank (world));
+  }
   mine.need = *need;
-  mine.limit = machine.limit;
-  mine.available = machine.available;
+  if (backend == NULL || sol_backend_ops (backend)->caps & SOL_CAP_HOST) mine.limit = machine.limit, mine.available = machine.available;
   SOL_GO (sol_comm_allgather (world, &mine, sizeof mine, all));
   if (sol_comm_rank (world) == 0) {
     for (int r = 0; r < n; r++)

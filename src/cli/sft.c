@@ -159,7 +159,7 @@ static sol_status_t check_need (sft_t *t)
     sol_model_destroy (model);
   }
   SOL_TRY (sol_comm_agree (t->world, st));
-  return sol_setup_memory (t->world, "sft", &need, &t->memory);
+  return sol_setup_memory (t->world, "sft", t->backend, &need, &t->memory);
 }
 
 static sol_status_t run (sft_t *t, const sol_train_options_t *o)

@@ -91,7 +91,7 @@ static sol_status_t check_need (train_t *t)
   if (st == SOL_OK) st = role_need (t, model, &need);
   sol_model_destroy (model);
   SOL_TRY (sol_comm_agree (t->world, st));
-  return sol_setup_memory (t->world, sol_role_name (role), &need, &t->memory);
+  return sol_setup_memory (t->world, sol_role_name (role), t->backend, &need, &t->memory);
 }
 
 static sol_status_t open_broker (train_t *t)

@@ -36,10 +36,15 @@ void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int
   int64_t *cut = sol_alloc ((size_t) (size + 1) * sizeof *cut);
   cut_up (elements, n_leaves, size, first_of, cut);
   sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_need (model));
+  if (!(sol_backend_ops (sol_model_backend (model))->caps & SOL_CAP_HOST)) { /* optimizer_device.c: the whole gradient; master, two moments and, beside others, a slice of the gradient */
+    sol_need_add (need, SOL_NEED_OPTIMIZER, ((uint64_t) sol_grad_elements (model) + (size > 1 ? 4 : 3) * (uint64_t) (cut[rank + 1] - cut[rank])) * sizeof (float));
+    goto out;
+  }
   sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_bytes (model));
   sol_need_add (need, SOL_NEED_OPTIMIZER, 4 * (uint64_t) (cut[rank + 1] - cut[rank] + 16) * sizeof (float));
   sol_need_add (need, SOL_NEED_OPTIMIZER, sol_tree_bytes (sol_grad_elements (model), n_leaves, first_of, cut, rank, size));
   sol_need_add (need, SOL_NEED_OPTIMIZER, (uint64_t) elements * sizeof (float)); /* the start weights; later the whole master while it is saved */
+out:
   sol_free (first_of);
   sol_free (cut);
 }

@@ -44,10 +44,10 @@ static inline void rig_make (rig_t *r, const char *yaml, const char *tokenizer)
   r->c = configure (yaml);
   if (tokenizer && sol_tokenizer_load (tokenizer, &r->tokenizer) != SOL_OK) abort ();
   if (sol_task_create (r->c, r->tokenizer, tokenizer, &r->task) != SOL_OK || sol_backend_create ("cpu", 1, NULL, &r->backend) != SOL_OK) abort ();
-  plain = r->backend->ops;
+  plain = r->backend->head.ops;
   counting = *plain;
   counting.embed = count_embed;
-  r->backend->ops = &counting;
+  r->backend->head.ops = &counting;
   if (sol_arch_new (r->c, sol_task_vocab (r->task), 128, sol_task_eos (r->task), &r->arch) != SOL_OK || sol_model_create (r->backend, &r->arch, SOL_F32, &r->model) != SOL_OK) abort ();
   const int64_t n = sol_model_table (r->model)->elements;
   w = sol_alloc ((size_t) n * sizeof *w);
@@ -62,7 +62,7 @@ static inline void rig_free (rig_t *r)
 {
   sol_free (r->block);
   sol_model_destroy (r->model);
-  r->backend->ops = plain;
+  r->backend->head.ops = plain;
   sol_backend_destroy (r->backend);
   sol_task_destroy (r->task);
   sol_tokenizer_destroy (r->tokenizer);
