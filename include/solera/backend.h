@@ -4,7 +4,7 @@
 #define SOL_BACKEND_H
 #include "solera/ops.h"
 
-/* name: "cpu", "ref", "cuda", "emu" (the CUDA code on the host, for tests), "diff", "check" (src/backend/diff.c), or "auto" (cuda when it can run, else cpu). threads: of this backend (host). isa: NULL = the best this CPU has, or
+/* name: "cpu", "ref", "cuda", "emu" (the CUDA code on the host, for tests), "diff", "check" (src/backend/diff.c; "diff:NAME", "check:NAME" say of which backend), or "auto" (cuda when it can run, else cpu). threads: of this backend (host). isa: NULL = the best this CPU has, or
  * "portable", "avx2", "avx512" (tests, SOLERA_ISA). SOL_ERR_UNSUPPORTED with the reason when it cannot run here. */
 sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p);
 void sol_backend_destroy (sol_backend_t *b);
@@ -18,8 +18,15 @@ const struct sol_device_collectives *sol_backend_collectives (const sol_backend_
 const char *sol_backend_describe (const sol_backend_t *b);
 /* i-th known backend: its name, and in reason (n bytes) why it cannot run here, or what it would run on; returns 1 can run, 0 cannot, -1 no such i */
 int sol_backend_probe (int i, const char **name_p, char *reason, size_t n);
+/* the same by name; 0 also for an unknown one */
+int sol_backend_can (const char *name, char *reason, size_t n);
 /* the best instruction set here: "avx512", ... */
 const char *sol_backend_isa (void);
+
+/* what "diff" and "check" have seen of an op: calls, and the largest error in parts of what is tolerated (diff) */
+typedef struct { const char *op; int64_t calls; double worst; } sol_op_seen_t;
+/* the i-th op that was called; NULL: no such i, or another kind of backend */
+const sol_op_seen_t *sol_backend_seen (const sol_backend_t *b, int i);
 
 /* An arena is one backend allocation cut into tensors. base NULL measures: the same calls then give the exact need before anything is allocated. */
 typedef struct {

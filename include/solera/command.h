@@ -18,6 +18,7 @@
   X (verify)                                                                                                                                 \
   X (objective)                                                                                                                              \
   X (info)                                                                                                                                    \
+  X (selftest)                                                                                                                                \
   X (help)
 
 /* options, one table for all commands: symbol, text, argument (NULL: none), doc */

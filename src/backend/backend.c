@@ -36,6 +36,15 @@ int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
   }
 }
 
+int sol_backend_can (const char *name, char *reason, size_t n)
+{
+  const char *found;
+  for (int i = 0, can; (can = sol_backend_probe (i, &found, reason, n)) >= 0; i++)
+    if (!strcmp (found, name)) return can;
+  snprintf (reason, n, "no backend of that name");
+  return 0;
+}
+
 static sol_status_t pick (const char *name, int threads, const char *isa, sol_backend_t *b)
 {
   char reason[512];
@@ -48,7 +57,7 @@ static sol_status_t pick (const char *name, int threads, const char *isa, sol_ba
   }
   if (!strcmp (name, "auto") && sol_plugin_probe ("cuda", reason, sizeof reason)) name = "cuda";
   if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, b);
-  if (!strcmp (name, "diff") || !strcmp (name, "check")) return sol_diff_attach (name, threads, isa, b);
+  if (!strncmp (name, "diff", 4) || !strncmp (name, "check", 5)) return sol_diff_attach (name, threads, isa, b);
   if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda, emu, diff or check, found \"%s\"", name);
   b->head.ops = sol_ops_cpu (isa);
   b->isa = isa;

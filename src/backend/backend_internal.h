@@ -16,9 +16,11 @@ struct sol_backend {
   const sol_plugin_t *plugin;   /* NULL: a host backend */
   void *handle;                 /* of the plugin's shared object */
   sol_backend_t *inner, *plain; /* diff and check: what runs, and the plain loops beside it (diff) */
+  sol_ops_t own;                /* diff and check: their table */
+  sol_op_seen_t seen[48];       /* diff and check: ops so far */
   const char *isa;              /* "" for all but cpu */
   sol_pool_t *pool;             /* host backends */
-  char text[128];
+  char text[160];
   sol_queue_t queue[3];         /* host backends */
 };
 /* the host's own part of the table (memory, order) and plain loops for the rest */

@@ -113,6 +113,16 @@ static double rms_of (sol_tensor_t t)
   return n ? sqrt (square / (double) n) : 0;
 }
 
+/* keeps count; returns where */
+static sol_op_seen_t *seen (call_t *c)
+{
+  sol_op_seen_t *s = c->q->backend->seen, *end = s + sizeof c->q->backend->seen / sizeof *s;
+  while (s < end && s->op && s->op != c->op) s++;
+  SOL_ASSERT (s < end);
+  s->op = c->op;
+  return s;
+}
+
 static void compare (call_t *c, const arg_t *a)
 {
   sol_tensor_t got = fetch (c, a->dev);
@@ -127,6 +137,7 @@ static void compare (call_t *c, const arg_t *a)
     at = i;
     if (!(e <= a->most)) break;
   }
+  if (c->R && a->most > 0 && !(worst / a->most <= seen (c)->worst)) seen (c)->worst = worst / a->most;
   if (at >= 0 && !(worst <= a->most) && !c->R) refuse (c, "row %lld, column %lld is %g", (long long) (at / got.cols), (long long) (at % got.cols), value (got, at));
   else if (at >= 0 && !(worst <= a->most))
     refuse (c, "row %lld of %lld, column %lld of %lld: expected %g, found %g (%.3g of its size; at most %.3g)", (long long) (at / got.cols), (long long) got.rows, (long long) (at % got.cols),
@@ -143,6 +154,7 @@ static int overlap (sol_tensor_t a, sol_tensor_t b)
 
 static void finish (call_t *c)
 {
+  seen (c)->calls++;
   for (int i = 0; i < c->n; i++)
     for (int j = 0; j < c->n; j++)
       if (i != j && c->arg[i].out && overlap (c->arg[i].dev, c->arg[j].dev)) refuse (c, "operands %d and %d overlap", i, j);
@@ -384,9 +396,13 @@ static void d_round (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y)
 {
   call_t c = begin (q, "round");
   SHAPE (x.rows * x.cols == y.rows * y.cols);
-  sol_tensor_t x_ = in (&c, x), y_ = out (&c, y, y.dtype == SOL_BF16 ? 0.004 : 0); /* the reference keeps float32 */
-  if (c.R && y.dtype == SOL_BF16) memcpy (y_.at, x_.at, (size_t) (x.rows * x.cols) * 4);
-  else if (c.R) c.R->round (c.rq, x_, y_);
+  sol_tensor_t x_ = in (&c, x), y_ = out (&c, y, 0);
+  if (c.R && y.dtype == SOL_BF16) { /* here as float32: down to bf16 and back */
+    sol_tensor_t half = sol_tensor (sol_alloc ((size_t) (y.rows * y.cols) * 2 + 2), SOL_BF16, 1, y.rows * y.cols);
+    c.R->round (c.rq, sol_tensor (x_.at, x_.dtype, 1, x.rows * x.cols), half);
+    c.R->round (c.rq, half, sol_tensor (y_.at, SOL_F32, 1, y.rows * y.cols));
+    sol_free (half.at);
+  } else if (c.R) c.R->round (c.rq, x_, y_);
   c.D->round (c.dq, x, y);
   finish (&c);
 }
@@ -397,21 +413,28 @@ static void d_round (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y)
   OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw), OP (embed), OP (embed_dw), OP (gather), OP (scatter), OP (scatter_add), OP (add),          \
   OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope), OP (attention), OP (attention_backward), OP (swiglu), OP (swiglu_backward), OP (head_scratch), OP (head_partial),                   \
   OP (head_target), OP (head_finish), OP (head_backward), OP (sample), OP (adamw), OP (sumsq), OP (round)
-static const sol_ops_t diff_table = { .name = "diff", .act = SOL_BF16, TABLE };
-static const sol_ops_t check_host = { .name = "check", .act = SOL_F32, .caps = SOL_CAP_HOST | SOL_CAP_EXACT, TABLE }, check_device = { .name = "check", .act = SOL_BF16, TABLE };
+static const sol_ops_t table = { TABLE };
 
+/* name: diff or check, or with the backend that it is about behind a colon */
 sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, sol_backend_t *b)
 {
   char why[512];
-  const int diff = !strcmp (name, "diff"), cuda = sol_plugin_probe ("cuda", why, sizeof why);
-  const char *inner = cuda ? "cuda" : diff ? "emu" : "cpu";
-  SOL_TRY (sol_backend_create (inner, threads, isa, &b->inner));
+  const int diff = !strncmp (name, "diff", 4);
+  const char *of = name + (diff ? 4 : 5), *device = sol_plugin_probe ("cuda", why, sizeof why) ? "cuda" : diff ? "emu" : "cpu";
+  if (*of && *of != ':') return sol_fail (SOL_ERR_USAGE, "backend", "expected diff, check, diff:NAME or check:NAME, found \"%s\"", name);
+  SOL_TRY (sol_backend_create (*of ? of + 1 : device, threads, isa, &b->inner));
   if (diff) SOL_TRY (sol_backend_create ("ref", 1, NULL, &b->plain));
-  b->head.ops = diff ? &diff_table : b->inner->head.ops->caps & SOL_CAP_HOST ? &check_host : &check_device;
-  snprintf (b->text, sizeof b->text, diff ? "diff (%.60s against plain loops)" : "check (%.60s, every result looked at)", sol_backend_describe (b->inner));
+  b->own = table;
+  b->own.name = diff ? "diff" : "check";
+  b->own.act = b->inner->head.ops->act;
+  b->own.caps = b->inner->head.ops->caps;
+  b->head.ops = &b->own;
+  snprintf (b->text, sizeof b->text, diff ? "diff (%.100s against plain loops)" : "check (%.100s, every result looked at)", sol_backend_describe (b->inner));
   for (int i = 0; i < 3; i++) b->queue[i].backend = b;
   return SOL_OK;
 }
+
+const sol_op_seen_t *sol_backend_seen (const sol_backend_t *b, int i) { return b->inner && i < (int) (sizeof b->seen / sizeof *b->seen) && b->seen[i].op ? &b->seen[i] : NULL; }
 
 void sol_diff_detach (sol_backend_t *b)
 {

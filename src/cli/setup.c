@@ -7,6 +7,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/safetensors.h"
+#include "solera/selftest.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -240,9 +241,20 @@ void sol_setup_destroy (sol_setup_t *s)
   s->task = NULL;
 }
 
+/* A device shows that its ops are right before it trains. auto then falls back to the CPU; a device that was asked for stops the run. */
 sol_status_t sol_setup_backend (const sol_config_t *c, sol_backend_t **backend_p)
 {
   static const char *const name[] = { "auto", "cpu", "ref", "cuda", "emu", "diff", "check" }; /* as in settings.h */
+  const int is_auto = !strcmp (name[c->backend], "auto");
+  char why[512];
+  if ((is_auto && sol_backend_can ("cuda", why, sizeof why)) || !strcmp (name[c->backend], "cuda")) {
+    const sol_status_t st = sol_selftest ("cuda", NULL, NULL);
+    if (st != SOL_OK && !is_auto) return st;
+    if (st != SOL_OK) {
+      sol_log (SOL_LOG_WARN, "backend", "cuda failed its self-test: going on with cpu");
+      return sol_backend_create ("cpu", (int) c->threads, NULL, backend_p);
+    }
+  }
   return sol_backend_create (name[c->backend], (int) c->threads, NULL, backend_p);
 }
 

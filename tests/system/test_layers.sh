@@ -10,7 +10,7 @@ room_of () { # the room that owns include/solera/NAME.h
     config|settings) echo config ;;
     backend|ops|plugin|tensor) echo backend ;;
     comm) echo comm ;;
-    model|decoder) echo model ;;
+    model|decoder|selftest) echo model ;;
     tokenizer|chat|verify|json|utf8) echo text ;;
     dataset|task) echo data ;;
     rollout|broker) echo rollout ;;
