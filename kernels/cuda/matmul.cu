@@ -57,12 +57,27 @@ static cublasStatus_t describe (const sol_product_t *p, sol_shape_t *s)
   return st;
 }
 
+/* cuBLASLt takes addresses for multiples of 256 bytes unless told: an algorithm chosen so may fail on a row in the middle of a matrix */
+static cublasStatus_t tell_alignment (cublasLtMatmulPreference_t preference, const sol_product_t *p)
+{
+  const cublasLtMatmulPreferenceAttributes_t of[] = { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                                                      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES };
+  const void *const at[] = { p->b, p->a, p->c, p->c };
+  cublasStatus_t st = CUBLAS_STATUS_SUCCESS;
+  for (int i = 0; i < 4 && st == CUBLAS_STATUS_SUCCESS; i++) {
+    const uint32_t bytes = (uint32_t) alignment (at[i]);
+    st = cublasLtMatmulPreferenceSetAttribute (preference, of[i], &bytes, sizeof bytes);
+  }
+  return st;
+}
+
 static int choose (sol_queue_t *q, const sol_product_t *p, sol_shape_t *s)
 {
   struct sol_device *d = q->device;
   cublasLtMatmulHeuristicResult_t r;
   int n = 0;
-  const cublasStatus_t st = cublasLtMatmulAlgoGetHeuristic (d->lt, s->desc, s->a, s->b, s->c, s->c, d->preference, 1, &r, &n);
+  cublasStatus_t st = tell_alignment (d->preference, p);
+  if (st == CUBLAS_STATUS_SUCCESS) st = cublasLtMatmulAlgoGetHeuristic (d->lt, s->desc, s->a, s->b, s->c, s->c, d->preference, 1, &r, &n);
   if (st != CUBLAS_STATUS_SUCCESS || n < 1) {
     sol_cuda_fail (q, SOL_ERR_DEVICE, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld (m, n, k; rows every %lld, %lld, %lld elements; %s result%s): status %d", (long long) p->m,
                    (long long) p->n, (long long) p->k, (long long) p->lda, (long long) p->ldb, (long long) p->ldc, p->c_type == SOL_F32 ? "f32" : "bf16", p->bias ? ", bias" : "", (int) st);

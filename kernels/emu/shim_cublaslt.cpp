@@ -99,6 +99,12 @@ void run_batch (const product &p, int64_t batch)
   }
 }
 
+/* what addresses are multiples of: A, B, C, D; the library supposes 256 bytes unless it is told */
+struct preference {
+  uint64_t workspace = 0;
+  uint32_t alignment[4] = { 256, 256, 256, 256 };
+};
+
 cublasStatus_t refuse (cublasStatus_t s, const char *why)
 {
   if (getenv ("SOL_EMU_VERBOSE")) fprintf (stderr, "emu: cublasLt: %s\n", why);
@@ -125,6 +131,7 @@ cublasStatus_t plan (product *p, const description *how, const layout *a, const 
 
 #define DESCRIPTION(x) ((description *) (x))
 #define LAYOUT(x) ((layout *) (x))
+#define PREFERENCE(x) ((preference *) (x))
 static cublasStatus_t did (bool good) { return good ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE; }
 
 extern "C" {
@@ -199,21 +206,27 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute (cublasLtMatrixLayout_t l, cubla
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate (cublasLtMatmulPreference_t *p)
 {
-  *p = (cublasLtMatmulPreference_t) calloc (1, sizeof (uint64_t));
+  *p = (cublasLtMatmulPreference_t) new preference ();
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy (cublasLtMatmulPreference_t p)
 {
-  free (p);
+  delete PREFERENCE (p);
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t p, cublasLtMatmulPreferenceAttributes_t a, const void *from, size_t n)
 {
-  if (a == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return did (set ((uint64_t *) p, from, n));
-  return n == 4 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE; /* alignments, masks: all 32 bits */
+  switch (a) {
+  case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: return did (set (&PREFERENCE (p)->workspace, from, n));
+  case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return did (set (&PREFERENCE (p)->alignment[0], from, n));
+  case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return did (set (&PREFERENCE (p)->alignment[1], from, n));
+  case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return did (set (&PREFERENCE (p)->alignment[2], from, n));
+  case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES: return did (set (&PREFERENCE (p)->alignment[3], from, n));
+  default: return refuse (CUBLAS_STATUS_INVALID_VALUE, "this attribute of a preference");
+  }
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulDesc_t how, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-                                               cublasLtMatmulPreference_t, int asked, cublasLtMatmulHeuristicResult_t results[], int *found)
+                                               cublasLtMatmulPreference_t wish, int asked, cublasLtMatmulHeuristicResult_t results[], int *found)
 {
   const char *e = getenv ("SOL_EMU_LT");
   product p;
@@ -224,15 +237,22 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulD
   memset (results, 0, sizeof results[0]);
   results[0].state = CUBLAS_STATUS_SUCCESS;
   results[0].workspaceSize = 0;
+  memcpy (results[0].algo.data, PREFERENCE (wish)->alignment, sizeof PREFERENCE (wish)->alignment); /* the algorithm is for such addresses */
   *found = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmul (cublasLtHandle_t, cublasLtMatmulDesc_t how, const void *alpha, const void *A, cublasLtMatrixLayout_t a, const void *B, cublasLtMatrixLayout_t b, const void *beta,
-                               const void *C, cublasLtMatrixLayout_t c, void *D, cublasLtMatrixLayout_t d, const cublasLtMatmulAlgo_t *, void *workspace, size_t workspace_bytes, cudaStream_t s)
+                               const void *C, cublasLtMatrixLayout_t c, void *D, cublasLtMatrixLayout_t d, const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspace_bytes, cudaStream_t s)
 {
   product p;
   if (cublasStatus_t e = plan (&p, DESCRIPTION (how), LAYOUT (a), LAYOUT (b), LAYOUT (c), LAYOUT (d))) return e;
   p.pa = (const char *) A, p.pb = (const char *) B, p.pc = (const char *) C, p.pd = (char *) D;
+  const void *const at[] = { A, B, C, D };
+  uint32_t wanted[4];
+  if (!algo) return refuse (CUBLAS_STATUS_INVALID_VALUE, "no algorithm");
+  memcpy (wanted, algo->data, sizeof wanted);
+  for (int i = 0; i < 4; i++)
+    if (at[i] && (uintptr_t) at[i] % (wanted[i] ? wanted[i] : 1) != 0) return refuse (CUBLAS_STATUS_NOT_SUPPORTED, "an address that is not aligned as the algorithm was told");
   p.alpha = *(const float *) alpha, p.beta = *(const float *) beta;
   std::lock_guard<std::recursive_mutex> hold (emu::api_lock);
   emu::require_device ("cublasLtMatmul: A", A, p.a.bytes ());
