@@ -86,7 +86,7 @@ __device__ static bool keep_first (embed_shared_t &s, const int32_t *ids, int64_
     if (all == ~0u) return false; /* the same for all threads */
   }
   seen = __reduce_or_sync (ALL_LANES, seen);
-  __syncthreads (); /* s.seen is read no more. What is written now has the bits that are there: without this barrier a race, but no other result */
+  __syncthreads (); /* redundant: s.seen is read no more. What is written now has the bits that are there: without this barrier a race, but no other result */
   if (lane == 0) s.seen[warp] = seen;
   __syncthreads ();
   all = 0;
@@ -110,7 +110,7 @@ __device__ static bool sort_chunk (embed_shared_t &s, const int32_t *ids, int64_
   if (!__syncthreads_or (any)) return false; /* also: the chunk before is done with */
 #pragma unroll
   for (int k = 0; k < ROUNDS; k++) s.count[k * WARPS + warp][lane] = 0;
-  __syncwarp (); /* a match makes the lanes meet too, but promises nothing of memory */
+  __syncwarp (); /* redundant: a match makes the lanes meet too, but promises nothing of memory */
 #pragma unroll
   for (int k = 0; k < ROUNDS; k++) {
     const unsigned same = __match_any_sync (ALL_LANES, slot[k]);

@@ -11,7 +11,7 @@ typedef unsigned long long u64;
 typedef struct { uint32_t key; int32_t last; } limit_t;
 typedef struct {
   u64 count[DIGITS], mass[DIGITS];
-  u64 above, reached; /* of larger digits; 1: the goal lies in this digit */
+  u64 above, reached, total; /* of larger digits; 1: the goal lies in this digit; of all */
   uint32_t prefix;
   int32_t answer;
   double sum[TILES], part[THREADS];
@@ -52,9 +52,8 @@ __device__ bool descend (const float *z, int64_t V, float M, limit_t in, bool by
     }
     __syncthreads ();
     if (!r->reached) return false; /* every thread read it before thread 0 writes it again: there is a barrier at the loop's head */
-    prefix = r->prefix;
+    prefix = r->prefix; /* thread 0 writes these again two barriers on */
     above = r->above;
-    __syncthreads ();
   }
   *key_p = prefix;
   *above_p = above;
@@ -81,7 +80,6 @@ __device__ int32_t nth_of (const float *z, int64_t V, limit_t in, uint32_t key, 
     __syncthreads ();
     prefix = r->prefix;
     before = r->above;
-    __syncthreads ();
   }
   return (int32_t) prefix;
 }
@@ -105,15 +103,13 @@ __device__ limit_t keep (const float *z, int64_t V, float M, limit_t in, bool by
 __device__ u64 units_in (const float *z, int64_t V, float M, limit_t in, room_t *r)
 {
   u64 s = 0;
-  if (threadIdx.x == 0) r->above = 0;
+  if (threadIdx.x == 0) r->total = 0;
   __syncthreads ();
   for (int64_t v = threadIdx.x; v < V; v += THREADS)
     if (is_in (in, key_of (z[v]), v)) s += units_of (z[v], M);
-  atomicAdd (&r->above, s);
+  atomicAdd (&r->total, s);
   __syncthreads ();
-  s = r->above;
-  __syncthreads ();
-  return s;
+  return r->total;
 }
 
 /* mass of four entries in a row of thread t of tile b, one by one in x */
@@ -136,9 +132,8 @@ __device__ int32_t inverse_cdf (const float *z, int64_t V, float M, limit_t in, 
   SOL_SHARED (double[32], warp_room);
   for (int64_t b = 0; b < tiles; b++) {
     const double s = block_sum (masses (z, V, M, in, b, x), warp_room);
-    if (threadIdx.x == 0) r->sum[b] = s;
+    if (threadIdx.x == 0) r->sum[b] = s; /* it alone reads them */
   }
-  __syncthreads ();
   if (threadIdx.x == 0) { /* the tile in which u falls; when sums rounded down, the last with any mass */
     double total = 0, at = 0;
     int64_t last = 0, found = -1;
@@ -190,6 +185,7 @@ __device__ int32_t inverse_cdf (const float *z, int64_t V, float M, limit_t in, 
   return r->answer;
 }
 
+/* the answer is thread 0's */
 __device__ int32_t first_maximum (const float *z, int64_t V, room_t *r)
 {
   float best = -INFINITY;
@@ -205,8 +201,7 @@ __device__ int32_t first_maximum (const float *z, int64_t V, room_t *r)
       if (r->part[t] > r->part[w] || (r->part[t] == r->part[w] && r->sum[t] < r->sum[w])) w = t;
     r->answer = (int32_t) r->sum[w];
   }
-  __syncthreads ();
-  return r->answer;
+  return r->answer; /* to thread 0 */
 }
 
 __global__ void __launch_bounds__ (THREADS) choose (const float *logits, int64_t ld, int64_t V, const float *partial, const double *u, int greedy, int32_t top_k, double top_p, int32_t *ids)
