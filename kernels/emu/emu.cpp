@@ -48,7 +48,7 @@ const settings &setting ()
     else if (e && *e && strcmp (e, "fwd")) die ("SOL_EMU_SCHED is \"%s\"; fwd, rev or rand:SEED expected", e);
     if ((e = getenv ("SOL_EMU_LATE"))) t.late = atoi (e) != 0;
     if ((e = getenv ("SOL_EMU_GUARD"))) t.guard = atoi (e) != 0;
-    if ((e = getenv ("SOL_EMU_WORKERS"))) t.workers = atoi (e) > 1 ? atoi (e) : 1;
+    if ((e = getenv ("SOL_EMU_WORKERS"))) t.workers = atoi (e) < 1 ? 1 : atoi (e) > 64 ? 64 : atoi (e);
     if ((e = getenv ("SOL_EMU_MEMORY"))) t.memory = strtoull (e, nullptr, 10);
 #ifdef EMU_TSAN
     t.workers = 1;
@@ -141,16 +141,21 @@ void wake (unsigned w, uint32_t lanes)
   if (here->warps[w].ready) here->ready_warps |= 1u << w;
 }
 
-EMU_IF_TSAN (static char kernel_end);
+/* ThreadSanitizer takes a watched block's threads for threads, each on a stack that no other has touched. That is slow; the threads of other blocks (the crowd) are one to it. */
+EMU_IF_TSAN (static char kernel_end; static void *crowd);
+static char *own_stack (const cuda_thread *t)
+{
+#ifdef EMU_TSAN
+  if (here->watched) return here->fresh + ORDERS + SHARED_ROOM + (size_t) t->linear * STACK;
+#endif
+  (void) t;
+  return nullptr;
+}
 static void fiber_main ();
 static char *take_stack ()
 {
   running_block *b = here;
-  if (!b->stacks.empty ()) {
-    char *s = b->stacks.back ();
-    b->stacks.pop_back ();
-    return s;
-  }
+  if (b->free_stacks) return b->stacks[--b->free_stacks];
   char *s = (char *) mmap (nullptr, STACK + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (s == MAP_FAILED) die ("no memory for the stack of a thread");
   mprotect (s, 4096, PROT_NONE); /* a stack that overflows faults */
@@ -158,12 +163,9 @@ static char *take_stack ()
 }
 static void start (cuda_thread *t)
 {
+  char *own = own_stack (t);
   t->started = true;
-#ifdef EMU_TSAN
-  fiber_make (&t->context, const_cast<char *> (t->context.stack), fiber_main);
-#else
-  fiber_make (&t->context, take_stack (), fiber_main);
-#endif
+  fiber_make (&t->context, own ? own : take_stack (), fiber_main);
 }
 static void switch_to (fiber *from, cuda_thread *t, bool end)
 {
@@ -191,127 +193,47 @@ static void fiber_main ()
     b->warps[t->linear >> 5].live &= ~(1u << (t->linear & 31));
     EMU_IF_TSAN (__tsan_release (&kernel_end));
     cuda_thread *n = next_thread ();
-#ifndef EMU_TSAN
-    if (n && !n->started) { /* goes on in this fiber */
-      n->started = true;
-      n->context.stack = t->context.stack, n->context.size = t->context.size;
-      now = n;
-      continue;
+    if (!own_stack (t)) {
+      if (n && !n->started) { /* goes on in this fiber */
+        n->started = true;
+        n->context.stack = t->context.stack, n->context.size = t->context.size;
+        now = n;
+        continue;
+      }
+      b->stacks[b->free_stacks++] = const_cast<char *> (t->context.stack); /* nobody takes it before we have left */
     }
-    b->stacks.push_back (const_cast<char *> (t->context.stack)); /* nobody takes it before we have left */
-#endif
     if (n) switch_to (&t->context, n, true);
     else fiber_switch (&t->context, &b->home, true);
     __builtin_unreachable ();
   }
 }
 
-/* ---- the block's barriers */
-void barrier (const char *site, int id, int threads)
-{
-  cuda_thread *t = self ();
-  running_block *b = here;
-  if (id < 0 || id >= BARRIERS) die ("%s: barrier %d; there are %d", site, id, BARRIERS);
-  barrier_state &s = b->barriers[id];
-  const int expected = threads ? threads : b->count;
-  if (s.here && s.expected != expected) die ("%s: barrier %d is reached by threads that expect %d and by others that expect %d threads", site, id, s.expected, expected);
-  if (s.here && s.site != site && strcmp (s.site, site)) die ("divergent barrier: some threads of the block are at %s, others at %s", s.site, site);
-  s.expected = expected, s.site = site, s.here++;
-  EMU_IF_TSAN (void *order = b->fresh + 64 * id + 8 * (s.phase & 1); __tsan_release (order));
-  if (s.here < expected) {
-    s.lanes[t->linear >> 5] |= 1u << (t->linear & 31);
-    sleep_ (t, AT_BARRIER, site);
-  } else {
-    s.here = 0, s.phase++;
-    for (int i = 0; i < 3; i++) b->voted[i] = b->votes[i], b->votes[i] = i == 1;
-    for (unsigned w = 0; w < MAX_WARPS; w++)
-      if (s.lanes[w]) {
-        wake (w, s.lanes[w]);
-        s.lanes[w] = 0;
-      }
-  }
-  EMU_IF_TSAN (__tsan_acquire (order));
-}
-int barrier_vote (const char *site, int value, int what)
-{
-  running_block *b = here;
-  b->votes[0] += value != 0, b->votes[1] &= value != 0, b->votes[2] |= value != 0;
-  barrier (site);
-  return b->voted[what];
-}
-
-/* ---- shared memory: poisoned; in guard bytes between the arrays nothing may be written */
-enum { GUARD_BYTES = 64, POISON = 0xff, GUARD = 0xa5 };
-static unsigned char *shared_take (const void *key, size_t bytes, size_t align)
-{
-  running_block *b = here;
-  unsigned char *p;
-#ifdef EMU_ASAN
-  void *q = nullptr;
-  if (posix_memalign (&q, align, bytes ? bytes : 1)) die ("no memory for shared memory");
-  p = (unsigned char *) q;
-#else
-  const size_t at = (b->shared_used + align - 1) & ~(align - 1);
-  p = b->shared_room + at;
-  b->shared_used = at + bytes + GUARD_BYTES;
-  raw_set (p + bytes, GUARD, GUARD_BYTES);
-#endif
-  raw_set (p, POISON, bytes);
-  b->shared.push_back ({ key, p, bytes });
-  return p;
-}
-void *shared_array (const void *key, size_t bytes, size_t align)
-{
-  size_t declared = bytes, all = bytes;
-  for (const shared_part &s : here->shared) {
-    if (s.key == key) return s.at;
-    all += s.bytes;
-    if (s.key) declared += s.bytes;
-  }
-  if (declared > STATIC_SHARED) die ("a block declares %zu bytes of shared memory; at most %zu are possible", declared, STATIC_SHARED);
-  if (all > SM_SHARED) die ("a block has %zu bytes of shared memory with the dynamic ones; at most %zu are possible", all, SM_SHARED);
-  return shared_take (key, bytes, align < 16 ? 16 : align);
-}
-void *dynamic_shared ()
-{
-  for (const shared_part &s : here->shared)
-    if (!s.key) return s.at;
-  die ("the kernel uses dynamic shared memory, the launch gives none");
-}
-static void shared_release ()
-{
-  running_block *b = here;
-  now = nullptr;
-  for (const shared_part &s : b->shared) {
-#ifdef EMU_ASAN
-    free (s.at);
-#else
-    for (size_t i = 0; i < GUARD_BYTES; i++)
-      if (s.at[s.bytes + i] != GUARD)
-        die ("kernel %s, block (%u, %u, %u) has written %zu bytes past the end of %s of %zu bytes", b->kernel, b->index.x, b->index.y, b->index.z, i,
-             s.key ? "a shared array" : "the dynamic shared memory", s.bytes);
-#endif
-  }
-  b->shared.clear ();
-  b->shared_used = 0;
-}
-void fence ()
-{
-  EMU_IF_TSAN (static char order; __tsan_release (&order); __tsan_acquire (&order));
-}
-
 /* ---- one block */
-static const size_t ORDERS = 8192, SHARED_ROOM = 512 << 10; /* ORDERS: addresses that stand for barriers and meetings */
-static void block_memory (running_block *b)
-{
 #ifdef EMU_TSAN
+/* all blocks of small grids; of others the first, the last and some between */
+static bool watch (uint64_t k, uint64_t n) { return n <= 16 || k < 2 || k + 2 >= n || k % (n / 8) == 3; }
+static void *old_fibers[4096]; /* a fiber that is new where another has just ended would be taken for the same thread */
+static unsigned next_old;
+static void forget (void *fiber)
+{
+  void **old = &old_fibers[next_old++ % (sizeof old_fibers / sizeof *old_fibers)];
+  if (*old) __tsan_destroy_fiber (*old);
+  *old = fiber;
+}
+#endif
+static void block_memory (running_block *b, uint64_t k)
+{
+  b->shared_room = b->room;
+  (void) k;
+#ifdef EMU_TSAN
+  b->watched = watch (k, (uint64_t) b->grid.x * b->grid.y * b->grid.z);
+  b->home.tsan = __tsan_get_current_fiber ();
+  b->fresh = b->orders;
+  if (!b->watched) return;
   b->fresh_bytes = ORDERS + SHARED_ROOM + (size_t) b->count * STACK;
   b->fresh = (char *) mmap (nullptr, b->fresh_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (b->fresh == MAP_FAILED) die ("no memory for a block");
   b->shared_room = (unsigned char *) b->fresh + ORDERS;
-  b->home.tsan = __tsan_get_current_fiber ();
-#else
-  if (!b->shared_room) b->shared_room = (unsigned char *) aligned_alloc (1024, SHARED_ROOM);
 #endif
 }
 static void block_threads (running_block *b)
@@ -323,8 +245,8 @@ static void block_threads (running_block *b)
         cuda_thread &t = b->threads_[i];
         t.index = uint3{ x, y, z }, t.linear = i, t.block = b;
         t.started = false, t.is = READY, t.site = nullptr;
-        t.copies.clear (), t.groups.clear ();
-        EMU_IF_TSAN (t.context.tsan = __tsan_create_fiber (0); t.context.stack = b->fresh + ORDERS + SHARED_ROOM + (size_t) i * STACK);
+        t.first_copy = t.copies_on_way = t.committed = 0;
+        EMU_IF_TSAN (t.context.tsan = b->watched ? __tsan_create_fiber (0) : crowd);
       }
   b->ready_warps = 0;
   for (int w = 0; w * 32 < b->count; w++) {
@@ -338,13 +260,14 @@ static void block_threads (running_block *b)
 static void block_end (running_block *b)
 {
   for (int i = 0; i < b->count; i++)
-    if (!b->threads_[i].copies.empty ()) {
+    if (b->threads_[i].copies_on_way) {
       now = &b->threads_[i];
       die ("the thread has returned with a cp.async that it never waited for");
     }
-  shared_release ();
+  shared_end ();
 #ifdef EMU_TSAN
-  for (int i = 0; i < b->count; i++) __tsan_destroy_fiber (b->threads_[i].context.tsan);
+  if (!b->watched) return;
+  for (int i = 0; i < b->count; i++) forget (b->threads_[i].context.tsan);
   munmap (b->fresh, b->fresh_bytes);
 #endif
 }
@@ -358,9 +281,9 @@ static void run_block (const char *name, dim3 grid, dim3 threads, size_t bytes, 
   b->random = (setting ().seed * 0x9e3779b97f4a7c15u) ^ (k * 0xd1342543de82ef95u);
   memset (b->barriers, 0, sizeof b->barriers);
   b->votes[0] = b->votes[2] = 0, b->votes[1] = 1;
-  block_memory (b);
+  block_memory (b, k);
   block_threads (b);
-  if (bytes) shared_take (nullptr, bytes, 1024);
+  shared_start (bytes);
   b->home.stack = nullptr;
   switch_to (&b->home, next_thread (), false);
   if (b->live) die_stuck ();
@@ -386,21 +309,27 @@ static uint64_t block_order (uint64_t i, uint64_t n)
 }
 void run_kernel (const char *name, dim3 grid, dim3 threads, size_t bytes, const std::function<void ()> &body)
 {
-  static std::vector<running_block *> rooms; /* one for each worker, kept */
+  static running_block *rooms[64]; /* one for each worker, kept */
   const uint64_t n = (uint64_t) grid.x * grid.y * grid.z;
   uint64_t next = 0;
   size_t workers = (size_t) setting ().workers;
   if (n < workers) workers = (size_t) n;
-  while (rooms.size () < workers) rooms.push_back (new running_block ());
+  for (size_t i = 0; i < workers; i++)
+    if (!rooms[i]) {
+      void *p = mmap (nullptr, sizeof (running_block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p == MAP_FAILED) die ("no memory for a block");
+      rooms[i] = (running_block *) p; /* zeros are a good beginning */
+    }
   auto work = [&] (size_t i) {
     here = rooms[i];
     for (uint64_t k; (k = __atomic_fetch_add (&next, 1, __ATOMIC_RELAXED)) < n;) run_block (name, grid, threads, bytes, body, block_order (k, n));
     here = nullptr, now = nullptr;
   };
+  EMU_IF_TSAN (crowd = __tsan_create_fiber (0));
   std::vector<std::thread> others;
   for (size_t i = 1; i < workers; i++) others.emplace_back (work, i);
   work (0);
   for (std::thread &t : others) t.join ();
-  EMU_IF_TSAN (__tsan_acquire (&kernel_end)); /* not after each block: blocks are ordered by nothing */
+  EMU_IF_TSAN (forget (crowd); __tsan_acquire (&kernel_end)); /* not after each block: blocks are ordered by nothing */
 }
 } // namespace emu

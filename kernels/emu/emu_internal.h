@@ -8,7 +8,8 @@
 #include <vector>
 
 namespace emu {
-enum { MAX_THREADS = 1024, MAX_WARPS = 32, BARRIERS = 16 };
+enum { MAX_THREADS = 1024, MAX_WARPS = 32, BARRIERS = 16, SHARED_PARTS = 64, COPIES = 256, GROUPS = 64 };
+static const size_t SHARED_ROOM = 512 << 10, ORDERS = 8192;
 static const size_t STATIC_SHARED = 48 << 10, SM_SHARED = 227 << 10; /* most of a block: declared; declared and dynamic together, opted in */
 
 /* from the environment, read at the first use */
@@ -44,9 +45,11 @@ struct cuda_thread : thread {
   bool started;
   state is;
   const char *site; /* where it waits */
-  std::vector<piece> copies;
-  std::vector<size_t> groups; /* pieces in each committed group, oldest first */
+  piece copies[COPIES]; /* a ring: on their way, oldest first */
+  unsigned first_copy, copies_on_way;
+  unsigned groups[GROUPS], committed; /* pieces in each committed group, oldest first */
 };
+/* no container in here: what a thread's fiber takes from the heap, a sanitizer takes for an access of the kernel */
 struct running_block : block {
   cuda_thread threads_[MAX_THREADS];
   warp warps[MAX_WARPS];
@@ -58,12 +61,19 @@ struct running_block : block {
   const std::function<void ()> *body;
   uint64_t random;
   fiber home; /* of the worker */
-  std::vector<char *> stacks; /* free ones */
-  std::vector<shared_part> shared;
+  char *stacks[MAX_THREADS]; /* free ones */
+  int free_stacks;
+  shared_part shared[SHARED_PARTS];
+  int shared_parts;
   unsigned char *shared_room;
   size_t shared_used;
-  char *fresh; /* TSan: memory that no earlier block has touched */
+  alignas (1024) unsigned char room[SHARED_ROOM];
+#ifdef EMU_TSAN
+  bool watched;
+  char *fresh; /* memory that no earlier block has touched: ORDERS addresses that stand for barriers and meetings, shared memory, stacks */
   size_t fresh_bytes;
+  char orders[ORDERS]; /* of a block that is not watched */
+#endif
 };
 extern __thread running_block *here;
 inline cuda_thread *self () { return static_cast<cuda_thread *> (now); }
@@ -71,6 +81,8 @@ inline cuda_thread *self () { return static_cast<cuda_thread *> (now); }
 /* emu.cpp */
 void sleep_ (cuda_thread *t, state why, const char *site); /* until woken */
 void wake (unsigned w, uint32_t lanes);
+void shared_start (size_t dynamic); /* block.cpp */
+void shared_end ();
 void run_kernel (const char *name, dim3 grid, dim3 threads, size_t bytes, const std::function<void ()> &body);
 void raw_copy (void *to, const void *from, size_t n); /* no sanitizer sees these */
 void raw_set (void *to, int value, size_t n);

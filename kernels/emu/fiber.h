@@ -26,7 +26,7 @@ void __tsan_release (void *);
 #endif
 
 namespace emu {
-#if defined(EMU_ASAN) || defined(EMU_TSAN)
+#ifdef EMU_ASAN
 static const size_t STACK = 256 << 10; /* instrumented frames are large */
 #else
 static const size_t STACK = 64 << 10;
@@ -71,7 +71,7 @@ inline void fiber_switch (fiber *from, fiber *to, bool end)
   void *fake = nullptr;
   __sanitizer_start_switch_fiber (end ? nullptr : &fake, to->stack, to->size);
 #endif
-  EMU_IF_TSAN (__tsan_switch_to_fiber (to->tsan, 1)); /* 1: orders nothing */
+  EMU_IF_TSAN (if (to->tsan != from->tsan) __tsan_switch_to_fiber (to->tsan, 1)); /* 1: orders nothing */
 #ifdef EMU_PORTABLE
   swapcontext (&from->context, &to->context);
 #else

@@ -48,6 +48,7 @@ void on_fault (int sig, siginfo_t *info, void *context)
       if (here) die ("an access at %p, outside of device memory: the nearest piece is %p, %zu bytes", (const void *) p, (void *) e.first, e.second.bytes);
       die ("the host touches device memory (%p, in a piece of %zu bytes at %p)", (const void *) p, e.second.bytes, (void *) e.first);
     }
+  if (here) die ("an access at %p, which is no memory of the device (or was freed, or is a stack's end)", (const void *) p);
   sigaction (sig, &before, nullptr); /* not ours: again, with who was there before */
   (void) context;
 }

@@ -51,22 +51,32 @@ const lane_bytes *meet (unsigned mask, const void *mine, unsigned n, collective 
 
 /* ---- cp.async */
 bool copy_late () { return setting ().late; }
-void copy_issue (piece p) { self ()->copies.push_back (p); }
+void copy_issue (piece p)
+{
+  cuda_thread *t = self ();
+  if (t->copies_on_way == COPIES) die ("a thread with more than %d cp.async on their way", COPIES);
+  t->copies[(t->first_copy + t->copies_on_way++) % COPIES] = p;
+}
 void copy_commit ()
 {
   cuda_thread *t = self ();
-  size_t before = 0;
-  for (size_t g : t->groups) before += g;
-  t->groups.push_back (t->copies.size () - before);
+  if (t->committed == GROUPS) die ("a thread with more than %d groups of cp.async on their way", GROUPS);
+  unsigned before = 0;
+  for (unsigned g = 0; g < t->committed; g++) before += t->groups[g];
+  t->groups[t->committed++] = t->copies_on_way - before;
 }
 bool copy_next (int groups_left, piece *p)
 {
   cuda_thread *t = self ();
-  while ((int) t->groups.size () > groups_left && !t->groups.front ()) t->groups.erase (t->groups.begin ());
-  if ((int) t->groups.size () <= groups_left) return false;
-  *p = t->copies.front ();
-  t->copies.erase (t->copies.begin ());
-  t->groups.front ()--;
+  while ((int) t->committed > groups_left && !t->groups[0]) {
+    t->committed--;
+    for (unsigned g = 0; g < t->committed; g++) t->groups[g] = t->groups[g + 1];
+  }
+  if ((int) t->committed <= groups_left) return false;
+  *p = t->copies[t->first_copy];
+  t->first_copy = (t->first_copy + 1) % COPIES;
+  t->copies_on_way--;
+  t->groups[0]--;
   return true;
 }
 } // namespace emu
