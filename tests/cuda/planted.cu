@@ -166,7 +166,7 @@ KERNEL (early_fetch) (float *p, const float *q)
   const int i = (int) threadIdx.x * 4;
   float sum[4] = { 0 };
   for (int round = 0; round < 3; round++) {
-    emu::cp_async (&s[i], q + i, 16, 16); /* bad: into what others still read */
+    emu::cp_async (&s[i], q + (i + 4 * round) % N, 16, 16); /* bad: into what others still read */
     emu::cp_commit ();
     emu::cp_wait (0);
     __syncthreads ();
@@ -334,7 +334,7 @@ template <bool BAD> static int run (const char *name)
   if (IS ("one_wait_short")) return GO (one_wait_short, 1, N / 4, 0, x, y), differs (N, pattern);
   if (IS ("never_waited")) return GO (never_waited, 1, N / 4, 0, x, y), differs (N / 4, one);
   if (IS ("async_no_barrier")) return GO (async_no_barrier, 1, N / 4, 0, x, y), differs (N, [] (int i) { return pattern (i + 4); });
-  if (IS ("early_fetch")) return GO (early_fetch, 1, N / 4, 0, x, y), differs (N, [] (int i) { return 3 * pattern (i + 4); });
+  if (IS ("early_fetch")) return GO (early_fetch, 1, N / 4, 0, x, y), differs (N, [] (int i) { return pattern (i + 4) + pattern (i + 8) + pattern (i + 12); });
   if (IS ("misaligned")) return GO (misaligned, 1, 32, 0, x, y), differs (32, one);
   if (IS ("overflow")) return GO (overflow, 1, 32, 0, x, 300000, 152064), differs (32, one);
   if (IS ("publish")) return GO (publish, 2, 32, 0, x, flag), differs (1, [] (int) { return 3.0f; });
