@@ -248,9 +248,8 @@ cublasStatus_t cublasLtMatmul (cublasLtHandle_t, cublasLtMatmulDesc_t how, const
   if (cublasStatus_t e = plan (&p, DESCRIPTION (how), LAYOUT (a), LAYOUT (b), LAYOUT (c), LAYOUT (d))) return e;
   p.pa = (const char *) A, p.pb = (const char *) B, p.pc = (const char *) C, p.pd = (char *) D;
   const void *const at[] = { A, B, C, D };
-  uint32_t wanted[4];
-  if (!algo) return refuse (CUBLAS_STATUS_INVALID_VALUE, "no algorithm");
-  memcpy (wanted, algo->data, sizeof wanted);
+  uint32_t wanted[4] = { 1, 1, 1, 1 }; /* without an algorithm the library looks for one that fits the addresses */
+  if (algo) memcpy (wanted, algo->data, sizeof wanted);
   for (int i = 0; i < 4; i++)
     if (at[i] && (uintptr_t) at[i] % (wanted[i] ? wanted[i] : 1) != 0) return refuse (CUBLAS_STATUS_NOT_SUPPORTED, "an address that is not aligned as the algorithm was told");
   p.alpha = *(const float *) alpha, p.beta = *(const float *) beta;

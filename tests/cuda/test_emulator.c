@@ -138,7 +138,7 @@ static void good (size_t i)
 
 int main (void)
 {
-  if (run ("plain", "unset", "good", "SOL_EMU_SCHED", "fwd") == 127) tap_skip_all ("built without the CUDA toolkit");
+  if (run ("plain", "unset", "good", "SOL_EMU_SCHED", "fwd") == 127) tap_skip_all ("built without the CUDA toolkit, or with sanitizers of its own");
   has_tsan = run ("tsan", "unset", "good", "SOL_EMU_SCHED", "fwd") == 0;
   if (!has_tsan) printf ("# no ThreadSanitizer here: %s\n", said);
   for (size_t i = 0; i < sizeof planted / sizeof *planted; i++) {
