@@ -41,6 +41,7 @@ template <int C, class Row> __device__ __forceinline__ void tile_load (bf16 *til
 template <int C, bool ADD, class Row> __device__ __forceinline__ void tile_store (bf16 *room, const float (&acc)[C / 8][4], const float (&f)[2], bf16 *to, int64_t ld, int d, Row row_of)
 {
   const int l = threadIdx.x & 31, g = l >> 2, t = l & 3;
+  __syncwarp (); /* redundant: in results, for ldmatrix and mma keep the lanes together; ThreadSanitizer sees a race without it */
   if (ADD)
     for (int i = l; i < 16 * (C / 8); i += 32) {
       const int r = i / (C / 8), c = i % (C / 8);
@@ -49,7 +50,7 @@ template <int C, bool ADD, class Row> __device__ __forceinline__ void tile_store
       if (row >= 0 && c * 8 < d) x = *reinterpret_cast<const uint4 *> (to + row * ld + c * 8);
       *reinterpret_cast<uint4 *> (room + tile_at<C> (r, c)) = x;
     }
-  __syncwarp (); /* also: no lane reads the room's old content any more */
+  __syncwarp ();
 #pragma unroll
   for (int n = 0; n < C / 8; n++)
 #pragma unroll

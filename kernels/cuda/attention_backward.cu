@@ -178,7 +178,7 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS) attention
 
   const float one[2] = { 1, 1 }, scale[2] = { a.scale, a.scale };
   const auto own_row = [&] (int i) { return k_row (warp * 16 + i); };
-  /* the warp's own rows of K and V become room for the sums: no other warp reads them, and this one's ldmatrix, which all lanes take together, are done */
+  /* the warp's own rows of K and V become room for the sums: no other warp reads them */
   tile_store<C, true> (K + warp * 16 * C, dk, scale, a.dk + w.kv_head * a.d, a.ld_dk, a.d, own_row);
   tile_store<C, true> (V + warp * 16 * C, dv, one, a.dv + w.kv_head * a.d, a.ld_dv, a.d, own_row);
 }

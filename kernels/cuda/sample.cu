@@ -201,7 +201,7 @@ __device__ int32_t first_maximum (const float *z, int64_t V, room_t *r)
       if (r->part[t] > r->part[w] || (r->part[t] == r->part[w] && r->sum[t] < r->sum[w])) w = t;
     r->answer = (int32_t) r->sum[w];
   }
-  return r->answer; /* to thread 0 */
+  return threadIdx.x == 0 ? r->answer : 0;
 }
 
 __global__ void __launch_bounds__ (THREADS) choose (const float *logits, int64_t ld, int64_t V, const float *partial, const double *u, int greedy, int32_t top_k, double top_p, int32_t *ids)

@@ -11,7 +11,7 @@ trap 'exit 130' INT TERM
 tests="test_products test_head test_sample test_rows test_norm test_flat test_attention"
 calls='__syncthreads \(\)|__syncwarp \(\)|cp_async_wait<[0-9A-Z_a-z]*> \(\)'
 [ $# -gt 0 ] || set -- "$top"/kernels/cuda/*.cu "$top"/kernels/cuda/*.cuh
-objects=$(cd "$build" && ls kernels/emu/*.o)
+objects=$(cd "$build" && ls kernels/emu/*.op.o kernels/emu/*.rt.o)
 
 # compiles the ops that a file is part of, from a copy of the sources, and links the plugin
 rebuild () { # FILE
