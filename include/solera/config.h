@@ -36,6 +36,8 @@ typedef struct {
 const sol_setting_t *sol_settings (int *n_p);
 /* exact name, or NULL */
 const sol_setting_t *sol_setting_find (const char *name);
+/* appends the text of a setting's index-th choice */
+void sol_setting_choice (const sol_setting_t *s, int64_t index, sol_buffer_t *out);
 /* the known name nearest to text (edit distance), or NULL when none is near */
 const char *sol_setting_nearest (const char *text);
 /* changes of one byte, or swaps of two neighbours, that lead from a to b: for "the nearest is" of names and options */

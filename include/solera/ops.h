@@ -63,7 +63,7 @@ typedef struct sol_ops {
   void (*zero) (sol_queue_t *q, void *dst, size_t bytes);
   sol_status_t (*sync) (sol_queue_t *q); /* everything on q is done; first error of q */
   sol_status_t (*event_create) (sol_backend_t *b, sol_event_t **event_p);
-  void (*event_destroy) (sol_event_t *e);
+  void (*event_destroy) (sol_backend_t *b, sol_event_t *e);
   void (*record) (sol_queue_t *q, sol_event_t *e);
   void (*wait) (sol_queue_t *q, sol_event_t *e); /* what is put on q from now on runs after what was on the other queue at record */
 

@@ -197,8 +197,9 @@ sol_status_t sol_cuda_event_create (sol_backend_t *b, sol_event_t **event_p)
   return SOL_OK;
 }
 
-void sol_cuda_event_destroy (sol_event_t *e)
+void sol_cuda_event_destroy (sol_backend_t *b, sol_event_t *e)
 {
+  (void) b;
   if (!e) return;
   cudaEventDestroy (e->event);
   free (e);

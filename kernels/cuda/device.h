@@ -58,7 +58,7 @@ void sol_cuda_copy (sol_queue_t *, void *, const void *, size_t);
 void sol_cuda_zero (sol_queue_t *, void *, size_t);
 sol_status_t sol_cuda_sync (sol_queue_t *);
 sol_status_t sol_cuda_event_create (sol_backend_t *, sol_event_t **);
-void sol_cuda_event_destroy (sol_event_t *);
+void sol_cuda_event_destroy (sol_backend_t *, sol_event_t *);
 void sol_cuda_record (sol_queue_t *, sol_event_t *);
 void sol_cuda_wait (sol_queue_t *, sol_event_t *);
 size_t sol_cuda_weight_bytes (sol_backend_t *, int64_t, int64_t, sol_dtype_t);

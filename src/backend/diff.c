@@ -193,7 +193,7 @@ static sol_status_t d_sync (sol_queue_t *q)
   return st != SOL_OK ? st : inner;
 }
 static sol_status_t d_event_create (sol_backend_t *b, sol_event_t **e) { return b->inner->head.ops->event_create (b->inner, e); }
-static void d_event_destroy (sol_event_t *e) { (void) e; } /* leaked where the device's table is not at hand: a test backend */
+static void d_event_destroy (sol_backend_t *b, sol_event_t *e) { b->inner->head.ops->event_destroy (b->inner, e); }
 static void d_record (sol_queue_t *q, sol_event_t *e) { call_t c = begin (q, "record"); c.D->record (c.dq, e); }
 static void d_wait (sol_queue_t *q, sol_event_t *e) { call_t c = begin (q, "wait"); c.D->wait (c.dq, e); }
 static size_t d_weight_bytes (sol_backend_t *b, int64_t n, int64_t k, sol_dtype_t dtype) { return b->inner->head.ops->weight_bytes (b->inner, n, k, dtype); }

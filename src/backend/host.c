@@ -37,7 +37,11 @@ static sol_status_t host_event_create (sol_backend_t *b, sol_event_t **event_p)
   *event_p = NULL;
   return SOL_OK;
 }
-static void host_event_destroy (sol_event_t *e) { (void) e; }
+static void host_event_destroy (sol_backend_t *b, sol_event_t *e)
+{
+  (void) b;
+  (void) e;
+}
 static void host_event (sol_queue_t *q, sol_event_t *e)
 {
   (void) q;

@@ -54,7 +54,7 @@ const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *wh
     return NULL;
   }
   if (driver) dlclose (driver);
-  void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL);
+  void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* a CUDA runtime that has run once must not be unmapped */
   if (!handle) {
     snprintf (why, n, "%s", dlerror ());
     sol_free (path);
@@ -91,8 +91,8 @@ static const sol_plugin_host_t host = { fail, warn };
 /* ranks of a host share its devices: each takes the one of its local number, counted around */
 static int local_rank (void)
 {
-  const char *const name[] = { "OMPI_COMM_WORLD_LOCAL_RANK", "PMIX_LOCAL_RANK", "SLURM_LOCALID" };
-  for (int i = 0; i < 3; i++)
+  const char *const name[] = { "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID" };
+  for (int i = 0; i < 2; i++)
     if (getenv (name[i])) return atoi (getenv (name[i]));
   return 0;
 }

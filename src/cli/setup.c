@@ -244,18 +244,33 @@ void sol_setup_destroy (sol_setup_t *s)
 /* A device shows that its ops are right before it trains. auto then falls back to the CPU; a device that was asked for stops the run. */
 sol_status_t sol_setup_backend (const sol_config_t *c, sol_backend_t **backend_p)
 {
-  static const char *const name[] = { "auto", "cpu", "ref", "cuda", "emu", "diff", "check" }; /* as in settings.h */
-  const int is_auto = !strcmp (name[c->backend], "auto");
+  sol_buffer_t choice = { 0 };
   char why[512];
-  if ((is_auto && sol_backend_can ("cuda", why, sizeof why)) || !strcmp (name[c->backend], "cuda")) {
-    const sol_status_t st = sol_selftest ("cuda", NULL, NULL);
-    if (st != SOL_OK && !is_auto) return st;
-    if (st != SOL_OK) {
+  sol_status_t st = SOL_OK;
+  sol_setting_choice (sol_setting_find ("backend.name"), c->backend, &choice);
+  const char *name = choice.data;
+  const int is_auto = !strcmp (name, "auto");
+  if (!strcmp (name, "cuda") || (is_auto && sol_backend_can ("cuda", why, sizeof why))) {
+    st = sol_selftest ("cuda", NULL, NULL);
+    if (st != SOL_OK && is_auto) {
       sol_log (SOL_LOG_WARN, "backend", "cuda failed its self-test: going on with cpu");
-      return sol_backend_create ("cpu", (int) c->threads, NULL, backend_p);
+      name = "cpu";
+      st = SOL_OK;
     }
   }
-  return sol_backend_create (name[c->backend], (int) c->threads, NULL, backend_p);
+  if (st == SOL_OK) st = sol_backend_create (name, (int) c->threads, NULL, backend_p);
+  sol_buffer_free (&choice);
+  return st;
+}
+
+sol_status_t sol_setup_learners (const sol_backend_t *b, int64_t leaves, int learners)
+{
+  if (sol_backend_ops (b)->caps & SOL_CAP_HOST) return SOL_OK;
+  if (leaves > 0 && leaves != learners)
+    return sol_fail (SOL_ERR_USAGE, "learner", "learner.leaves is %lld with %d learners, but a device sums one leaf a learner: leave it 0 (auto)", (long long) leaves, learners);
+  if (learners > 1 && !sol_backend_collectives (b))
+    return sol_fail (SOL_ERR_UNSUPPORTED, "learner", "%d learners on %s, whose plugin has no collectives: expected one learner", learners, sol_backend_describe (b));
+  return SOL_OK;
 }
 
 sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p)

@@ -39,6 +39,8 @@ sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_bac
 void sol_setup_say (const sol_buffer_t *lines);
 void sol_setup_destroy (sol_setup_t *setup);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
+/* can so many learners train on it, with learner.leaves? Not collective. */
+sol_status_t sol_setup_learners (const sol_backend_t *backend, int64_t leaves, int learners);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */
 sol_status_t sol_setup_weights (const sol_config_t *config, const sol_setup_t *setup, float **weights_p);
 /* backend and model with the folder's weights installed, for the commands that only compute */

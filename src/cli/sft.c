@@ -152,6 +152,7 @@ static sol_status_t check_need (sft_t *t)
 {
   sol_need_t need = { 0 };
   sol_status_t st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK && is_root (t)) st = sol_setup_learners (t->backend, t->config->leaves, sol_comm_size (t->world));
   if (st == SOL_OK) {
     sol_model_t *model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
     sol_sft_need (t->config, model, sol_comm_rank (t->world), sol_comm_size (t->world), &need);

@@ -87,6 +87,7 @@ static sol_status_t check_need (train_t *t)
   sol_model_t *model = NULL;
   sol_status_t st = SOL_OK;
   if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
+  if (st == SOL_OK && (role == SOL_ROLE_SOLO || (role == SOL_ROLE_LEARNER && t->roles->index == 0))) st = sol_setup_learners (t->backend, t->config->leaves, t->roles->n_learners);
   if (st == SOL_OK && t->backend) model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
   if (st == SOL_OK) st = role_need (t, model, &need);
   sol_model_destroy (model);

@@ -21,7 +21,6 @@ typedef struct {
 } sol_loading_t;
 
 int sol_setting_is_section (const char *name);
-void sol_setting_choice (const sol_setting_t *s, int64_t index, sol_buffer_t *out);
 /* yaml.c: one document of settings (a mapping) */
 sol_status_t sol_yaml_settings (sol_loading_t *l, const char *text, size_t bytes);
 /* yaml.c: the value of one override */

@@ -84,7 +84,8 @@ sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t
   o->partial = sol_alloc ((size_t) chunks * sizeof *o->partial);
   st = create_memory (o);
   SOL_GO (sol_comm_agree (comm, st));
-  if (!o->device) SOL_GO (sol_tree_create (comm, sol_grad_elements (model), o->n_leaves, o->first_of, &o->tree));
+  if (o->device) SOL_GO (sol_optimizer_device_join (o));
+  else SOL_GO (sol_tree_create (comm, sol_grad_elements (model), o->n_leaves, o->first_of, &o->tree));
   if (weights) {
     st = put_slice (o, o->w, weights + o->first);
     SOL_GO (sol_comm_agree (comm, st));

@@ -42,7 +42,8 @@ sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double g
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
 
 /* ---- optimizer_device.c: gradients, master and moments in the memory of a device; sums and shares over learners by its own collectives */
-sol_status_t sol_optimizer_device_create (sol_optimizer_t *o);
+sol_status_t sol_optimizer_device_create (sol_optimizer_t *o); /* not collective: its memory */
+sol_status_t sol_optimizer_device_join (sol_optimizer_t *o);   /* collective, after it */
 void sol_optimizer_device_destroy (sol_optimizer_t *o);
 /* host floats of my slice to device memory, and back */
 sol_status_t sol_optimizer_device_put (sol_optimizer_t *o, float *slice, const float *host);

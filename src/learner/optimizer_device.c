@@ -31,8 +31,7 @@ sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
   d->backend = b;
   d->ops = sol_backend_ops (b);
   d->queue = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
-  if (o->n_leaves != sol_comm_size (o->comm))
-    return sol_fail (SOL_ERR_USAGE, "learner", "learner.leaves is %d with %d learners, but a device sums one leaf a learner: leave it 0 (auto)", o->n_leaves, sol_comm_size (o->comm));
+  SOL_ASSERT (o->n_leaves == sol_comm_size (o->comm));
   SOL_TRY (take (o, (size_t) sol_grad_elements (o->model) * sizeof (float), "the gradient", &d->whole));
   SOL_TRY (take (o, slice, "the master weights", &o->w));
   SOL_TRY (take (o, slice, "the first moments", &o->m));
@@ -41,8 +40,10 @@ sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
   else o->grad = d->whole;
   SOL_TRY (take (o, (size_t) (o->n / SOL_SUMSQ_CHUNK + 1) * sizeof (double), "sums of squares", &d->partial));
   if (sol_comm_rank (o->comm) == 0) SOL_TRY (sol_alloc_large (sol_model_bytes (o->model), "the published weight block", (void **) &o->block));
-  return sol_collective_create (b, o->comm, &d->group);
+  return SOL_OK;
 }
+
+sol_status_t sol_optimizer_device_join (sol_optimizer_t *o) { return sol_collective_create (o->device->backend, o->comm, &o->device->group); }
 
 void sol_optimizer_device_destroy (sol_optimizer_t *o)
 {

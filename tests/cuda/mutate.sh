@@ -5,10 +5,10 @@
 set -u
 build=$1; shift
 top=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d /tmp/sol-mutate.XXXXXX)
+work=$(mktemp -d "${TMPDIR:-/tmp}/sol-mutate.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-tests="test_products test_head test_sample test_rows test_norm test_flat test_attention"
+tests="test_device test_products test_head test_sample test_rows test_norm test_flat test_attention"
 calls='__syncthreads \(\)|__syncwarp \(\)|cp_async_wait<[0-9A-Z_a-z]*> \(\)'
 [ $# -gt 0 ] || set -- "$top"/kernels/cuda/*.cu "$top"/kernels/cuda/*.cuh
 objects=$(cd "$build" && ls kernels/emu/*.op.o kernels/emu/*.rt.o)
