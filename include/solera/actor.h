@@ -20,9 +20,12 @@ typedef struct {
 /* not collective; all memory is made here */
 sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p);
 /* Adds what an actor takes, the model's memory included; model may be a measuring one. SOL_ERR_USAGE: more keys than one rank can number. Not collective. */
-sol_status_t sol_actor_need (const sol_config_t *config, const sol_model_t *model, sol_need_t *need);
+sol_status_t sol_actor_need (const sol_config_t *config, const sol_model_t *model, sol_needs_t *need);
 /* the decoder's part of it: what evaluation adds to a model that is there anyway */
-sol_status_t sol_decoding_need (const sol_config_t *config, const sol_model_t *model, sol_need_t *need);
+sol_status_t sol_decoding_need (const sol_config_t *config, const sol_model_t *model, sol_needs_t *need);
+/* Decodes so many responses of full length behind prompts of full length, whole groups at a time as a run does, and throws them away: to see what that takes (paper.h). first: called after
+ * the first step, which has the prompts that fit. Not collective. */
+sol_status_t sol_actor_rehearse (const sol_config_t *config, sol_model_t *model, int64_t responses, void (*first) (void *ctx), void *ctx);
 void sol_actor_destroy (sol_actor_t *actor);
 /* one turn: appends what is finished, claims what fits, decodes one token of every running sequence. OK: something was done; AGAIN: it waits (for a ticket, a version, room in
  * the ring); END: every ticket is generated and appended, or the learners said goodbye. */

@@ -10,6 +10,10 @@ sol_status_t sol_backend_create (const char *name, int threads, const char *isa,
 void sol_backend_destroy (sol_backend_t *b);
 const sol_ops_t *sol_backend_ops (const sol_backend_t *b);
 sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind);
+/* its memory is not the host's */
+int sol_backend_is_device (const sol_backend_t *b);
+/* bytes that an open device takes of its own memory, whatever runs on it; 0 on the host */
+size_t sol_backend_workspace (const sol_backend_t *b);
 /* the bytes of backend memory when it is host memory (SOL_CAP_HOST), else NULL */
 void *sol_backend_host (const sol_backend_t *b, void *mem);
 /* of a device backend with collectives, else NULL (plugin.h); the device itself: sol_backend_device */

@@ -48,8 +48,8 @@ sol_status_t sol_comm_agree (sol_comm_t *comm, sol_status_t st);
  * The bytes of the total do not depend on how leaves are spread. A rank holds at most about 2 log2 (its leaves) + 1 buffers of n floats (4 for 8 aligned leaves), made at creation. */
 typedef struct sol_tree sol_tree_t;
 sol_status_t sol_tree_create (sol_comm_t *comm, int64_t n, int n_leaves, const int *first_of, sol_tree_t **tree_p);
-/* bytes of rank's buffers, those for the exchange included; not collective */
-size_t sol_tree_bytes (int64_t n, int n_leaves, const int *first_of, const int64_t *cut, int rank, int size);
+/* bytes of rank's buffers, and in *exchange_p those for the exchange beside them (taken by the first finish); not collective */
+size_t sol_tree_bytes (int64_t n, int n_leaves, const int *first_of, const int64_t *cut, int rank, int size, size_t *exchange_p);
 void sol_tree_destroy (sol_tree_t *tree);
 float *sol_tree_leaf (sol_tree_t *tree);               /* zeroed buffer for the next leaf this rank owns; NULL when it owns no more */
 sol_status_t sol_tree_push (sol_tree_t *tree);         /* not collective: the leaf is complete */

@@ -23,7 +23,10 @@ typedef struct {
 /* collective over the learners */
 sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p);
 /* adds what one of size learners takes, the model's memory included; model may be a measuring one. Not collective. SOL_ERR_USAGE: no such objective. */
-sol_status_t sol_learner_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_need_t *need);
+sol_status_t sol_learner_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_needs_t *need);
+/* The work of one update of the busiest of size learners, all prompts and responses being of full length: forward, backward, step, on made-up records and without the other learners: to see
+ * what that takes (paper.h). mark: called at the end of each (SOL_PHASE_FORWARD, _BACKWARD, _OPTIMIZER). Not collective. */
+sol_status_t sol_learner_rehearse (const sol_config_t *config, sol_model_t *model, int size, void (*mark) (void *ctx, sol_phase_t phase), void *ctx);
 void sol_learner_destroy (sol_learner_t *learner);
 /* one turn. OK: something was done; AGAIN: it waits for the broker; END: the run is over: all updates are made, or a stop was asked for, and the last checkpoint is written. */
 sol_status_t sol_learner_step (sol_learner_t *learner);

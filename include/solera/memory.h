@@ -11,7 +11,12 @@ void *sol_realloc (void *p, size_t bytes); /* new bytes are zero; p may be NULL 
 char *sol_strdup (const char *s);          /* NULL gives NULL */
 /* large things, whose size comes from input: SOL_ERR_MEMORY, naming what */
 sol_status_t sol_alloc_large (size_t bytes, const char *what, void **mem_p);
+/* A list of large pieces, written once: it says how much they take, and takes them. What is taken before a failure stays in its places. */
+typedef struct { void **p; size_t bytes; const char *what; } sol_room_t;
+size_t sol_rooms_bytes (const sol_room_t *room, int n);
+sol_status_t sol_rooms_take (const sol_room_t *room, int n);
 void sol_free (void *p); /* NULL is fine */
 size_t sol_memory_used (void);
+size_t sol_memory_large (void); /* of sol_alloc_large: what the figures of need.h count */
 size_t sol_memory_peak (void);
 #endif

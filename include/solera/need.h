@@ -5,9 +5,26 @@
 #include "solera/buffer.h"
 #include <stdint.h>
 
-typedef enum { SOL_NEED_WEIGHTS, SOL_NEED_OPTIMIZER, SOL_NEED_ACTIVATIONS, SOL_NEED_CACHE, SOL_NEED_BATCH, SOL_NEED_WINDOW, SOL_NEED_COUNT } sol_need_part_t;
+typedef enum {
+  SOL_NEED_WEIGHTS,     /* published weights, as the model and its carriers hold them */
+  SOL_NEED_MASTER,      /* a learner's slice of the float32 master */
+  SOL_NEED_MOMENTS,     /* AdamW's two, of the slice */
+  SOL_NEED_GRADIENTS,   /* float32, of all weights, and what sums over them */
+  SOL_NEED_EXCHANGE,    /* gradients of the slice, as they come from the other learners */
+  SOL_NEED_WHOLE,       /* the whole float32 master: at the start, and when the model is written at the end */
+  SOL_NEED_ACTIVATIONS, /* of a micro-batch, with everything that its backward needs */
+  SOL_NEED_CACHE,       /* keys and values of what is decoded */
+  SOL_NEED_DECODING,    /* activations, logits and lists of the decoder */
+  SOL_NEED_BATCH,       /* records and the columns of an update */
+  SOL_NEED_WINDOW,      /* a broker's */
+  SOL_NEED_LIBRARY,     /* workspace of a device's library */
+  SOL_NEED_COUNT
+} sol_need_part_t;
 /* Bytes. part: what is taken at the start, or surely later; grows: what may come on top in the worst case (groups and records of full length). */
 typedef struct { uint64_t part[SOL_NEED_COUNT], grows; } sol_need_t;
+
+/* what one rank takes, in two places. On a host backend all of it is in host. Index lists and structs beside the large blocks are not counted (under 1 %). */
+typedef struct { sol_need_t device, host; } sol_needs_t;
 
 /* sums stop at UINT64_MAX */
 void sol_need_add (sol_need_t *need, sol_need_part_t part, uint64_t bytes);

@@ -20,7 +20,7 @@ typedef struct {
 /* all calls are collective over comm */
 sol_status_t sol_sft_create (const sol_sft_params_t *params, sol_sft_t **sft_p);
 /* adds what one of size ranks takes for training, the model's memory included; model may be a measuring one. Not collective. */
-void sol_sft_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_need_t *need);
+void sol_sft_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_needs_t *need);
 void sol_sft_destroy (sol_sft_t *sft);
 /* one update; loss (nats a token) before it, gradient norm. SOL_END: all updates are made. */
 sol_status_t sol_sft_step (sol_sft_t *sft, double *loss_p, double *norm_p);

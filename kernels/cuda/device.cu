@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKSPACE = 32 << 20, CAPABILITY = 80 };
+enum { CAPABILITY = 80 };
 
 void sol_cuda_bug (const char *file, int line, const char *what)
 {
@@ -118,7 +118,7 @@ sol_status_t sol_device_open (const sol_plugin_host_t *host, int index, void **d
     d->queue[i].device = d;
     e = cudaStreamCreateWithFlags (&d->queue[i].stream, cudaStreamNonBlocking);
   }
-  d->workspace_bytes = WORKSPACE;
+  d->workspace_bytes = SOL_CUDA_WORKSPACE;
   if (e == cudaSuccess) e = cudaMalloc (&d->workspace, d->workspace_bytes);
   if (e != cudaSuccess) return refuse (d, "opening", cudaGetErrorString (e));
   if (cublasLtCreate (&d->lt) != CUBLAS_STATUS_SUCCESS) return refuse (d, "cublasLtCreate", "cuBLASLt cannot start");

@@ -2,6 +2,7 @@
 /* device.h: an open device, its streams, and the ops that the table in plugin.cu gathers. */
 #ifndef SOL_CUDA_DEVICE_H
 #define SOL_CUDA_DEVICE_H
+#include "solera/cuda_layout.h"
 #include "solera/plugin.h"
 #include <cublasLt.h>
 #include <cuda_runtime.h>

@@ -44,7 +44,7 @@ __global__ void __launch_bounds__ (THREADS) take_in (const float *z, int64_t ld,
   else if (first) to[2] = 0;
 }
 
-int64_t sol_cuda_head_scratch (int64_t C) { return SOL_HEAD_BLOCK + C; }
+int64_t sol_cuda_head_scratch (int64_t C) { return sol_cuda_layout_head (C); }
 
 /* z [R, n] = x w[v0 .. v0 + n)^T inv_temp */
 static void logits_block (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, float inv_temp, int64_t v0, int64_t n, float *z, int64_t ld)

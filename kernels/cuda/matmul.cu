@@ -133,7 +133,7 @@ void sol_cuda_product (sol_queue_t *q, const sol_product_t *p)
 size_t sol_cuda_weight_bytes (sol_backend_t *b, int64_t n, int64_t k, sol_dtype_t dtype)
 {
   (void) b;
-  return dtype == SOL_BF16 ? 0 : (size_t) (n * k) * 2;
+  return sol_cuda_layout_weight (n, k, dtype);
 }
 void sol_cuda_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w)
 {

@@ -17,7 +17,7 @@ static void fill (void)
   ops.abi = SOL_OPS_ABI;
   ops.bytes = sizeof ops;
   ops.name = NAME;
-  ops.act = SOL_BF16;
+  ops.act = SOL_CUDA_ACT;
 #define OP(op) ops.op = sol_cuda_##op
   OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait);
   OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw);

@@ -33,49 +33,65 @@ static sol_decoder_params_t decoder_params (const sol_config_t *c)
                                  .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE };
 }
 
-sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model, sol_need_t *need)
+/* what it takes on the host beside the decoder */
+enum { ROOMS = 11 };
+static void list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_bytes, sol_room_t room[ROOMS])
 {
+  static const char what[] = "the columns of a record";
+  const size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
+  const sol_room_t all[ROOMS] = { { &a->block, block_bytes, "a published weight block" },
+                                  { (void **) &a->record, sol_rollout_config_bytes (c), "a record" },
+                                  { (void **) &a->ids, tokens * sizeof *a->ids, what },
+                                  { (void **) &a->lp, tokens * sizeof *a->lp, what },
+                                  { (void **) &a->raw_lp, tokens * sizeof *a->raw_lp, what },
+                                  { (void **) &a->entropy, tokens * sizeof *a->entropy, what },
+                                  { (void **) &a->runs, tokens * sizeof *a->runs, what },
+                                  { (void **) &a->len, group * sizeof *a->len, what },
+                                  { (void **) &a->finish, group, what },
+                                  { (void **) &a->reward, group * sizeof *a->reward, what },
+                                  { (void **) &a->parts, group * SOL_PART_COUNT * sizeof *a->parts, what } };
+  memcpy (room, all, sizeof all);
+}
+
+sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model, sol_needs_t *need)
+{
+  sol_need_t *mem = sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host;
   const sol_decoder_params_t dp = decoder_params (c);
-  const size_t bytes = sol_decoder_bytes (model, &dp);
+  size_t cache;
+  const size_t bytes = sol_decoder_need (model, &dp, &cache);
   if (bytes == SIZE_MAX)
     return sol_fail (SOL_ERR_USAGE, "actor", "actor.slots is %lld, rollout.max_prompt is %lld, rollout.max_tokens is %lld: too many keys and values for one rank", (long long) c->slots,
                      (long long) c->max_prompt, (long long) c->max_new);
-  sol_need_add (need, SOL_NEED_CACHE, bytes);
+  sol_need_add (mem, SOL_NEED_CACHE, cache);
+  sol_need_add (mem, SOL_NEED_DECODING, bytes - cache);
   return SOL_OK;
 }
 
-sol_status_t sol_actor_need (const sol_config_t *c, const sol_model_t *model, sol_need_t *need)
+sol_status_t sol_actor_need (const sol_config_t *c, const sol_model_t *model, sol_needs_t *need)
 {
-  const uint64_t tokens = (uint64_t) (c->group * c->max_new);
-  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_need (model));
-  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_bytes (model));
-  sol_need_add (need, SOL_NEED_BATCH, tokens * (4 * 4 + sizeof (sol_version_run_t)) + sol_rollout_config_bytes (c));
+  sol_actor_t none = { 0 };
+  sol_room_t room[ROOMS];
+  list_rooms (&none, c, sol_model_bytes (model), room);
+  sol_need_add (sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
+  sol_need_add (&need->host, SOL_NEED_WEIGHTS, room[0].bytes);
+  sol_need_add (&need->host, SOL_NEED_BATCH, sol_rooms_bytes (room + 1, ROOMS - 1));
   return sol_decoding_need (c, model, need);
 }
 
 sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p)
 {
   const sol_config_t *c = params->config;
-  size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
   sol_actor_t *a = sol_alloc (sizeof *a);
   sol_decoder_params_t dp = decoder_params (c);
+  sol_room_t room[ROOMS];
   sol_status_t st;
   dp.ends = response_ends;
   dp.ends_ctx = params->task;
   a->p = *params;
   a->version = -1;
   a->record_room = sol_rollout_config_bytes (c);
-  a->record = sol_alloc (a->record_room);
-  a->ids = sol_alloc (tokens * sizeof *a->ids);
-  a->lp = sol_alloc (tokens * sizeof *a->lp);
-  a->raw_lp = sol_alloc (tokens * sizeof *a->raw_lp);
-  a->entropy = sol_alloc (tokens * sizeof *a->entropy);
-  a->runs = sol_alloc (tokens * sizeof *a->runs);
-  a->len = sol_alloc (group * sizeof *a->len);
-  a->finish = sol_alloc (group);
-  a->reward = sol_alloc (group * sizeof *a->reward);
-  a->parts = sol_alloc (group * SOL_PART_COUNT * sizeof *a->parts);
-  SOL_GO (sol_alloc_large (sol_model_bytes (params->model), "a published weight block", &a->block));
+  list_rooms (a, c, sol_model_bytes (params->model), room);
+  SOL_GO (sol_rooms_take (room, ROOMS));
   SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
   *actor_p = a;
   return SOL_OK;
@@ -240,3 +256,36 @@ void sol_actor_times (const sol_actor_t *a, sol_times_t *times)
 }
 
 int64_t sol_actor_tokens (const sol_actor_t *a) { return sol_decoder_tokens (a->decoder); }
+
+/* as many as find room; AGAIN: none does now */
+static sol_status_t put_some (sol_decoder_t *d, const sol_config_t *c, const int32_t *prompt, int64_t *left)
+{
+  for (uint64_t g = 0; *left > 0; g++) {
+    const int32_t n = (int32_t) (*left < c->group ? *left : c->group);
+    const sol_status_t st = sol_decoder_put (d, g, g, prompt, (int32_t) c->max_prompt, n, (int32_t) c->max_new);
+    if (st != SOL_OK) return st;
+    *left -= n;
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_actor_rehearse (const sol_config_t *c, sol_model_t *model, int64_t responses, void (*first) (void *ctx), void *ctx)
+{
+  const sol_decoder_params_t dp = decoder_params (c);
+  int32_t *prompt = sol_alloc ((size_t) c->max_prompt * sizeof *prompt);
+  sol_decoder_t *d = NULL;
+  sol_group_out_t out;
+  sol_status_t st;
+  SOL_GO (sol_decoder_create (model, &dp, &d));
+  for (int64_t step = 0; responses > 0 || sol_decoder_running (d) > 0; step++) {
+    st = put_some (d, c, prompt, &responses);
+    if (st != SOL_OK && st != SOL_AGAIN) goto out;
+    SOL_GO (sol_decoder_step (d));
+    if (step == 0) first (ctx);
+    while (sol_decoder_take (d, &out) == SOL_OK) { }
+  }
+out:
+  sol_decoder_destroy (d);
+  sol_free (prompt);
+  return st;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../../kernels/cpu/cpu.h"
 #include "backend_internal.h"
+#include "solera/cuda_layout.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <stdio.h>
@@ -97,11 +98,18 @@ void sol_backend_destroy (sol_backend_t *b)
   if (b->pool) sol_pool_destroy (b->pool);
   sol_diff_detach (b);
   sol_plugin_detach (b);
+  sol_paper_detach (b);
   sol_free (b);
 }
 
 const sol_ops_t *sol_backend_ops (const sol_backend_t *b) { return b->head.ops; }
 sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind) { return b->plugin ? b->plugin->queue (b->head.device, kind) : &b->queue[kind]; }
+int sol_backend_is_device (const sol_backend_t *b) { return !(b->head.ops->caps & SOL_CAP_HOST); }
+size_t sol_backend_workspace (const sol_backend_t *b)
+{
+  if (b->inner) return sol_backend_workspace (b->inner);
+  return sol_backend_is_device (b) ? SOL_CUDA_WORKSPACE : 0;
+}
 void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->head.ops->caps & SOL_CAP_HOST ? mem : NULL; }
 const sol_device_collectives_t *sol_backend_collectives (const sol_backend_t *b) { return b->plugin ? b->plugin->collectives : NULL; }
 const char *sol_backend_describe (const sol_backend_t *b) { return b->text; }

@@ -20,8 +20,9 @@ struct sol_backend {
   sol_op_seen_t seen[48];       /* diff and check: ops so far */
   const char *isa;              /* "" for all but cpu */
   sol_pool_t *pool;             /* host backends */
+  struct sol_paper *paper;      /* a device on paper */
   char text[160];
-  sol_queue_t queue[3];         /* host backends */
+  sol_queue_t queue[3];         /* host backends, and on paper */
 };
 /* the host's own part of the table (memory, order) and plain loops for the rest */
 extern const sol_ops_t sol_ops_ref;
@@ -35,6 +36,8 @@ int sol_plugin_probe (const char *name, char *why, size_t n);
 /* makes b a backend of that plugin, on the device of this rank's number among those of its host */
 sol_status_t sol_plugin_attach (const char *name, sol_backend_t *b);
 void sol_plugin_detach (sol_backend_t *b);
+/* ---- paper.c: frees what b has of it, if it is a device on paper */
+void sol_paper_detach (sol_backend_t *b);
 /* ---- diff.c: makes b the backend "diff" or "check" */
 sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, sol_backend_t *b);
 void sol_diff_detach (sol_backend_t *b);

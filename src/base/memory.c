@@ -9,9 +9,9 @@
 /* a header of one cache line in front keeps the size and the 64-byte alignment */
 #define HEAD 64
 #define MARK 0x736f6c656d656d21ull
-typedef struct { uint64_t mark; size_t bytes; } head_t;
+typedef struct { uint64_t mark; size_t bytes; int large; } head_t;
 
-static atomic_size_t used, peak;
+static atomic_size_t used, peak, large;
 
 static void count_up (size_t bytes)
 {
@@ -74,7 +74,22 @@ sol_status_t sol_alloc_large (size_t bytes, const char *what, void **mem_p)
 {
   void *p = take (bytes);
   if (!p) return sol_fail (SOL_ERR_MEMORY, "memory", "%s: %zu bytes are not to be had (%zu in use)", what, bytes, sol_memory_used ());
+  head_of (p)->large = 1;
+  atomic_fetch_add (&large, bytes);
   *mem_p = p;
+  return SOL_OK;
+}
+
+size_t sol_rooms_bytes (const sol_room_t *room, int n)
+{
+  size_t sum = 0;
+  for (int i = 0; i < n; i++) sum += room[i].bytes;
+  return sum;
+}
+
+sol_status_t sol_rooms_take (const sol_room_t *room, int n)
+{
+  for (int i = 0; i < n; i++) SOL_TRY (sol_alloc_large (room[i].bytes, room[i].what, room[i].p));
   return SOL_OK;
 }
 
@@ -84,8 +99,10 @@ void sol_free (void *p)
   head_t *h = head_of (p);
   h->mark = 0; /* a second free is caught by the assertion more often than not */
   atomic_fetch_sub (&used, h->bytes);
+  if (h->large) atomic_fetch_sub (&large, h->bytes);
   free (h);
 }
 
 size_t sol_memory_used (void) { return atomic_load (&used); }
+size_t sol_memory_large (void) { return atomic_load (&large); }
 size_t sol_memory_peak (void) { return atomic_load (&peak); }

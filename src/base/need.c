@@ -7,11 +7,17 @@
 
 static const struct { const char *name, *settings; } parts[SOL_NEED_COUNT] = {
   [SOL_NEED_WEIGHTS] = { "weights", "the model's sizes, model.dtype" },
-  [SOL_NEED_OPTIMIZER] = { "optimizer state and gradients", "the model's sizes, the number of learners, learner.leaves" },
+  [SOL_NEED_MASTER] = { "master weights", "the model's sizes, the number of learners" },
+  [SOL_NEED_MOMENTS] = { "moments", "the model's sizes, the number of learners" },
+  [SOL_NEED_GRADIENTS] = { "gradients", "the model's sizes, learner.leaves" },
+  [SOL_NEED_EXCHANGE] = { "gradient exchange", "the model's sizes, the number of learners, learner.leaves" },
+  [SOL_NEED_WHOLE] = { "whole master at start and end", "the model's sizes" },
   [SOL_NEED_ACTIVATIONS] = { "activations", "train.micro_batch_tokens" },
   [SOL_NEED_CACHE] = { "keys and values", "actor.slots, rollout.max_prompt, rollout.max_tokens" },
+  [SOL_NEED_DECODING] = { "decoding", "actor.slots, rollout.max_prompt" },
   [SOL_NEED_BATCH] = { "batch", "batch.prompts, batch.group, rollout.max_tokens" },
   [SOL_NEED_WINDOW] = { "window", "the model's sizes, train.updates, broker.slots, the number of brokers" },
+  [SOL_NEED_LIBRARY] = { "library workspace", "nothing that can be set" },
 };
 
 static uint64_t plus (uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }

@@ -2,6 +2,7 @@
 /* setup.h: what several commands do before their work: the run's folder, the task, the model's sizes, the backend, the start weights. */
 #ifndef SOL_SETUP_H
 #define SOL_SETUP_H
+#include "solera/broker.h"
 #include "solera/checkpoint.h"
 #include "solera/comm.h"
 #include "solera/model.h"
@@ -33,9 +34,13 @@ sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir
 sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);
 /* will the weights come from a checkpoint, as far as names tell? The start weights need not be there then. */
 int sol_setup_resumes (const sol_config_t *config, int resume);
+/* Adds what a rank of that role takes in a training run: number `index` of its role. model: of its backend, may be a measuring one (a broker needs none); roles: their numbers and the
+ * brokers' count are looked at. Not collective. The run and `solera plan` ask this one function. */
+sol_status_t sol_setup_need (const sol_config_t *config, const sol_setup_t *setup, const sol_roles_t *roles, sol_role_t role, int index, const sol_model_t *model, sol_needs_t *need);
+sol_broker_params_t sol_setup_broker (const sol_config_t *config, const sol_setup_t *setup, const sol_roles_t *roles);
 /* Collective, before the run's folder is made: refuses a host whose ranks together take more memory than it has. who: "learner", ...; lines (rank 0): what a rank of each role takes, to be
- * logged by sol_setup_say when the log is open. backend: of this rank (NULL: none); what a rank takes of a device's memory is said, its allocation checks it. */
-sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_backend_t *backend, const sol_need_t *need, sol_buffer_t *lines);
+ * logged by sol_setup_say when the log is open. What a rank takes of a device's memory is said, its allocation checks it. */
+sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_needs_t *need, sol_buffer_t *lines);
 void sol_setup_say (const sol_buffer_t *lines);
 void sol_setup_destroy (sol_setup_t *setup);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* setup_memory.c: what a run takes of each host's memory, said and checked before anything is allocated. */
 #include "setup.h"
+#include "solera/actor.h"
 #include "solera/buffer.h"
+#include "solera/learner.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <stddef.h>
@@ -9,9 +11,39 @@
 #include <string.h>
 
 /* one rank's, as it goes to all; no padding that could hold anything */
-typedef struct { char who[32], host[96], what[32]; sol_need_t need; uint64_t limit, available; } rank_need_t;
+typedef struct { char who[32], host[96], what[32]; sol_needs_t need; uint64_t limit, available; } rank_need_t;
+
+sol_broker_params_t sol_setup_broker (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles)
+{
+  return (sol_broker_params_t){ .roles = roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
+                                .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2, .record_bytes = sol_rollout_config_bytes (c),
+                                .weight_bytes = (size_t) setup->table->elements * sol_dtype_bytes (setup->dtype) };
+}
+
+static void broker_need (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles, sol_need_t *need)
+{
+  const sol_broker_params_t p = sol_setup_broker (c, setup, roles);
+  const int64_t ahead = (c->stale_mode == SOL_STALE_FREE ? p.queue : c->stale_k / c->ups + 1) + 1; /* batches that wait, if all are of full length */
+  size_t most;
+  const size_t bytes = sol_broker_bytes (&p, &most);
+  sol_need_add (need, SOL_NEED_WINDOW, bytes);
+  sol_need_grow (need, most - bytes);
+  sol_need_grow (need, (uint64_t) ahead * (uint64_t) (c->prompts / roles->n_brokers + 1) * p.record_bytes);
+}
+
+sol_status_t sol_setup_need (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles, sol_role_t role, int index, const sol_model_t *model, sol_needs_t *need)
+{
+  const int solo = role == SOL_ROLE_SOLO;
+  if (model) sol_need_add (&need->device, SOL_NEED_LIBRARY, sol_backend_workspace (sol_model_backend (model)));
+  if (role == SOL_ROLE_LEARNER || solo) SOL_TRY (sol_learner_need (c, model, solo ? 0 : index, roles->n_learners, need));
+  if (role == SOL_ROLE_ACTOR || solo) SOL_TRY (sol_actor_need (c, model, need));
+  if (role == SOL_ROLE_BROKER || solo) broker_need (c, setup, roles, &need->host);
+  return SOL_OK;
+}
 
 static double mib (uint64_t bytes) { return (double) bytes / 1048576; }
+
+static uint64_t total (const sol_needs_t *n) { return sol_need_total (&n->device) + sol_need_total (&n->host); }
 
 /* the ranks of one role differ by their slices: the one that takes most stands for them */
 static void say_role (const rank_need_t *all, int n, int first, sol_buffer_t *text)
@@ -20,10 +52,15 @@ static void say_role (const rank_need_t *all, int n, int first, sol_buffer_t *te
   for (int r = first; r < n; r++) {
     if (strcmp (all[r].who, all[first].who) != 0) continue;
     count++;
-    if (sol_need_total (&all[r].need) > sol_need_total (&all[most].need)) most = r;
+    if (total (&all[r].need) > total (&all[most].need)) most = r;
   }
   sol_buffer_printf (text, "%s, %d rank%s, %s", all[first].who, count, count > 1 ? "s" : "", count > 1 ? "each " : "");
-  sol_need_text (&all[most].need, text);
+  if (sol_need_total (&all[most].need.device)) {
+    sol_buffer_printf (text, "on a device ");
+    sol_need_text (&all[most].need.device, text);
+    sol_buffer_printf (text, "; on the host ");
+  }
+  sol_need_text (&all[most].need.host, text);
   sol_buffer_printf (text, "\n");
 }
 
@@ -36,18 +73,18 @@ static sol_status_t check_host (const rank_need_t *all, int n, int first)
   for (int r = first; r < n; r++) {
     if (strcmp (all[r].host, h->host) != 0) continue;
     count++;
-    sol_need_sum (&sum, &all[r].need);
+    sol_need_sum (&sum, &all[r].need.host);
   }
-  const uint64_t total = sol_need_total (&sum);
+  const uint64_t all_of_it = sol_need_total (&sum);
   const sol_need_part_t most = sol_need_largest (&sum);
-  if (h->limit && total > h->limit)
+  if (h->limit && all_of_it > h->limit)
     return sol_fail (SOL_ERR_USAGE, "memory", "%s: %d ranks need %.1f MiB, but the host has %.1f MiB (%s). The largest part is %s, %.1f MiB: it depends on %s", h->host, count,
-                     mib (total), mib (h->limit), h->what, sol_need_name (most), mib (sum.part[most]), sol_need_settings (most));
-  if (h->available && total > h->available)
-    sol_log (SOL_LOG_WARN, "memory", "%s: %d ranks need %.1f MiB, but only %.1f of %.1f MiB (%s) are free now", h->host, count, mib (total), mib (h->available), mib (h->limit), h->what);
-  else if (h->limit && (sum.grows > h->limit || total + sum.grows > h->limit))
+                     mib (all_of_it), mib (h->limit), h->what, sol_need_name (most), mib (sum.part[most]), sol_need_settings (most));
+  if (h->available && all_of_it > h->available)
+    sol_log (SOL_LOG_WARN, "memory", "%s: %d ranks need %.1f MiB, but only %.1f of %.1f MiB (%s) are free now", h->host, count, mib (all_of_it), mib (h->available), mib (h->limit), h->what);
+  else if (h->limit && (sum.grows > h->limit || all_of_it + sum.grows > h->limit))
     sol_log (SOL_LOG_WARN, "memory", "%s: %d ranks may need more than the %.1f MiB (%s) of the host when groups have full length: %.1f and up to %.1f MiB more; see rollout.max_tokens, "
-             "batch.group and staleness.k", h->host, count, mib (h->limit), h->what, mib (total), mib (sum.grows));
+             "batch.group and staleness.k", h->host, count, mib (h->limit), h->what, mib (all_of_it), mib (sum.grows));
   return SOL_OK;
 }
 
@@ -65,7 +102,7 @@ void sol_setup_say (const sol_buffer_t *lines)
   for (const char *at = lines->data; at && *at; at += strcspn (at, "\n") + 1) sol_log (SOL_LOG_INFO, "memory", "%.*s", (int) strcspn (at, "\n"), at);
 }
 
-sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_backend_t *backend, const sol_need_t *need, sol_buffer_t *lines)
+sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_needs_t *need, sol_buffer_t *lines)
 {
   const int n = sol_comm_size (world);
   const sol_machine_t machine = sol_machine_memory ();
@@ -75,12 +112,8 @@ sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_bac
   snprintf (mine.who, sizeof mine.who, "%s", who);
   snprintf (mine.host, sizeof mine.host, "%s", sol_comm_host ());
   snprintf (mine.what, sizeof mine.what, "%s", machine.what);
-  if (backend && !(sol_backend_ops (backend)->caps & SOL_CAP_HOST)) { /* a device of its own, whose allocations say what is free there */
-    snprintf (mine.who, sizeof mine.who, "%s on a device", who);
-    snprintf (mine.host, sizeof mine.host, "%.60s, device of rank %d", sol_comm_host (), sol_comm_rank (world));
-  }
   mine.need = *need;
-  if (backend == NULL || sol_backend_ops (backend)->caps & SOL_CAP_HOST) mine.limit = machine.limit, mine.available = machine.available;
+  mine.limit = machine.limit, mine.available = machine.available;
   SOL_GO (sol_comm_allgather (world, &mine, sizeof mine, all));
   if (sol_comm_rank (world) == 0) {
     for (int r = 0; r < n; r++)

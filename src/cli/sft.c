@@ -150,17 +150,18 @@ out:
 /* training and the evaluation beside it */
 static sol_status_t check_need (sft_t *t)
 {
-  sol_need_t need = { 0 };
+  sol_needs_t need = { 0 };
   sol_status_t st = sol_setup_backend (t->config, &t->backend);
   if (st == SOL_OK && is_root (t)) st = sol_setup_learners (t->backend, t->config->leaves, sol_comm_size (t->world));
   if (st == SOL_OK) {
     sol_model_t *model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
+    sol_need_add (&need.device, SOL_NEED_LIBRARY, sol_backend_workspace (t->backend));
     sol_sft_need (t->config, model, sol_comm_rank (t->world), sol_comm_size (t->world), &need);
     st = sol_decoding_need (t->config, model, &need);
     sol_model_destroy (model);
   }
   SOL_TRY (sol_comm_agree (t->world, st));
-  return sol_setup_memory (t->world, "sft", t->backend, &need, &t->memory);
+  return sol_setup_memory (t->world, "sft", &need, &t->memory);
 }
 
 static sol_status_t run (sft_t *t, const sol_train_options_t *o)

@@ -53,51 +53,24 @@ static void abort_job (void)
   sol_comm_abort (SOL_WATCH_EXIT);
 }
 
-static sol_broker_params_t broker_params (const train_t *t)
-{
-  const sol_config_t *c = t->config;
-  return (sol_broker_params_t){ .roles = t->roles, .mode = c->stale_mode, .k = c->stale_k, .ups = c->ups, .prompts = c->prompts, .group = c->group, .updates = c->updates,
-                                .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2, .record_bytes = sol_rollout_config_bytes (c),
-                                .weight_bytes = (size_t) t->setup.table->elements * sol_dtype_bytes (t->setup.dtype) };
-}
-
-/* what this rank's role takes: all of it where one rank has all roles */
-static sol_status_t role_need (const train_t *t, const sol_model_t *model, sol_need_t *need)
-{
-  const sol_config_t *c = t->config;
-  const sol_roles_t *r = t->roles;
-  if (r->role == SOL_ROLE_LEARNER || r->role == SOL_ROLE_SOLO) SOL_TRY (sol_learner_need (c, model, r->role == SOL_ROLE_SOLO ? 0 : r->index, r->n_learners, need));
-  if (r->role == SOL_ROLE_ACTOR || r->role == SOL_ROLE_SOLO) SOL_TRY (sol_actor_need (c, model, need));
-  if (r->role == SOL_ROLE_BROKER || r->role == SOL_ROLE_SOLO) {
-    const sol_broker_params_t p = broker_params (t);
-    const int64_t ahead = (c->stale_mode == SOL_STALE_FREE ? p.queue : c->stale_k / c->ups + 1) + 1; /* batches that wait, if all are of full length */
-    size_t most;
-    const size_t bytes = sol_broker_bytes (&p, &most);
-    sol_need_add (need, SOL_NEED_WINDOW, bytes);
-    sol_need_grow (need, most - bytes);
-    sol_need_grow (need, (uint64_t) ahead * (uint64_t) (c->prompts / r->n_brokers + 1) * p.record_bytes);
-  }
-  return SOL_OK;
-}
-
 static sol_status_t check_need (train_t *t)
 {
   const sol_role_t role = t->roles->role;
-  sol_need_t need = { 0 };
+  sol_needs_t need = { 0 };
   sol_model_t *model = NULL;
   sol_status_t st = SOL_OK;
   if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
   if (st == SOL_OK && (role == SOL_ROLE_SOLO || (role == SOL_ROLE_LEARNER && t->roles->index == 0))) st = sol_setup_learners (t->backend, t->config->leaves, t->roles->n_learners);
   if (st == SOL_OK && t->backend) model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
-  if (st == SOL_OK) st = role_need (t, model, &need);
+  if (st == SOL_OK) st = sol_setup_need (t->config, &t->setup, t->roles, role, t->roles->index, model, &need);
   sol_model_destroy (model);
   SOL_TRY (sol_comm_agree (t->world, st));
-  return sol_setup_memory (t->world, sol_role_name (role), t->backend, &need, &t->memory);
+  return sol_setup_memory (t->world, sol_role_name (role), &need, &t->memory);
 }
 
 static sol_status_t open_broker (train_t *t)
 {
-  const sol_broker_params_t p = broker_params (t);
+  const sol_broker_params_t p = sol_setup_broker (t->config, &t->setup, t->roles);
   SOL_TRY (sol_broker_open (&p, &t->broker));
   if (t->resume_dir) {
     sol_checkpoint_t info = { 0 };

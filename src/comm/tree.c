@@ -81,12 +81,13 @@ sol_status_t sol_tree_create (sol_comm_t *comm, int64_t n, int n_leaves, const i
   return st;
 }
 
-size_t sol_tree_bytes (int64_t n, int n_leaves, const int *first_of, const int64_t *cut, int rank, int size)
+size_t sol_tree_bytes (int64_t n, int n_leaves, const int *first_of, const int64_t *cut, int rank, int size, size_t *exchange_p)
 {
   size_t buffers = n_leaves > 1 << (LEVELS - 1) ? 0 : (size_t) most_nodes (first_of[rank], first_of[rank + 1]), total = 0;
   node_t node[2 * LEVELS];
   for (int r = 0; r < size && size > 1 && buffers; r++) total += (size_t) nodes_of (first_of[r], first_of[r + 1], node);
-  return (buffers * (size_t) n + total * (size_t) (cut[rank + 1] - cut[rank])) * sizeof (float);
+  *exchange_p = total * (size_t) (cut[rank + 1] - cut[rank]) * sizeof (float);
+  return buffers * (size_t) n * sizeof (float);
 }
 
 void sol_tree_destroy (sol_tree_t *t)

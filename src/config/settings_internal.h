@@ -25,6 +25,8 @@ int sol_setting_is_section (const char *name);
 sol_status_t sol_yaml_settings (sol_loading_t *l, const char *text, size_t bytes);
 /* yaml.c: the value of one override */
 sol_status_t sol_yaml_value (sol_loading_t *l, const sol_setting_t *s, const char *text, size_t bytes);
+/* yaml.c: a document that is one mapping of keys to single values; set is called for each, in order (line: of the key), and may refuse it */
+sol_status_t sol_yaml_flat (sol_loading_t *l, const char *text, size_t bytes, sol_status_t (*set) (void *ctx, const sol_loading_t *l, const char *key, const char *value, int line), void *ctx);
 /* value.c: sets from a scalar (plain: not quoted); line for the error */
 sol_status_t sol_value_scalar (sol_loading_t *l, const sol_setting_t *s, const char *text, int plain, int line);
 /* takes the list over */

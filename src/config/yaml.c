@@ -232,7 +232,23 @@ static sol_status_t set_mapping (sol_loading_t *l, yaml_document_t *doc, const y
   return SOL_OK;
 }
 
-sol_status_t sol_yaml_settings (sol_loading_t *l, const char *text, size_t bytes)
+typedef struct { sol_status_t (*set) (void *ctx, const sol_loading_t *l, const char *key, const char *value, int line); void *ctx; } flat_t;
+
+static sol_status_t set_flat (sol_loading_t *l, yaml_document_t *doc, const yaml_node_t *map, const flat_t *to)
+{
+  for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+    const yaml_node_t *key = yaml_document_get_node (doc, p->key);
+    const char *name = NULL, *text = NULL;
+    SOL_TRY (scalar_text (l, key, "key", &name));
+    SOL_TRY (check_duplicate (l, doc, map, p, name));
+    SOL_TRY (scalar_text (l, yaml_document_get_node (doc, p->value), name, &text));
+    SOL_TRY (to->set (to->ctx, l, name, text, line_of (key)));
+  }
+  return SOL_OK;
+}
+
+/* a document that is a mapping: of settings, or flat */
+static sol_status_t read_mapping (sol_loading_t *l, const char *text, size_t bytes, const flat_t *flat)
 {
   yaml_parser_t parser;
   yaml_document_t doc;
@@ -242,12 +258,20 @@ sol_status_t sol_yaml_settings (sol_loading_t *l, const char *text, size_t bytes
   sol_status_t st = load_document (l, &parser, &doc);
   if (st == SOL_OK) {
     const yaml_node_t *root = yaml_document_get_root_node (&doc);
-    if (root && root->type == YAML_MAPPING_NODE) st = set_mapping (l, &doc, root, "");
-    else if (root) st = FAIL (l, SOL_ERR_FORMAT, line_of (root), "expected a mapping of settings, found a %s", root->type == YAML_SCALAR_NODE ? "single value" : "sequence");
+    if (root && root->type == YAML_MAPPING_NODE) st = flat ? set_flat (l, &doc, root, flat) : set_mapping (l, &doc, root, "");
+    else if (root) st = FAIL (l, SOL_ERR_FORMAT, line_of (root), "expected a mapping of %s, found a %s", flat ? "keys to values" : "settings", root->type == YAML_SCALAR_NODE ? "single value" : "sequence");
     yaml_document_delete (&doc);
   }
   yaml_parser_delete (&parser);
   return st;
+}
+
+sol_status_t sol_yaml_settings (sol_loading_t *l, const char *text, size_t bytes) { return read_mapping (l, text, bytes, NULL); }
+
+sol_status_t sol_yaml_flat (sol_loading_t *l, const char *text, size_t bytes, sol_status_t (*set) (void *ctx, const sol_loading_t *l, const char *key, const char *value, int line), void *ctx)
+{
+  const flat_t to = { set, ctx };
+  return read_mapping (l, text, bytes, &to);
 }
 
 /* the value must be the whole text: "a # b" would lose its end without a word */

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { void **p; size_t bytes; const char *what; } room_t;
 enum { COLUMNS = 19, ROOMS = COLUMNS + 2 };
 
 /* what is as long as the tokens of a mini-batch: bytes of each, and where its address goes; returns how many */
-static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, sol_columns_t *k, room_t *out)
+static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, sol_columns_t *k, sol_room_t *out)
 {
   const size_t tokens = (size_t) (c->prompts / c->ups * c->group * c->max_new);
   const struct { void **p; size_t bytes; } col[COLUMNS] = {
@@ -19,10 +18,10 @@ static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, 
     { (void **) &k->d, 4 }, { (void **) &k->adv, 4 }, { (void **) &k->lp_prox, 4 }, { (void **) &k->d_prox, 4 }, { (void **) &k->lp_pass, 4 },
     { (void **) &k->entropy_pass, 4 }, { (void **) &k->c_lp, 4 }, { (void **) &k->verdict, 1 } };
   int n = 0;
-  for (int i = 0; i < COLUMNS; i++) out[n++] = (room_t){ col[i].p, tokens * col[i].bytes, "the columns of an update batch" };
+  for (int i = 0; i < COLUMNS; i++) out[n++] = (sol_room_t){ col[i].p, tokens * col[i].bytes, "the columns of an update batch" };
   if (sol_objective_needs_prox (objective)) /* of the whole batch: made before its first update */
-    out[n++] = (room_t){ (void **) &k->prox_pass, tokens * (size_t) c->ups * sizeof (float), "log-probs at the start of a batch" };
-  if ((float) c->temperature != 1.0f) out[n++] = (room_t){ (void **) &k->lp_raw, tokens * sizeof (float), "the untempered log-probs of an update batch" };
+    out[n++] = (sol_room_t){ (void **) &k->prox_pass, tokens * (size_t) c->ups * sizeof (float), "log-probs at the start of a batch" };
+  if ((float) c->temperature != 1.0f) out[n++] = (sol_room_t){ (void **) &k->lp_raw, tokens * sizeof (float), "the untempered log-probs of an update batch" };
   k->room = (int64_t) tokens;
   return n;
 }
@@ -31,13 +30,11 @@ sol_status_t sol_learner_room_bytes (const sol_config_t *c, uint64_t *bytes_p)
 {
   sol_objective_t *objective;
   sol_columns_t none = { 0 };
-  room_t room[ROOMS];
-  uint64_t sum = 0;
+  sol_room_t room[ROOMS];
   SOL_TRY (sol_objective_create_config (c, &objective));
   const int n = list_rooms (c, objective, &none, room);
   sol_objective_destroy (objective);
-  for (int i = 0; i < n; i++) sum += room[i].bytes;
-  *bytes_p = sum;
+  *bytes_p = sol_rooms_bytes (room, n);
   return SOL_OK;
 }
 
@@ -45,7 +42,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
 {
   const sol_config_t *c = l->c;
   const size_t groups = (size_t) c->prompts, mini = (size_t) (sol_learner_groups (l) * c->group);
-  room_t room[ROOMS];
+  sol_room_t room[ROOMS];
   l->row = sol_alloc (groups * sizeof *l->row);
   l->group = sol_alloc (groups * sizeof *l->group);
   l->adv = sol_alloc (groups * (size_t) c->group * sizeof *l->adv);
@@ -55,8 +52,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
   l->leaf = sol_alloc (mini * sizeof *l->leaf);
   l->dropped = sol_alloc (mini);
   const int n = list_rooms (c, l->objective, &l->col, room);
-  for (int i = 0; i < n; i++) SOL_TRY (sol_alloc_large (room[i].bytes, room[i].what, room[i].p));
-  return SOL_OK;
+  return sol_rooms_take (room, n);
 }
 
 void sol_learner_room_free (sol_learner_t *l)

@@ -18,29 +18,36 @@ static sol_status_t load (sol_learner_t *l)
   return SOL_OK;
 }
 
-/* tokens of a pass at the start */
-static int32_t cap_of (const sol_config_t *c)
+int32_t sol_learner_cap (const sol_config_t *c)
 {
   const int64_t worst = c->prompts / c->ups * (c->max_prompt + c->group * c->max_new);
   return (int32_t) (c->micro_batch_tokens < worst ? c->micro_batch_tokens : worst);
 }
 
-sol_status_t sol_learner_need (const sol_config_t *c, const sol_model_t *model, int rank, int size, sol_need_t *need)
+sol_status_t sol_learner_need (const sol_config_t *c, const sol_model_t *model, int rank, int size, sol_needs_t *need)
 {
-  const int32_t cap = cap_of (c);
+  sol_need_t *mem = sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host;
+  const int32_t cap = sol_learner_cap (c);
   const int64_t tokens = c->max_prompt + c->group * (c->max_new - 1), rows = c->group * c->max_new;
-  const uint64_t pass = sol_pass_bytes (model, cap, cap, cap, 1) + sol_packer_bytes (cap, cap, cap);
+  const uint64_t pass = sol_pass_bytes (model, cap, cap, cap, 1), packer = sol_packer_bytes (cap, cap, cap);
   uint64_t room;
   SOL_TRY (sol_learner_room_bytes (c, &room));
   sol_optimizer_need (model, c->leaves, rank, size, need);
-  sol_need_add (need, SOL_NEED_ACTIVATIONS, pass);
-  sol_need_add (need, SOL_NEED_BATCH, room);
-  sol_need_grow (need, (uint64_t) c->prompts * 5 / 4 * sol_rollout_config_bytes (c));
+  sol_need_add (mem, SOL_NEED_ACTIVATIONS, pass);
+  sol_need_add (&need->host, SOL_NEED_BATCH, room + packer);
+  sol_need_grow (&need->host, (uint64_t) c->prompts * 5 / 4 * sol_rollout_config_bytes (c));
   if (tokens > cap || rows > cap) { /* a group that is longer than a micro-batch goes alone */
     const int32_t t = sol_learner_grown (cap, tokens), r = sol_learner_grown (cap, rows);
-    sol_need_grow (need, sol_pass_bytes (model, t, r, t, 1) + sol_packer_bytes (t, r, t) - pass);
+    sol_need_grow (mem, sol_pass_bytes (model, t, r, t, 1) - pass);
+    sol_need_grow (&need->host, sol_packer_bytes (t, r, t) - packer);
   }
   return SOL_OK;
+}
+
+sol_status_t sol_learner_pass (sol_learner_t *l)
+{
+  SOL_TRY (sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens));
+  return sol_pass_create (l->p.model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
 }
 
 sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p)
@@ -57,10 +64,9 @@ sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner
   if (params->resume_dir) SOL_GO (load (l));
   st = sol_learner_room (l);
   SOL_GO (sol_comm_agree (params->comm, st));
-  l->cap_tokens = cap_of (c);
+  l->cap_tokens = sol_learner_cap (c);
   l->cap_rows = l->cap_tokens;
-  sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens);
-  st = sol_pass_create (params->model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
+  st = sol_learner_pass (l);
   SOL_GO (sol_comm_agree (params->comm, st));
   st = sol_report_open (l);
   SOL_GO (sol_comm_agree (params->comm, st));

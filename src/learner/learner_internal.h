@@ -69,6 +69,10 @@ struct sol_learner {
   char checkpoint[32];
 };
 
+/* ---- learner.c */
+int32_t sol_learner_cap (const sol_config_t *c); /* tokens of a pass at the start */
+sol_status_t sol_learner_pass (sol_learner_t *l); /* packer and pass of cap_tokens and cap_rows */
+
 /* ---- batch.c */
 sol_status_t sol_learner_room (sol_learner_t *l);  /* memory for batches */
 sol_status_t sol_learner_room_bytes (const sol_config_t *c, uint64_t *bytes_p); /* of its large part */
@@ -80,6 +84,10 @@ static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c-
 /* ---- update.c */
 sol_status_t sol_learner_prox (sol_learner_t *l);              /* decoupled objectives: log-probs under the policy at the start of the batch */
 int32_t sol_learner_grown (int32_t cap, int64_t need);         /* the tokens or rows of a pass, once `need` are asked for */
+/* phase one: forward over the whole update batch; *micros_p: micro-batches made (1: its activations are still there) */
+sol_status_t sol_learner_forward (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p);
+/* phase two: gradients with the coefficients in col.c, leaf by leaf; kept: the activations of phase one are there */
+sol_status_t sol_learner_backward (sol_learner_t *l, int kept);
 sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini); /* collective */
 
 /* ---- report.c */

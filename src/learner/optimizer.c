@@ -28,25 +28,55 @@ static void cut_up (int64_t elements, int n_leaves, int size, int *first_of, int
   }
 }
 
-void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_need_t *need)
+/* what there is of it before any memory: learner `rank` of `size` */
+static void shape (sol_optimizer_t *o, sol_model_t *model, int64_t leaves, int rank, int size)
 {
-  const int64_t elements = sol_model_table (model)->elements;
-  const int n_leaves = leaves > 0 ? (int) leaves : size;
-  int *first_of = sol_alloc ((size_t) (size + 1) * sizeof *first_of);
-  int64_t *cut = sol_alloc ((size_t) (size + 1) * sizeof *cut);
-  cut_up (elements, n_leaves, size, first_of, cut);
-  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_need (model));
-  if (!(sol_backend_ops (sol_model_backend (model))->caps & SOL_CAP_HOST)) { /* optimizer_device.c: the whole gradient; master, two moments and, beside others, a slice of the gradient */
-    sol_need_add (need, SOL_NEED_OPTIMIZER, ((uint64_t) sol_grad_elements (model) + (size > 1 ? 4 : 3) * (uint64_t) (cut[rank + 1] - cut[rank])) * sizeof (float));
-    goto out;
+  o->model = model;
+  o->rank = rank;
+  o->size = size;
+  o->n_leaves = leaves > 0 ? (int) leaves : size;
+  o->elements = sol_model_table (model)->elements;
+  o->first_of = sol_alloc ((size_t) (size + 1) * sizeof *o->first_of);
+  o->cut = sol_alloc ((size_t) (size + 1) * sizeof *o->cut);
+  cut_up (o->elements, o->n_leaves, size, o->first_of, o->cut);
+  o->first = o->cut[rank];
+  o->n = o->cut[rank + 1] - o->first;
+}
+
+/* its memory on the host: on a device only what the host needs beside it */
+static int list_host (sol_optimizer_t *o, sol_piece_t *out)
+{
+  const size_t slice = (size_t) (o->n + 16) * sizeof (float), chunks = (size_t) ((o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK);
+  const int device = sol_backend_is_device (sol_model_backend (o->model));
+  int n = 0;
+  if (!device) {
+    out[n++] = (sol_piece_t){ (void **) &o->w, slice, "a slice of the master weights", SOL_NEED_MASTER };
+    out[n++] = (sol_piece_t){ (void **) &o->m, slice, "a slice of the first moments", SOL_NEED_MOMENTS };
+    out[n++] = (sol_piece_t){ (void **) &o->v, slice, "a slice of the second moments", SOL_NEED_MOMENTS };
+    out[n++] = (sol_piece_t){ (void **) &o->grad, slice, "a slice of the gradient", SOL_NEED_GRADIENTS };
   }
-  sol_need_add (need, SOL_NEED_WEIGHTS, sol_model_bytes (model));
-  sol_need_add (need, SOL_NEED_OPTIMIZER, 4 * (uint64_t) (cut[rank + 1] - cut[rank] + 16) * sizeof (float));
-  sol_need_add (need, SOL_NEED_OPTIMIZER, sol_tree_bytes (sol_grad_elements (model), n_leaves, first_of, cut, rank, size));
-  sol_need_add (need, SOL_NEED_OPTIMIZER, (uint64_t) elements * sizeof (float)); /* the start weights; later the whole master while it is saved */
-out:
-  sol_free (first_of);
-  sol_free (cut);
+  if (!device || o->rank == 0) out[n++] = (sol_piece_t){ (void **) &o->block, sol_model_bytes (o->model), "the published weight block", SOL_NEED_WEIGHTS };
+  out[n++] = (sol_piece_t){ (void **) &o->partial, chunks * sizeof (double), "sums of squares", SOL_NEED_GRADIENTS };
+  return n;
+}
+
+void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_needs_t *need)
+{
+  const int device = sol_backend_is_device (sol_model_backend (model));
+  sol_optimizer_t o = { 0 };
+  sol_piece_t piece[SOL_PIECES];
+  shape (&o, (sol_model_t *) (uintptr_t) model, leaves, rank, size);
+  sol_need_add (device ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
+  for (int i = 0, n = list_host (&o, piece); i < n; i++) sol_need_add (&need->host, piece[i].part, piece[i].bytes);
+  for (int i = 0, n = device ? sol_optimizer_device_pieces (&o, piece) : 0; i < n; i++) sol_need_add (&need->device, piece[i].part, piece[i].bytes);
+  if (!device) {
+    size_t exchange;
+    sol_need_add (&need->host, SOL_NEED_GRADIENTS, sol_tree_bytes (sol_grad_elements (model), o.n_leaves, o.first_of, o.cut, rank, size, &exchange));
+    sol_need_add (&need->host, SOL_NEED_EXCHANGE, exchange);
+  }
+  sol_need_add (&need->host, SOL_NEED_WHOLE, (uint64_t) o.elements * sizeof (float)); /* sol_setup_weights, sol_optimizer_master */
+  sol_free (o.first_of);
+  sol_free (o.cut);
 }
 
 /* host floats of my slice to where the slices are */
@@ -59,29 +89,18 @@ static sol_status_t put_slice (sol_optimizer_t *o, float *slice, const float *ho
 
 static sol_status_t create_memory (sol_optimizer_t *o)
 {
-  float **slices[] = { &o->w, &o->m, &o->v, &o->grad };
-  if (!(sol_backend_ops (sol_model_backend (o->model))->caps & SOL_CAP_HOST)) return sol_optimizer_device_create (o);
-  for (int i = 0; i < 4; i++) SOL_TRY (sol_alloc_large ((size_t) (o->n + 16) * sizeof (float), "a slice of the optimizer's state", (void **) slices[i]));
-  return sol_alloc_large (sol_model_bytes (o->model), "the published weight block", (void **) &o->block);
+  sol_piece_t piece[SOL_PIECES];
+  if (sol_backend_is_device (sol_model_backend (o->model))) SOL_TRY (sol_optimizer_device_create (o));
+  for (int i = 0, n = list_host (o, piece); i < n; i++) SOL_TRY (sol_alloc_large (piece[i].bytes, piece[i].what, piece[i].p));
+  return SOL_OK;
 }
 
 sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p)
 {
-  int size = sol_comm_size (comm), rank = sol_comm_rank (comm);
   sol_optimizer_t *o = sol_alloc (sizeof *o);
-  int64_t chunks;
   sol_status_t st = SOL_OK;
   o->comm = comm;
-  o->model = model;
-  o->n_leaves = leaves > 0 ? (int) leaves : size;
-  o->elements = sol_model_table (model)->elements;
-  o->first_of = sol_alloc ((size_t) (size + 1) * sizeof *o->first_of);
-  o->cut = sol_alloc ((size_t) (size + 1) * sizeof *o->cut);
-  chunks = (o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK;
-  cut_up (o->elements, o->n_leaves, size, o->first_of, o->cut);
-  o->first = o->cut[rank];
-  o->n = o->cut[rank + 1] - o->first;
-  o->partial = sol_alloc ((size_t) chunks * sizeof *o->partial);
+  shape (o, model, leaves, sol_comm_rank (comm), sol_comm_size (comm));
   st = create_memory (o);
   SOL_GO (sol_comm_agree (comm, st));
   if (o->device) SOL_GO (sol_optimizer_device_join (o));
@@ -95,6 +114,18 @@ sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t
   return SOL_OK;
 out:
   sol_optimizer_destroy (o);
+  return st;
+}
+
+sol_status_t sol_optimizer_rehearse (sol_model_t *model, int rank, int size, sol_optimizer_t **optimizer_p)
+{
+  sol_optimizer_t *o = sol_alloc (sizeof *o);
+  o->comm = sol_comm_self ();
+  shape (o, model, 0, rank, size);
+  o->partial = sol_alloc ((size_t) ((o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK) * sizeof *o->partial);
+  const sol_status_t st = sol_optimizer_device_create (o);
+  if (st != SOL_OK) sol_optimizer_destroy (o);
+  else *optimizer_p = o;
   return st;
 }
 

@@ -7,10 +7,15 @@
 #include "solera/model.h"
 #include "solera/need.h"
 
+/* one piece of its memory: where its address goes, and as what it counts */
+typedef struct { void **p; size_t bytes; const char *what; sol_need_part_t part; } sol_piece_t;
+enum { SOL_PIECES = 8 };
+
 typedef struct sol_optimizer_device sol_optimizer_device_t;
 typedef struct {
   sol_comm_t *comm;
   sol_model_t *model;
+  int rank, size;           /* of the learners */
   int n_leaves, *first_of;  /* leaves of each learner: [size + 1] */
   int64_t elements, *cut;   /* slices of the canonical block, at multiples of SOL_SUMSQ_CHUNK: [size + 1] */
   int64_t first, n;         /* my slice */
@@ -27,7 +32,9 @@ typedef struct {
 sol_status_t sol_optimizer_create (sol_model_t *model, sol_comm_t *comm, int64_t leaves, const float *weights, sol_optimizer_t **optimizer_p);
 /* adds what one of size learners takes with it: the model's memory too, and a whole float32 master, which there is at the start and while a checkpoint is written. model may be a
  * measuring one. Not collective. */
-void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_need_t *need);
+void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int size, sol_needs_t *need);
+/* One of size learners without the others and without its share of the host's memory, on a device (paper.h): leaf and step go through it, sums over learners do not happen. */
+sol_status_t sol_optimizer_rehearse (sol_model_t *model, int rank, int size, sol_optimizer_t **optimizer_p);
 void sol_optimizer_destroy (sol_optimizer_t *o);
 /* The gradient of the next leaf of this learner: backend memory of sol_grad_elements floats, zeroed (a device has one leaf a learner). Then push: the leaf is complete. */
 float *sol_optimizer_leaf (sol_optimizer_t *o);
@@ -42,7 +49,8 @@ sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double g
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
 
 /* ---- optimizer_device.c: gradients, master and moments in the memory of a device; sums and shares over learners by its own collectives */
-sol_status_t sol_optimizer_device_create (sol_optimizer_t *o); /* not collective: its memory */
+sol_status_t sol_optimizer_device_create (sol_optimizer_t *o); /* not collective: its memory on the device */
+int sol_optimizer_device_pieces (sol_optimizer_t *o, sol_piece_t out[SOL_PIECES]); /* of that; may be asked before create: addresses are not for use then */
 sol_status_t sol_optimizer_device_join (sol_optimizer_t *o);   /* collective, after it */
 void sol_optimizer_device_destroy (sol_optimizer_t *o);
 /* host floats of my slice to device memory, and back */

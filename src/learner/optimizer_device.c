@@ -15,31 +15,32 @@ struct sol_optimizer_device {
   void *partial;           /* f64, one a chunk of my slice */
 };
 
-static sol_status_t take (sol_optimizer_t *o, size_t bytes, const char *what, void *mem_p)
+int sol_optimizer_device_pieces (sol_optimizer_t *o, sol_piece_t out[SOL_PIECES])
 {
-  void *mem;
-  SOL_TRY (o->device->ops->alloc (o->device->backend, bytes + 64, what, &mem));
-  memcpy (mem_p, &mem, sizeof mem);
-  return SOL_OK;
+  static sol_optimizer_device_t none;
+  sol_optimizer_device_t *d = o->device ? o->device : &none;
+  const size_t slice = (size_t) o->n * sizeof (float) + 64;
+  int n = 0;
+  out[n++] = (sol_piece_t){ (void **) &d->whole, (size_t) sol_grad_elements (o->model) * sizeof (float) + 64, "the gradient", SOL_NEED_GRADIENTS };
+  out[n++] = (sol_piece_t){ (void **) &o->w, slice, "the master weights", SOL_NEED_MASTER };
+  out[n++] = (sol_piece_t){ (void **) &o->m, slice, "the first moments", SOL_NEED_MOMENTS };
+  out[n++] = (sol_piece_t){ (void **) &o->v, slice, "the second moments", SOL_NEED_MOMENTS };
+  if (o->size > 1) out[n++] = (sol_piece_t){ (void **) &o->grad, slice, "a slice of the gradient", SOL_NEED_EXCHANGE };
+  out[n++] = (sol_piece_t){ &d->partial, (size_t) (o->n / SOL_SUMSQ_CHUNK + 1) * sizeof (double) + 64, "sums of squares", SOL_NEED_GRADIENTS };
+  return n;
 }
 
 sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
 {
   sol_backend_t *b = sol_model_backend (o->model);
   sol_optimizer_device_t *d = o->device = sol_alloc (sizeof *d);
-  const size_t slice = (size_t) o->n * sizeof (float);
+  sol_piece_t piece[SOL_PIECES];
   d->backend = b;
   d->ops = sol_backend_ops (b);
   d->queue = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
-  SOL_ASSERT (o->n_leaves == sol_comm_size (o->comm));
-  SOL_TRY (take (o, (size_t) sol_grad_elements (o->model) * sizeof (float), "the gradient", &d->whole));
-  SOL_TRY (take (o, slice, "the master weights", &o->w));
-  SOL_TRY (take (o, slice, "the first moments", &o->m));
-  SOL_TRY (take (o, slice, "the second moments", &o->v));
-  if (sol_comm_size (o->comm) > 1) SOL_TRY (take (o, slice, "a slice of the gradient", &o->grad));
-  else o->grad = d->whole;
-  SOL_TRY (take (o, (size_t) (o->n / SOL_SUMSQ_CHUNK + 1) * sizeof (double), "sums of squares", &d->partial));
-  if (sol_comm_rank (o->comm) == 0) SOL_TRY (sol_alloc_large (sol_model_bytes (o->model), "the published weight block", (void **) &o->block));
+  SOL_ASSERT (o->n_leaves == o->size);
+  for (int i = 0, n = sol_optimizer_device_pieces (o, piece); i < n; i++) SOL_TRY (d->ops->alloc (b, piece[i].bytes, piece[i].what, piece[i].p));
+  if (o->size == 1) o->grad = d->whole;
   return SOL_OK;
 }
 

@@ -15,20 +15,32 @@ void sol_leaf_assign (const int32_t *len, int64_t n_seq, int n_leaves, int32_t *
   }
 }
 
-void sol_packer_create (sol_packer_t *p, int32_t max_tokens, int32_t max_rows, int32_t max_spans)
+enum { ROOMS = 5 };
+static void list_rooms (sol_packer_t *p, sol_room_t room[ROOMS])
 {
+  static const char what[] = "the index of a micro-batch";
+  const size_t tokens = (size_t) p->max_tokens * sizeof (int32_t), rows = (size_t) p->max_rows * sizeof (int32_t);
+  const sol_room_t all[ROOMS] = { { (void **) &p->ids, tokens, what }, { (void **) &p->pos, tokens, what }, { (void **) &p->rows, rows, what }, { (void **) &p->targets, rows, what },
+                                  { (void **) &p->spans, (size_t) p->max_spans * sizeof (sol_span_t), what } };
+  memcpy (room, all, sizeof all);
+}
+
+sol_status_t sol_packer_create (sol_packer_t *p, int32_t max_tokens, int32_t max_rows, int32_t max_spans)
+{
+  sol_room_t room[ROOMS];
   *p = (sol_packer_t){ .max_tokens = max_tokens, .max_rows = max_rows, .max_spans = max_spans };
-  p->ids = sol_alloc ((size_t) max_tokens * 4);
-  p->pos = sol_alloc ((size_t) max_tokens * 4);
-  p->rows = sol_alloc ((size_t) max_rows * 4);
-  p->targets = sol_alloc ((size_t) max_rows * 4);
-  p->spans = sol_alloc ((size_t) max_spans * sizeof *p->spans);
+  list_rooms (p, room);
+  SOL_TRY (sol_rooms_take (room, ROOMS));
   sol_packer_clear (p);
+  return SOL_OK;
 }
 
 size_t sol_packer_bytes (int32_t max_tokens, int32_t max_rows, int32_t max_spans)
 {
-  return ((size_t) max_tokens + (size_t) max_rows) * 2 * sizeof (int32_t) + (size_t) max_spans * sizeof (sol_span_t);
+  sol_packer_t p = { .max_tokens = max_tokens, .max_rows = max_rows, .max_spans = max_spans };
+  sol_room_t room[ROOMS];
+  list_rooms (&p, room);
+  return sol_rooms_bytes (room, ROOMS);
 }
 
 void sol_packer_destroy (sol_packer_t *p)

@@ -23,7 +23,7 @@ typedef struct {
   sol_span_t *spans;
   sol_batch_t batch; /* points into the above */
 } sol_packer_t;
-void sol_packer_create (sol_packer_t *p, int32_t max_tokens, int32_t max_rows, int32_t max_spans);
+sol_status_t sol_packer_create (sol_packer_t *p, int32_t max_tokens, int32_t max_rows, int32_t max_spans);
 size_t sol_packer_bytes (int32_t max_tokens, int32_t max_rows, int32_t max_spans);
 void sol_packer_destroy (sol_packer_t *p);
 void sol_packer_clear (sol_packer_t *p);

@@ -26,12 +26,13 @@ static int32_t cap_of (const sol_config_t *c)
   return (int32_t) (cap < longest ? longest : cap);
 }
 
-void sol_sft_need (const sol_config_t *c, const sol_model_t *model, int rank, int size, sol_need_t *need)
+void sol_sft_need (const sol_config_t *c, const sol_model_t *model, int rank, int size, sol_needs_t *need)
 {
   const int32_t cap = cap_of (c);
+  const int device = sol_backend_is_device (sol_model_backend (model));
   sol_optimizer_need (model, c->leaves, rank, size, need);
-  sol_need_add (need, SOL_NEED_ACTIVATIONS, sol_pass_bytes (model, cap, cap, cap, 1));
-  sol_need_add (need, SOL_NEED_BATCH, sol_packer_bytes (cap, cap, cap) + (uint64_t) cap * 3 * sizeof (float) + (uint64_t) c->sft_batch * (uint64_t) (c->max_prompt + c->max_new) * 4);
+  sol_need_add (device ? &need->device : &need->host, SOL_NEED_ACTIVATIONS, sol_pass_bytes (model, cap, cap, cap, 1));
+  sol_need_add (&need->host, SOL_NEED_BATCH, sol_packer_bytes (cap, cap, cap) + (uint64_t) cap * 3 * sizeof (float) + (uint64_t) c->sft_batch * (uint64_t) (c->max_prompt + c->max_new) * 4);
 }
 
 sol_status_t sol_sft_create (const sol_sft_params_t *params, sol_sft_t **sft_p)
@@ -47,7 +48,8 @@ sol_status_t sol_sft_create (const sol_sft_params_t *params, sol_sft_t **sft_p)
   s->lp = sol_alloc ((size_t) s->cap_tokens * sizeof *s->lp);
   s->entropy = sol_alloc ((size_t) s->cap_tokens * sizeof *s->entropy);
   s->c_lp = sol_alloc ((size_t) s->cap_tokens * sizeof *s->c_lp);
-  sol_packer_create (&s->packer, s->cap_tokens, s->cap_tokens, s->cap_tokens);
+  st = sol_packer_create (&s->packer, s->cap_tokens, s->cap_tokens, s->cap_tokens);
+  SOL_GO (sol_comm_agree (params->comm, st));
   SOL_GO (sol_optimizer_create (params->model, params->comm, c->leaves, params->weights, &s->opt));
   if (params->resume_dir) {
     sol_checkpoint_t info;

@@ -31,8 +31,7 @@ static sol_status_t room_for (sol_learner_t *l, int64_t tokens, int64_t rows)
   l->pass = NULL;
   l->cap_tokens = sol_learner_grown (l->cap_tokens, tokens);
   l->cap_rows = sol_learner_grown (l->cap_rows, rows);
-  sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens);
-  return sol_pass_create (l->p.model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
+  return sol_learner_pass (l);
 }
 
 static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, float *lp, float *entropy)
@@ -49,8 +48,7 @@ static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, float *lp, 
   return sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, lp, entropy, NULL);
 }
 
-/* phase one; *micros_p: micro-batches made (1: its activations are still there) */
-static sol_status_t forward_all (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p)
+sol_status_t sol_learner_forward (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p)
 {
   *micros_p = 0;
   for (int32_t s = 0, e; s < l->n_segments; s = e, ++*micros_p) {
@@ -68,7 +66,7 @@ sol_status_t sol_learner_prox (sol_learner_t *l)
   sol_status_t st = SOL_OK;
   for (int64_t j = 0; j < l->c->ups && st == SOL_OK; j++) {
     sol_learner_cut (l, j);
-    st = forward_all (l, l->col.prox_pass + j * stride, l->col.entropy_pass, &micros);
+    st = sol_learner_forward (l, l->col.prox_pass + j * stride, l->col.entropy_pass, &micros);
   }
   return st;
 }
@@ -188,7 +186,7 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
   return SOL_OK;
 }
 
-static sol_status_t backward_all (sol_learner_t *l, int kept)
+sol_status_t sol_learner_backward (sol_learner_t *l, int kept)
 {
   sol_columns_t *k = &l->col;
   int32_t s = 0;
@@ -214,7 +212,7 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
   int any;
   sol_status_t st;
   sol_learner_cut (l, mini);
-  st = forward_all (l, l->col.lp_pass, l->col.entropy_pass, &micros);
+  st = sol_learner_forward (l, l->col.lp_pass, l->col.entropy_pass, &micros);
   SOL_TRY (sol_comm_agree (l->p.comm, st));
   compare (l, mini);
   l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
@@ -224,7 +222,7 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
   l->lr = sol_config_lr (c, l->update);
   l->norm = NAN;
   if (!any) return SOL_OK;
-  st = backward_all (l, micros == 1);
+  st = sol_learner_backward (l, micros == 1);
   SOL_TRY (sol_comm_agree (l->p.comm, st));
   SOL_TRY (sol_optimizer_step (l->opt, (sol_adamw_t){ .lr = l->lr, .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay }, c->grad_clip, &l->norm));
   l->phase[SOL_PHASE_REDUCE] += l->opt->reduce_s - r0;

@@ -28,7 +28,7 @@ static sol_status_t size_up (sol_decoder_t *d)
   return SOL_OK;
 }
 
-size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params)
+size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p)
 {
   sol_decoder_t d = { .m = (sol_model_t *) (uintptr_t) model, .p = *params };
   sol_arena_t measure = { 0 };
@@ -38,7 +38,14 @@ size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *
   sol_decoder_lay_out (&d, &measure);
   sol_free (d.K);
   sol_free (d.V);
+  *cache_p = d.cache_bytes;
   return measure.peak;
+}
+
+size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params)
+{
+  size_t cache;
+  return sol_decoder_need (model, params, &cache);
 }
 
 static void take_host (sol_decoder_t *d)

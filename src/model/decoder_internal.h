@@ -47,6 +47,7 @@ struct sol_decoder {
   float inv_temp;
   /* backend memory */
   sol_arena_t arena;
+  size_t cache_bytes; /* of the arena: K and V */
   sol_acts_t acts;     /* [max_rows], shared by all layers */
   sol_tensor_t *K, *V; /* [layers]: [cache rows, Hkv*D] */
   sol_tensor_t ids, pos, cache_row, spans, want, into, h, s, wanted;

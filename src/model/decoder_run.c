@@ -11,10 +11,12 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
                 kv = (int64_t) c->kv_heads * c->head_size;
   const sol_dtype_t act = d->m->ops->act;
   sol_acts_take (d->m, a, T, 0, &d->acts);
+  const size_t before = sol_arena_mark (a);
   for (int l = 0; l < c->layers; l++) {
     d->K[l] = sol_arena_tensor (a, act, cache, kv);
     d->V[l] = sol_arena_tensor (a, act, cache, kv);
   }
+  d->cache_bytes = sol_arena_mark (a) - before;
   sol_tensor_t *index[] = { &d->ids, &d->pos, &d->cache_row };
   for (int i = 0; i < 3; i++) *index[i] = sol_arena_tensor (a, SOL_I32, 1, T);
   d->spans = sol_arena_tensor (a, SOL_I32, d->max_spans, 6);

@@ -114,14 +114,15 @@ static void test_records (rig_t *r)
 static void test_need (rig_t *r)
 {
   const sol_actor_params_t p = { .config = r->c, .model = r->model, .task = r->task };
-  sol_need_t n = { { 0 }, 0 };
+  sol_needs_t n = { 0 };
   sol_actor_t *a = NULL;
   r->c->slots = 512;
-  const size_t before = sol_memory_used ();
+  const size_t before = sol_memory_used (), large = sol_memory_large ();
   ok (sol_actor_need (r->c, r->model, &n) == SOL_OK && sol_actor_create (&p, &a) == SOL_OK);
-  const double said = (double) (sol_need_total (&n) - sol_model_need (r->model)), taken = (double) (sol_memory_used () - before);
-  if (said < 0.95 * taken || said > 1.02 * taken) fprintf (stderr, "said %g, taken %g\n", said, taken);
-  ok (said > 0.95 * taken && said < 1.02 * taken); /* the books of the decoder are not counted */
+  const uint64_t said = sol_need_total (&n.host) - sol_model_need (r->model), taken = sol_memory_large () - large;
+  if (said != taken) fprintf (stderr, "said %llu, taken %llu\n", (unsigned long long) said, (unsigned long long) taken);
+  ok (said == taken && sol_need_total (&n.device) == 0);
+  ok (sol_memory_used () - before - taken < taken / 20); /* the books of the decoder */
   sol_actor_destroy (a);
   r->c->slots = 65536;
   r->c->max_new = 1048576;

@@ -33,7 +33,7 @@ static void test_pack (void)
   sol_rollout_t g = { .n_responses = 3, .n_prompt = 3, .prompt = prompt, .ids = ids, .len = len };
   sol_segment_t s = { .first = 1, .n = 2, .rows = 3 + 0 + 2, .n_tokens = 4 };
   sol_packer_t p;
-  sol_packer_create (&p, 64, 64, 64);
+  if (sol_packer_create (&p, 64, 64, 64) != SOL_OK) abort ();
   sol_packer_add (&p, &s, &g);
   ok (p.batch.n_tokens == s.rows && p.batch.n_rows == 4 && p.batch.n_spans == 2);
   ok (p.ids[0] == 11 && p.ids[2] == 13 && p.ids[3] == 4 && p.ids[4] == 5); /* response 1 has one token: no row of its own */

@@ -50,7 +50,7 @@ refused 2 'solo' "$MPIRUN" -n 2 "$solera" train small.yaml out=a roles=solo
 printf '# a comment\nseed: &s 7 # another\nout: b\nmodel: {path: base/model}\ntask: {name: chain, steps: 1}\nrollout: {max_prompt: 8, max_tokens: &m 8}\nbatch: {prompts: 4, group: 2, updates_per_step: 2}\ntrain: {updates: *m}\nroles: solo\n' >anchor.yaml
 run "$solera" train anchor.yaml log.tensorboard=true; is 0 $rc "comments, anchors and aliases"
 run "$solera" info b; is 0 $rc "info of the run"
-grep -qE 'memory: solo, 1 rank, [0-9.]+ MiB: weights .*, optimizer state and gradients .*, activations .*, keys and values .*, batch .*, window ' b/log.txt; ok $? "the log says what memory it takes"
+grep -qE 'memory: solo, 1 rank, [0-9.]+ MiB: weights .*, master weights .*, moments .*, gradients .*, whole master .*, activations .*, keys and values .*, decoding .*, batch .*, window ' b/log.txt; ok $? "the log says what memory it takes"
 has '^ *state: done'; has '^weights: step 8 xxh3 [0-9a-f]{16}$'; has '^lags:'
 for f in settings.yaml status.json metrics.jsonl fresh.jsonl stats.h5 checkpoints/latest model/config.json model/model.safetensors; do [ -s "b/$f" ]; ok $? "the run left $f"; done
 [ -n "$(find b/tensorboard -name '*tfevents*' -size +0)" ]; ok $? "and TensorBoard events"

@@ -7,8 +7,8 @@ ok () { n=$((n+1)); if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok
 room_of () { # the room that owns include/solera/NAME.h
   case $1 in
     buffer|clock|elementary|file|hash|log|memory|need|random|status|stop|watch) echo base ;;
-    config|settings) echo config ;;
-    backend|ops|plugin|tensor) echo backend ;;
+    accelerator|config|settings) echo config ;;
+    backend|cuda_layout|ops|paper|plugin|tensor) echo backend ;;
     comm) echo comm ;;
     model|decoder|selftest) echo model ;;
     tokenizer|chat|verify|json|utf8) echo text ;;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cuda_layout.h: what the CUDA backend decides about sizes in memory, for itself (kernels/cuda) and for a device on paper (src/backend/paper.c). C and C++. */
+#ifndef SOL_CUDA_LAYOUT_H
+#define SOL_CUDA_LAYOUT_H
+#include "solera/ops.h"
+
+#define SOL_CUDA_ACT SOL_BF16           /* activations, their gradients, keys and values */
+#define SOL_CUDA_WORKSPACE (32 << 20)   /* cuBLASLt's, of an open device */
+/* products want bf16: f32 weights are rounded once into memory of their own */
+static inline size_t sol_cuda_layout_weight (int64_t n, int64_t k, sol_dtype_t dtype) { return dtype == SOL_BF16 ? 0 : (size_t) (n * k) * 2; }
+/* floats of a row of the head's scratch: a block of logits, and a row of the stream */
+static inline int64_t sol_cuda_layout_head (int64_t C) { return SOL_HEAD_BLOCK + C; }
+#endif
