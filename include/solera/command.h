@@ -17,6 +17,7 @@
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
   X (objective)                                                                                                                              \
+  X (plan)                                                                                                                                    \
   X (info)                                                                                                                                    \
   X (selftest)                                                                                                                                \
   X (help)
@@ -26,6 +27,8 @@
   X (RESUME, "--resume", NULL, "continue the run in out from its newest whole checkpoint; an empty folder starts")                            \
   X (FORCE, "--force", NULL, "replace the run in out")                                                                                        \
   X (ROLE, "--role", "ROLE", "what this rank is: actor, broker or learner (on all ranks or on none)")                                         \
+  X (DEVICE, "--device", "DEVICE", "a100, h100, h200, or a file with the rates of another")                                                   \
+  X (GPUS, "--gpus", "LIST", "numbers of devices: 8 or 8,16,32")                                                                              \
   X (JSON, "--json", NULL, "print the facts as JSON")                                                                                         \
   X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
   X (MAN, "--man", NULL, "print the manual page")                                                                                             \
@@ -66,7 +69,7 @@ int sol_command_unknown (const char *name);
 /* the command line of a command, sorted */
 typedef struct {
   unsigned given;      /* or of SOL_OPTION_... */
-  const char *role;    /* of --role */
+  const char *role, *device, *gpus; /* of --role, --device, --gpus */
   int n_args;
   char **args;         /* [n_args] */
   int n_overrides;

@@ -131,7 +131,8 @@ void sol_help_bash (sol_buffer_t *out)
     add_words (s[i].choices ? s[i].choices : "true|false", out);
     sol_buffer_printf (out, "' ;;\n");
   }
-  sol_buffer_printf (out, "%s  if [ \"$prev\" = --role ]; then COMPREPLY=($(compgen -W 'actor broker learner' -- \"$cur\")); return; fi\n", bash_middle);
+  sol_buffer_printf (out, "%s  if [ \"$prev\" = --role ]; then COMPREPLY=($(compgen -W 'actor broker learner' -- \"$cur\")); return; fi\n"
+                          "  if [ \"$prev\" = --device ]; then COMPREPLY=($(compgen -f -W 'a100 h100 h200' -- \"$cur\")); return; fi\n", bash_middle);
   sol_buffer_printf (out, "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W '");
   for (const sol_command_t *const *c = sol_commands; *c; c++) sol_buffer_printf (out, "%s ", (*c)->name);
   sol_buffer_printf (out, "--version' -- \"$cur\"))\n    return\n  fi\n  case $cmd in\n");

@@ -2,12 +2,15 @@
 /* what a path is, by what lies in it, and what it holds */
 #include "info.h"
 #include "setup.h"
+#include "solera/actor.h"
 #include "solera/checkpoint.h"
 #include "solera/config.h"
 #include "solera/file.h"
+#include "solera/learner.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/model.h"
+#include "solera/paper.h"
 #include "solera/stats.h"
 #include <dirent.h>
 #include <math.h>
@@ -112,6 +115,40 @@ static sol_status_t add_stats (const char *path, cJSON *facts)
 
 /* ---- model */
 
+/* bytes that one learner and one actor would take with the default settings, of their device or (cpu) of the host; solera plan has the rest */
+static sol_status_t add_memory_of (const sol_config_t *c, const sol_arch_t *a, sol_backend_t *b, const char *name, cJSON *facts)
+{
+  sol_model_t *m = sol_model_measure (b, a, a->dtype);
+  sol_needs_t learner = { 0 }, actor = { 0 };
+  sol_status_t st = sol_learner_need (c, m, 0, 1, &learner);
+  if (st == SOL_OK) st = sol_actor_need (c, m, &actor);
+  if (st == SOL_OK) {
+    const int device = sol_backend_is_device (b);
+    cJSON *o = cJSON_AddObjectToObject (facts, name);
+    sol_info_int (o, "training", (int64_t) (sol_need_total (device ? &learner.device : &learner.host) + sol_backend_workspace (b)));
+    sol_info_int (o, "decoding", (int64_t) (sol_need_total (device ? &actor.device : &actor.host) + sol_backend_workspace (b)));
+  }
+  sol_model_destroy (m);
+  return st;
+}
+
+static sol_status_t add_memory (const sol_arch_t *a, cJSON *facts)
+{
+  sol_backend_t *cpu = NULL, *paper = sol_paper_create (NULL);
+  sol_config_t *c = NULL;
+  sol_status_t st;
+  cJSON *o = cJSON_AddObjectToObject (facts, "memory");
+  SOL_GO (sol_config_load (NULL, NULL, 0, NULL, &c));
+  SOL_GO (sol_backend_create ("cpu", 1, NULL, &cpu));
+  SOL_GO (add_memory_of (c, a, cpu, "cpu", o));
+  SOL_GO (add_memory_of (c, a, paper, "cuda", o));
+out:
+  sol_backend_destroy (cpu);
+  sol_backend_destroy (paper);
+  sol_config_destroy (c);
+  return st;
+}
+
 static sol_status_t model_facts (const char *path, cJSON *facts)
 {
   sol_arch_t a;
@@ -133,7 +170,7 @@ static sol_status_t model_facts (const char *path, cJSON *facts)
   cJSON_AddBoolToObject (facts, "tied", a.tied);
   cJSON_AddBoolToObject (facts, "tokenizer", holds (path, "tokenizer.json"));
   cJSON_AddBoolToObject (facts, "weights_present", holds (path, "model.safetensors") || holds (path, "model.safetensors.index.json"));
-  return SOL_OK;
+  return add_memory (&a, facts);
 }
 
 /* ---- run */

@@ -59,6 +59,8 @@ static sol_status_t take_option (const sol_command_t *c, int argc, char **argv, 
     const char *value = text[n] ? text + n + 1 : *i + 1 < argc ? argv[++*i] : NULL;
     if (!value || !*value) return usage (c, "%s needs a value: %s %s", row->text, row->text, row->argument);
     if (k == SOL_OPTION_INDEX_ROLE) o->role = value;
+    if (k == SOL_OPTION_INDEX_DEVICE) o->device = value;
+    if (k == SOL_OPTION_INDEX_GPUS) o->gpus = value;
     return SOL_OK;
   }
   return unknown_option (c, text);

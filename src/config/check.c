@@ -129,7 +129,8 @@ sol_status_t sol_config_check (const sol_loading_t *l, const char *command)
   const int train = is (command, "train"), sft = is (command, "sft");
   if (train || sft || is (command, "generate") || is (command, "eval")) SOL_TRY (check_task (l));
   if (train || sft) SOL_TRY (check_training (l, command));
-  if (train) SOL_TRY (check_train (l));
+  if (is (command, "plan")) SOL_TRY (check_model (l));
+  if (train || is (command, "plan")) SOL_TRY (check_train (l));
   if (is (command, "generate") || is (command, "eval")) SOL_TRY (check_sampling (l));
   return SOL_OK;
 }

@@ -26,7 +26,7 @@ static void free_record (record_t *r)
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
-/* the learner with most sequences of equal length */
+/* the learner with most sequences of equal length; of equals the last, whose slice of the weights is not the smallest */
 static int busiest (const sol_config_t *c, int size)
 {
   const int64_t n = c->prompts / c->ups * c->group;
@@ -36,7 +36,7 @@ static int busiest (const sol_config_t *c, int size)
   sol_leaf_assign (len, n, size, leaf);
   for (int64_t i = 0; i < n; i++) count[leaf[i]]++;
   for (int r = 1; r < size; r++)
-    if (count[r] > count[most]) most = r;
+    if (count[r] >= count[most]) most = r;
   sol_free (len);
   sol_free (leaf);
   sol_free (count);

@@ -114,6 +114,7 @@ static void test_others (void)
                             "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"vocab_size\": 50, \"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5, "
                             "\"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true, \"torch_dtype\": \"float32\"}");
   ok (has ("model", "kind: model\n") && has ("model", "family: llama\n") && has ("model", "vocabulary: 50\n") && has ("model", "tied: yes\n") && has ("model", "tokenizer: no\n"));
+  ok (has ("model", "memory:\n  cpu: training ") && has ("model", "\n  cuda: training "));
   ok (has ("model", "elements: 5488\n")); /* 50*16 + 2 (16*16*2 + 16*8*2 + 3*16*32 + 2*16) + 16 */
   put ("model/config.json", "{\"model_type\": \"mamba\"}");
   ok (describe ("model", 0) == NULL);
