@@ -96,12 +96,41 @@ AC_DEFUN([SOL_CUDA], [
       AS_IF([test -z "$CUDA_DIR" && test -x "$sol_try/bin/nvcc" && test -f "$sol_try/include/cublasLt.h"], [CUDA_DIR=$sol_try])
     done
     AS_IF([test -z "$CUDA_DIR"], [sol_cuda_why="no toolkit with nvcc and cuBLASLt in $sol_try_dirs"])
-    AS_IF([test -n "$CUDA_DIR" && test ! -f "$CUDA_DIR/include/nccl.h"], [sol_cuda_why="no nccl.h in $CUDA_DIR/include"; CUDA_DIR=])
     AC_CHECK_PROGS([CUDA_CXX], [g++ c++])
     AS_IF([test -n "$CUDA_DIR" && test -z "$CUDA_CXX"], [sol_cuda_why="no g++, which nvcc needs"; CUDA_DIR=])
     AS_IF([test "x$with_cuda" != xauto && test -z "$CUDA_DIR"], [AC_MSG_ERROR([--with-cuda=$with_cuda: $sol_cuda_why])])])
   AS_IF([test -z "$NVCC"], [NVCC=$CUDA_DIR/bin/nvcc])
   AC_SUBST([CUDA_DIR])
   AM_CONDITIONAL([HAVE_CUDA], [test -n "$CUDA_DIR"])
-  AS_IF([test -n "$CUDA_DIR"], [sol_cuda_summary="$CUDA_DIR (`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`): plugins cuda and emu"], [sol_cuda_summary="no plugin: $sol_cuda_why"])
+  SOL_NCCL
+  AS_IF([test -n "$CUDA_DIR"], [sol_cuda_summary="$CUDA_DIR (`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`): plugins cuda and emu, $sol_nccl_summary"], [sol_cuda_summary="no plugin: $sol_cuda_why"])
+])
+
+# SOL_NCCL: sums and shares among devices. It is no part of the toolkit, so a plugin without it is built where it is missing: one learner then. The emulation does its work by MPI.
+AC_DEFUN([SOL_NCCL], [
+  AC_ARG_WITH([nccl], [AS_HELP_STRING([--with-nccl@<:@=DIR@:>@], [NCCL for several learners on devices (default: where it is found; --without-nccl: one learner)])], [], [with_nccl=auto])
+  sol_nccl_dir= sol_nccl_why= NCCL_CFLAGS= NCCL_LIBS=
+  AS_IF([test -z "$CUDA_DIR"], [sol_nccl_why="no CUDA toolkit"], [test "x$with_nccl" = xno], [sol_nccl_why="off"], [
+    AS_CASE([$with_nccl], [auto | yes], [sol_try_dirs="$NCCL_HOME $CUDA_DIR /usr"], [sol_try_dirs=$with_nccl])
+    for sol_try in $sol_try_dirs; do
+      for sol_try_lib in lib64 lib lib/`$CUDA_CXX -print-multiarch 2>/dev/null`; do
+        AS_IF([test -z "$sol_nccl_dir" && test -f "$sol_try/include/nccl.h" && test -f "$sol_try/$sol_try_lib/libnccl.so"], [sol_nccl_dir=$sol_try sol_nccl_lib=$sol_try/$sol_try_lib])
+      done
+    done
+    AS_IF([test -z "$sol_nccl_dir"], [sol_nccl_why="no nccl.h and libnccl.so in `echo $sol_try_dirs`"])])
+  AS_CASE([$with_nccl], [auto | no], [], [AS_IF([test -z "$sol_nccl_dir"], [AC_MSG_ERROR([--with-nccl=$with_nccl: $sol_nccl_why])])])
+  AS_IF([test -n "$sol_nccl_dir"], [
+    NCCL_CFLAGS="-DSOL_HAVE_NCCL"
+    NCCL_LIBS="-lnccl"
+    AS_IF([test "$sol_nccl_dir" != /usr], [NCCL_CFLAGS="$NCCL_CFLAGS -I$sol_nccl_dir/include"; NCCL_LIBS="-L$sol_nccl_lib -lnccl -Wl,-rpath,$sol_nccl_lib"])
+    sol_nccl_summary="NCCL in $sol_nccl_dir"
+    # what the MPI compiler adds, for the C++ compiler: Open MPI's way to say it, MPICH's
+    MPI_CXXFLAGS=`$CC --showme:compile 2>/dev/null || $CC -compile_info 2>/dev/null | sed 's/^@<:@^ @:>@* //'`
+    MPI_LIBS=`$CC --showme:link 2>/dev/null || $CC -link_info 2>/dev/null | sed 's/^@<:@^ @:>@* //'`
+  ], [sol_nccl_summary="one learner only (NCCL: $sol_nccl_why)"])
+  AC_SUBST([NCCL_CFLAGS])
+  AC_SUBST([NCCL_LIBS])
+  AC_SUBST([MPI_CXXFLAGS])
+  AC_SUBST([MPI_LIBS])
+  AM_CONDITIONAL([HAVE_NCCL], [test -n "$sol_nccl_dir"])
 ])

@@ -23,14 +23,16 @@ struct sol_backend_head {
 };
 static inline void *sol_backend_device (const sol_backend_t *b) { return ((const struct sol_backend_head *) (const void *) b)->device; }
 
-/* Collectives among devices (NCCL). The ranks of a group are learners, each with its own device. Asynchronous on the queue; what goes wrong sticks to it. */
+/* Collectives among devices (NCCL). The ranks of a group are learners, each with its own device. reduce and share are called by all ranks in the same order, with the same
+ * cut; they are asynchronous on the queue and neither allocate nor wait. What goes wrong sticks to the queue; a lost rank is found by its sync, which may not be left out where the host waits for
+ * what follows in another way. The group is of no use then. */
 typedef struct sol_device_group sol_device_group_t;
 typedef struct sol_device_collectives {
   size_t id_bytes;
   sol_status_t (*make_id) (void *device, void *id); /* on rank 0; then carried to all by the program */
   sol_status_t (*create) (void *device, const void *id, int rank, int size, sol_device_group_t **group_p); /* all ranks */
-  void (*destroy) (sol_device_group_t *group);
-  /* every rank r gets sum over ranks of whole[cut[r] .. cut[r + 1]) in its slice */
+  void (*destroy) (sol_device_group_t *group); /* all ranks */
+  /* every rank r gets sum over ranks of whole[cut[r] .. cut[r + 1]) in its slice: that part of whole itself, or memory apart from it */
   void (*reduce) (sol_device_group_t *group, sol_queue_t *q, const float *whole, const int64_t *cut, float *slice);
   /* block[cut[r] .. cut[r + 1]), elements of element_bytes, goes from rank r to all */
   void (*share) (sol_device_group_t *group, sol_queue_t *q, void *block, const int64_t *cut, size_t element_bytes);

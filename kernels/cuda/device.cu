@@ -9,6 +9,11 @@
 #include <string.h>
 
 enum { CAPABILITY = 80 };
+#ifdef SOL_HAVE_NCCL
+#define LEARNERS ""
+#else
+#define LEARNERS "; built without NCCL: one learner"
+#endif
 
 void sol_cuda_bug (const char *file, int line, const char *what)
 {
@@ -60,9 +65,9 @@ int sol_device_probe (char *text, size_t n)
     return 0;
   }
 #ifdef SOL_EMU
-  snprintf (text, n, "every CUDA thread a fiber on this host, for tests");
+  snprintf (text, n, "every CUDA thread a fiber on this host, for tests" LEARNERS);
 #else
-  snprintf (text, n, "%d device%s of compute capability %d.%d", devices, devices > 1 ? "s" : "", major, minor);
+  snprintf (text, n, "%d device%s of compute capability %d.%d" LEARNERS, devices, devices > 1 ? "s" : "", major, minor);
 #endif
   return 1;
 }
@@ -175,9 +180,10 @@ void sol_cuda_zero (sol_queue_t *q, void *dst, size_t bytes)
 /* ---- order */
 sol_status_t sol_cuda_sync (sol_queue_t *q)
 {
+  if (q->group) q->watch (q);
   sol_cuda_note (q, cudaStreamSynchronize (q->stream), "a kernel or copy on the device");
   if (q->error == SOL_OK) return SOL_OK;
-  char text[300];
+  char text[440];
   snprintf (text, sizeof text, "device %d: %s", q->device->index, q->text);
   const sol_status_t st = q->device->host->fail (q->error, "cuda", text);
   q->error = SOL_OK;

@@ -13,7 +13,9 @@ struct sol_queue {
   struct sol_device *device;
   cudaStream_t stream;
   sol_status_t error;
-  char text[256]; /* of the first error */
+  char text[400]; /* of the first error */
+  struct sol_device_group *group;     /* of the collectives since the last sync, and how sync waits for them: collectives.cu */
+  void (*watch) (struct sol_queue *q);
 };
 struct sol_event {
   cudaEvent_t event;

@@ -34,6 +34,9 @@ static void fill (void)
   plugin.describe = sol_device_describe;
   plugin.queue = sol_device_queue;
   plugin.ops = &ops;
+#ifdef SOL_HAVE_NCCL
+  plugin.collectives = &sol_device_collectives;
+#endif
 }
 
 extern "C" __attribute__ ((visibility ("default"))) const sol_plugin_t *sol_plugin (void)

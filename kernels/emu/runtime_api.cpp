@@ -148,7 +148,7 @@ cudaError_t cudaStreamQuery (cudaStream_t s)
   stream *t = stream_of (s);
   if (!t || t->done == t->issued) return cudaSuccess;
   stream_run (t, t->done + 1); /* who asks again and again gets there */
-  return cudaErrorNotReady;
+  return error (cudaErrorNotReady);
 }
 cudaError_t cudaDeviceSynchronize ()
 {
@@ -215,7 +215,7 @@ cudaError_t cudaEventQuery (cudaEvent_t e_)
   event *e = (event *) e_;
   if (event_done (e)) return cudaSuccess;
   stream_run (e->on, e->on->done + 1);
-  return cudaErrorNotReady;
+  return error (cudaErrorNotReady);
 }
 cudaError_t cudaEventElapsedTime (float *ms, cudaEvent_t from_, cudaEvent_t to_)
 {

@@ -269,7 +269,7 @@ sol_status_t sol_setup_learners (const sol_backend_t *b, int64_t leaves, int lea
   if (leaves > 0 && leaves != learners)
     return sol_fail (SOL_ERR_USAGE, "learner", "learner.leaves is %lld with %d learners, but a device sums one leaf a learner: leave it 0 (auto)", (long long) leaves, learners);
   if (learners > 1 && !sol_backend_collectives (b))
-    return sol_fail (SOL_ERR_UNSUPPORTED, "learner", "%d learners on %s, whose plugin has no collectives: expected one learner", learners, sol_backend_describe (b));
+    return sol_fail (SOL_ERR_UNSUPPORTED, "learner", "%d learners on %s, which has no sums among devices (a plugin has them when it is built with NCCL; diff and check have none): expected one learner", learners, sol_backend_describe (b));
   return SOL_OK;
 }
 

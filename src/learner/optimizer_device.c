@@ -78,8 +78,10 @@ float *sol_optimizer_device_leaf (sol_optimizer_t *o)
 
 sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o)
 {
-  if (o->device->group) sol_collective_reduce (o->device->group, o->device->queue, o->device->whole, o->cut, o->grad);
-  return SOL_OK; /* what goes wrong sticks to the queue: the norm's sync reports it */
+  const sol_optimizer_device_t *d = o->device;
+  if (!d->group) return SOL_OK;
+  sol_collective_reduce (d->group, d->queue, d->whole, o->cut, o->grad);
+  return d->ops->sync (d->queue); /* here a learner that was lost is found; the copy of the norm's parts to the host would wait for ever */
 }
 
 sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks)
@@ -98,7 +100,10 @@ sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
   const sol_dtype_t dtype = sol_model_dtype (o->model);
   char *block = sol_model_block (o->model);
   d->ops->round (d->queue, sol_tensor (o->w, SOL_F32, 1, o->n), sol_tensor (block + (size_t) o->first * sol_dtype_bytes (dtype), dtype, 1, o->n));
-  if (d->group) sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
+  if (d->group) {
+    sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
+    SOL_TRY (d->ops->sync (d->queue)); /* as in reduce */
+  }
   sol_model_install (o->model);
   if (o->block) d->ops->get (d->queue, o->block, block, sol_model_bytes (o->model));
   return d->ops->sync (d->queue);

@@ -34,7 +34,7 @@ SOL_EMU_SCHED=rev run "$solera" train $rl out=rev backend.name=emu; is 0 $rc "th
 is "$(weights again)" "$(weights rev)" "the same weights"
 ranks 4 small.yaml learner.leaves=0 model.dtype=bf16 train.updates=8 out=four backend.name=emu; is 0 $rc "four ranks"
 within "$(differ loss cpu four 8)" 0.03 "losses of four ranks"
-for more in "learner.leaves=4:leave it 0" "learners=2 learner.leaves=0:expected one learner"; do
+for more in "learner.leaves=4:leave it 0" "learners=2 learner.leaves=4:leave it 0" "learners=2 learner.leaves=0 backend.name=diff:expected one learner"; do
   ranks 4 small.yaml model.dtype=bf16 out=refused backend.name=emu ${more%%:*}; [ $rc -ne 0 ]; ok $? "${more%%:*}: exit $rc"; has "${more#*:}"
   is 1 "$(grep -c ' error learner: ' "$t/log")" "it is said once"
   [ ! -e refused ]; ok $? "no folder is made"

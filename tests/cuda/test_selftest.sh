@@ -8,6 +8,11 @@ want="adamw add attention attention_backward bias_dw embed embed_dw gather head_
 is "$want" "$ops" "every op"
 run "$solera" selftest nothing; is 2 $rc "an unknown backend"; has 'expected auto, cpu'
 run env SOLERA_PLUGINS=/nonexistent "$solera" selftest emu; is 1 $rc "a plugin that is not there"; has 'libsolera-emu.so is not in /nonexistent'
+if command -v cc >/dev/null; then # a plugin of which a library (as NCCL's) is not on this machine
+  mkdir lacks; echo 'int f (void) { return 1; }' >f.c; echo 'int f (void); int g (void); int g (void) { return f (); }' >g.c
+  cc -shared -fPIC -Wl,-soname,libabsent.so.2 f.c -o lacks/libabsent.so.2 && cc -shared -fPIC g.c lacks/libabsent.so.2 -o lacks/libsolera-emu.so && rm lacks/libabsent.so.2; ok $? "a plugin is built"
+  run env SOLERA_PLUGINS=lacks "$solera" info; has '^ *emu: runs no because libabsent.so.2: cannot open shared object file'
+fi
 run "$solera" selftest cuda; is 1 $rc "cuda without a device"; has 'cuda cannot run here: '
 if "$solera" info | grep -q 'emu: runs yes'; then
   run "$solera" selftest emu; is 0 $rc "emu"; has 'passed in'

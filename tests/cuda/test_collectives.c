@@ -1,0 +1,242 @@
+/* ranks: 1 2 4 */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Protects: sums and shares among devices, on streams that run as late as they may, against sums on the host: uneven and empty slices, odd sizes, in place and out of place, the same bits again;
+ * and that a wait left out, ranks that disagree and a rank that leaves are seen and do not hang. */
+#include "../tap_mpi.h"
+#include "solera/backend.h"
+#include "solera/comm.h"
+#include "solera/plugin.h"
+#include "solera/random.h"
+#include <math.h>
+#include <string.h>
+
+enum { MOST = 4 }; /* ranks */
+static sol_backend_t *dev;
+static const sol_ops_t *D;
+static sol_queue_t *compute, *comm;
+static const sol_device_collectives_t *C;
+static int emulated;
+#define need(cond) ((cond) ? (void) 0 : (fprintf (stderr, "rank %d: %s\n", tap_rank, #cond), MPI_Abort (MPI_COMM_WORLD, 1), (void) 0))
+
+static void skip_all (const char *why)
+{
+  if (tap_rank == 0) printf ("1..0 # SKIP %s\n", why);
+  MPI_Finalize ();
+  exit (0);
+}
+static void open_all (void)
+{
+  const char *name = getenv ("SOLERA_DEVICE");
+  char why[512];
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+  skip_all ("the fibers of emu change stacks behind this build's sanitizer; make emu-asan, make emu-tsan");
+#endif
+  if (!name) name = "emu";
+  emulated = !strcmp (name, "emu");
+  if (!sol_backend_can (name, why, sizeof why)) skip_all (why);
+  need (sol_backend_create (name, 1, NULL, &dev) == SOL_OK);
+  C = sol_backend_collectives (dev);
+  if (!C) {
+    sol_backend_destroy (dev);
+    skip_all ("the plugin was built without NCCL");
+  }
+  D = sol_backend_ops (dev);
+  compute = sol_backend_queue (dev, SOL_QUEUE_COMPUTE), comm = sol_backend_queue (dev, SOL_QUEUE_COMM);
+}
+/* size: what this rank thinks */
+static sol_status_t join (int size, sol_device_group_t **g)
+{
+  void *id = sol_alloc (C->id_bytes);
+  sol_status_t st;
+  if (tap_rank == 0) need (C->make_id (sol_backend_device (dev), id) == SOL_OK);
+  need (sol_comm_bcast (sol_comm_world (), id, C->id_bytes, 0) == SOL_OK);
+  *g = NULL;
+  st = C->create (sol_backend_device (dev), id, tap_rank, size, g);
+  sol_free (id);
+  return st;
+}
+
+/* ---- numbers that every rank knows of every other */
+static float number (int rank, int64_t i) { return (float) sol_random_normal (sol_random (11, (uint64_t) i, SOL_RANDOM_TEST, (uint32_t) rank, 0)); }
+static float *take (int64_t n)
+{
+  void *mem;
+  need (D->alloc (dev, (size_t) n * sizeof (float) + 16, "a test", &mem) == SOL_OK);
+  return mem;
+}
+static float *numbers (int64_t n)
+{
+  float *x = sol_alloc ((size_t) n * sizeof *x + 4);
+  for (int64_t i = 0; i < n; i++) x[i] = number (tap_rank, i);
+  return x;
+}
+/* sums in rank order: emu's own bits; another order is a rounding or two away */
+static int are_sums (const float *got, int64_t first, int64_t n)
+{
+  for (int64_t i = 0; i < n; i++) {
+    float sum = 0, size = 0;
+    for (int r = 0; r < tap_size; r++) sum = r ? sum + number (r, first + i) : number (0, first + i), size += fabsf (number (r, first + i));
+    if (emulated ? got[i] != sum : !(fabsf (got[i] - sum) <= 3e-7f * size)) return 0;
+  }
+  return 1;
+}
+/* slices of n elements: even, uneven, some empty, all to the last */
+static void cut_up (int kind, int64_t n, int64_t *cut)
+{
+  for (int r = 0; r <= tap_size; r++) {
+    if (kind == 0) cut[r] = n * r / tap_size;
+    else if (kind == 1) cut[r] = r == tap_size ? n : n * r * r / (tap_size * tap_size + 1);
+    else if (kind == 2) cut[r] = r == tap_size ? n : n * (r / 2) / tap_size;
+    else cut[r] = r == tap_size ? n : 0;
+  }
+}
+
+/* the way of a gradient: written on one queue, summed on another, fetched from the first. waits 0: the sum does not wait for what is written */
+static float *sum (sol_device_group_t *g, int64_t n, const int64_t *cut, int in_place, int waits)
+{
+  const int64_t first = cut[tap_rank], mine = cut[tap_rank + 1] - first;
+  float *host = numbers (n), *got = sol_alloc ((size_t) mine * sizeof *got + 4), *whole = take (n), *slice = in_place ? whole + first : take (mine);
+  sol_event_t *written, *summed;
+  need (D->event_create (dev, &written) == SOL_OK && D->event_create (dev, &summed) == SOL_OK);
+  D->put (compute, whole, host, (size_t) n * sizeof *host);
+  D->record (compute, written);
+  if (waits) D->wait (comm, written);
+  C->reduce (g, comm, whole, cut, slice);
+  D->record (comm, summed);
+  D->wait (compute, summed);
+  D->get (compute, got, slice, (size_t) mine * sizeof *got);
+  if (!waits) need (D->sync (comm) == SOL_OK);
+  need (D->sync (compute) == SOL_OK && D->sync (comm) == SOL_OK);
+  D->event_destroy (dev, written);
+  D->event_destroy (dev, summed);
+  if (!in_place) D->free (dev, slice);
+  D->free (dev, whole);
+  sol_free (host);
+  return got;
+}
+static void test_sums (sol_device_group_t *g)
+{
+  static const int64_t sizes[] = { 1, 7, 1003, 70001, 1200007 };
+  int sums = 1, same_bits = 1;
+  for (int k = 0; k < 4; k++)
+    for (int s = 0; s < (k == 1 ? 5 : 4); s++) {
+      int64_t cut[MOST + 1];
+      cut_up (k, sizes[s], cut);
+      const int64_t mine = cut[tap_rank + 1] - cut[tap_rank];
+      float *a = sum (g, sizes[s], cut, 0, 1), *b = sum (g, sizes[s], cut, 1, 1);
+      sums &= are_sums (a, cut[tap_rank], mine);
+      same_bits &= !memcmp (a, b, (size_t) mine * sizeof *a);
+      sol_free (a);
+      sol_free (b);
+    }
+  ok (sums);
+  ok (same_bits);
+}
+
+/* elements of 2 bytes (bf16) and 4: bytes go through as they are */
+static void test_shares (sol_device_group_t *g)
+{
+  static const int64_t sizes[] = { 1, 5, 4099, 100003 };
+  int shares = 1;
+  for (int k = 0; k < 4; k++)
+    for (int s = 0; s < 4; s++)
+      for (size_t element = 2; element <= 4; element += 2) {
+        const size_t bytes = (size_t) sizes[s] * element;
+        int64_t cut[MOST + 1];
+        unsigned char *mine = sol_alloc (bytes), *got = sol_alloc (bytes);
+        void *block = take ((int64_t) bytes);
+        cut_up (k, sizes[s], cut);
+        memset (mine, 0xff, bytes);
+        for (size_t i = (size_t) cut[tap_rank] * element; i < (size_t) cut[tap_rank + 1] * element; i++) mine[i] = (unsigned char) (i * 7 + 3);
+        D->put (compute, block, mine, bytes);
+        C->share (g, compute, block, cut, element);
+        D->get (compute, got, block, bytes);
+        need (D->sync (compute) == SOL_OK);
+        for (size_t i = 0; i < bytes; i++) shares &= got[i] == (unsigned char) (i * 7 + 3);
+        D->free (dev, block);
+        sol_free (mine);
+        sol_free (got);
+      }
+  ok (shares);
+}
+
+/* streams run late: a sum that does not wait reads what was there before, and it shows */
+static void test_no_wait (sol_device_group_t *g)
+{
+  int64_t cut[MOST + 1];
+  cut_up (0, 1003, cut);
+  float *a = sum (g, 1003, cut, 0, 0);
+  ok (!are_sums (a, cut[tap_rank], cut[tap_rank + 1] - cut[tap_rank]));
+  sol_free (a);
+}
+
+/* what goes wrong with a group of its own; what: of the last rank */
+enum { OTHER_COUNTS, OTHER_CALL, LEAVES };
+static void test_disagree (int what)
+{
+  const int odd = tap_rank == tap_size - 1;
+  int64_t cut[MOST + 1];
+  sol_device_group_t *g;
+  float *whole = take (4000);
+  cut_up (0, 1000 + (odd && what == OTHER_COUNTS), cut);
+  need (join (tap_size, &g) == SOL_OK);
+  if (odd && what == LEAVES) {
+    C->destroy (g);
+    D->free (dev, whole);
+    ok (1);
+    return;
+  }
+  if (odd && what == OTHER_CALL) C->share (g, compute, whole, cut, 4);
+  else C->reduce (g, compute, whole, cut, whole + cut[tap_rank]);
+  const sol_status_t first = D->sync (compute);
+  C->reduce (g, compute, whole, cut, whole + cut[tap_rank]); /* the group is lost for good */
+  ok (first == SOL_ERR_DEVICE && D->sync (compute) == SOL_ERR_DEVICE && D->sync (compute) == SOL_OK);
+  C->destroy (g);
+  D->free (dev, whole);
+}
+static void test_join (void)
+{
+  sol_device_group_t *g;
+  ok (join (tap_size + (tap_rank == tap_size - 1), &g) == SOL_ERR_DEVICE && !g);
+}
+
+/* by the room comm, which makes the group; one rank needs none */
+static void test_room (void)
+{
+  sol_collective_t *g;
+  int64_t cut[MOST + 1];
+  float *host = numbers (3001), *whole = take (3001), *got = sol_alloc (3001 * sizeof *got);
+  need (sol_collective_create (dev, sol_comm_world (), &g) == SOL_OK);
+  ok ((g == NULL) == (tap_size == 1));
+  cut_up (0, 3001, cut);
+  D->put (compute, whole, host, 3001 * sizeof *host);
+  if (g) sol_collective_reduce (g, compute, whole, cut, whole + cut[tap_rank]);
+  if (g) sol_collective_share (g, compute, whole, cut, sizeof *whole);
+  D->get (compute, got, whole, 3001 * sizeof *got);
+  ok (D->sync (compute) == SOL_OK && are_sums (got, 0, 3001));
+  sol_collective_destroy (g);
+  D->free (dev, whole);
+  sol_free (host);
+  sol_free (got);
+}
+
+int main (int argc, char **argv)
+{
+  sol_device_group_t *g, *second;
+  setenv ("SOL_EMU_PATIENCE", "30", 0);
+  tap_init (&argc, &argv);
+  need (tap_size <= MOST && sol_comm_start (&argc, &argv) == SOL_OK);
+  open_all ();
+  need (join (tap_size, &g) == SOL_OK && join (tap_size, &second) == SOL_OK);
+  test_sums (g);
+  test_shares (second);
+  C->destroy (second);
+  const char *late = getenv ("SOL_EMU_LATE");
+  if (emulated && !(late && !strcmp (late, "0"))) test_no_wait (g);
+  C->destroy (g);
+  test_room ();
+  for (int what = OTHER_COUNTS; emulated && tap_size > 1 && what <= LEAVES; what++) test_disagree (what);
+  if (emulated && tap_size > 1) test_join ();
+  sol_backend_destroy (dev);
+  return tap_done ();
+}
