@@ -101,7 +101,7 @@ static void add_training (const sol_planner_t *p, const sol_plan_t *plan, sol_bu
   add_transfer ("gradients, reduced", &t->reduce, n, out);
   add_work ("optimizer", &t->optimizer, n, out);
   add_transfer ("weights, shared", &t->share, n, out);
-  add_transfer ("weights to the host", &t->get, n, out);
+  add_transfer ("weights to the host", &t->get, 1, out);
   add_transfer ("weights to brokers", &t->publish, 1, out);
 }
 

@@ -126,8 +126,8 @@ static sol_status_t training (sol_planner_t *p, const sol_plan_t *plan, sol_trai
   t->share = transfer (part * block, rate);
   t->get = transfer (block, d->pcie * d->link_share);
   t->publish = transfer (block, d->network * d->link_share);
-  t->update_s = sol_work_seconds (&t->forward) + sol_work_seconds (&t->backward) + sol_work_seconds (&t->optimizer) + t->reduce.s + t->share.s + t->get.s; /* the block goes to the host at each */
-  t->total_s = t->updates * t->update_s + t->publish.s;
+  t->update_s = sol_work_seconds (&t->forward) + sol_work_seconds (&t->backward) + sol_work_seconds (&t->optimizer) + t->reduce.s + t->share.s;
+  t->total_s = t->updates * t->update_s + t->get.s + t->publish.s;
   return SOL_OK;
 }
 

@@ -138,7 +138,9 @@ static sol_status_t publish (sol_learner_t *l)
 {
   double t0 = sol_clock_s ();
   if (l->rank == 0 && l->update % l->c->ups == 0) { /* else resumed inside a batch: no rollout is due from such weights */
-    sol_status_t st = sol_broker_publish (l->p.broker, l->update, l->opt->block);
+    const void *block;
+    sol_status_t st = sol_optimizer_block (l->opt, &block);
+    if (st == SOL_OK) st = sol_broker_publish (l->p.broker, l->update, block);
     l->phase[SOL_PHASE_PUBLISH] += sol_clock_s () - t0;
     if (st == SOL_AGAIN) sol_watch_wait ("actors", "version %lld to be fetched", (long long) (l->update - 2 * l->c->ups));
     if (st != SOL_OK) return st;

@@ -242,6 +242,12 @@ sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double g
   return SOL_OK;
 }
 
+sol_status_t sol_optimizer_block (sol_optimizer_t *o, const void **block_p)
+{
+  *block_p = o->block;
+  return o->device ? sol_optimizer_device_block (o) : SOL_OK;
+}
+
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p)
 {
   float *all = NULL;

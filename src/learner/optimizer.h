@@ -20,7 +20,7 @@ typedef struct {
   int64_t elements, *cut;   /* slices of the canonical block, at multiples of SOL_SUMSQ_CHUNK: [size + 1] */
   int64_t first, n;         /* my slice */
   float *w, *m, *v, *grad;  /* [n] each; backend memory */
-  char *block;              /* the whole published block, on the host (on a device: learner 0 only, who publishes it) */
+  char *block;              /* the whole published block, on the host (on a device: learner 0 only, who publishes it, and as new as sol_optimizer_block makes it) */
   double *partial;          /* sums of squares, one a chunk of the whole block */
   sol_tree_t *tree;         /* of leaf gradients on the host; NULL on a device */
   sol_optimizer_device_t *device; /* NULL on the host */
@@ -45,6 +45,8 @@ sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer
 /* Collective, after every leaf was pushed: sums, clips (0: no clip), updates, shares and installs the new weights. hyper: lr, betas, eps, decay.
  * SOL_ERR_NUMERIC on all ranks when the gradient's norm is not finite; nothing is changed then. */
 sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p);
+/* The published block of the newest weights, on the host, until the next step. Not collective; learner 0. */
+sol_status_t sol_optimizer_block (sol_optimizer_t *o, const void **block_p);
 /* collective: the whole float32 master on every rank, sol_free it */
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
 
@@ -59,5 +61,6 @@ sol_status_t sol_optimizer_device_get (const sol_optimizer_t *o, const float *sl
 float *sol_optimizer_device_leaf (sol_optimizer_t *o);
 sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o);  /* collective: o->grad is my slice of the sum */
 sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks); /* of my slice, to host memory */
-sol_status_t sol_optimizer_device_install (sol_optimizer_t *o); /* collective: rounds, shares, prepares; learner 0 gets the block */
+sol_status_t sol_optimizer_device_install (sol_optimizer_t *o); /* collective: rounds, shares, prepares */
+sol_status_t sol_optimizer_device_block (sol_optimizer_t *o);   /* learner 0: to o->block, when it is older */
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optimizer_device.c: the optimizer where the backend's memory is a device's. One leaf a learner: its gradient is summed over the learners by the device's collectives (order and rounding
- * are theirs: no bit-for-bit claim), every learner updates its slice, rounds it and shares it. The host sees only the published block, on learner 0. */
+ * are theirs: no bit-for-bit claim), every learner updates its slice, rounds it and shares it. The host sees only the published block, on learner 0, who fetches
+ * it when it publishes. */
 #include "optimizer.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -13,6 +14,7 @@ struct sol_optimizer_device {
   sol_collective_t *group; /* NULL: one learner */
   float *whole;            /* [sol_grad_elements]: this learner's gradient */
   void *partial;           /* f64, one a chunk of my slice */
+  int fetched;             /* the block on the host is that of the device */
 };
 
 int sol_optimizer_device_pieces (sol_optimizer_t *o, sol_piece_t out[SOL_PIECES])
@@ -96,7 +98,7 @@ sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, in
 
 sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
 {
-  const sol_optimizer_device_t *d = o->device;
+  sol_optimizer_device_t *d = o->device;
   const sol_dtype_t dtype = sol_model_dtype (o->model);
   char *block = sol_model_block (o->model);
   d->ops->round (d->queue, sol_tensor (o->w, SOL_F32, 1, o->n), sol_tensor (block + (size_t) o->first * sol_dtype_bytes (dtype), dtype, 1, o->n));
@@ -105,6 +107,18 @@ sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
     SOL_TRY (d->ops->sync (d->queue)); /* as in reduce */
   }
   sol_model_install (o->model);
-  if (o->block) d->ops->get (d->queue, o->block, block, sol_model_bytes (o->model));
+  d->fetched = 0;
   return d->ops->sync (d->queue);
+}
+
+/* of several updates between two publications the last one's block only */
+sol_status_t sol_optimizer_device_block (sol_optimizer_t *o)
+{
+  sol_optimizer_device_t *d = o->device;
+  SOL_ASSERT (o->block);
+  if (d->fetched) return SOL_OK;
+  d->ops->get (d->queue, o->block, sol_model_block (o->model), sol_model_bytes (o->model));
+  SOL_TRY (d->ops->sync (d->queue));
+  d->fetched = 1;
+  return SOL_OK;
 }

@@ -61,8 +61,8 @@ static void test_training (const sol_training_t *t, double V, double elements)
   ok (n < SOL_SUMSQ_CHUNK && same ("optimizer", slice, mine));
   ok (same ("reduce", t->reduce.s, 0.5 * 4 * elements / 200) && same ("share", t->share.s, 0.5 * 4 * elements / 200));
   ok (same ("block to the host", t->get.s, 4 * elements / 500) && same ("to the brokers", t->publish.s, 4 * elements / 50));
-  ok (same ("update", t->update_s, sol_work_seconds (&t->forward) + sol_work_seconds (&t->backward) + sol_work_seconds (&t->optimizer) + t->reduce.s + t->share.s + t->get.s));
-  ok (same ("batch", t->total_s, UPS * t->update_s + t->publish.s));
+  ok (same ("update", t->update_s, sol_work_seconds (&t->forward) + sol_work_seconds (&t->backward) + sol_work_seconds (&t->optimizer) + t->reduce.s + t->share.s));
+  ok (same ("batch", t->total_s, UPS * t->update_s + t->get.s + t->publish.s));
 }
 
 static void test_terms (void)
