@@ -9,7 +9,7 @@
 #include <string.h>
 
 extern const sol_command_t sol_command_plan;
-enum { MOST = 64, DEVICES = 65536 };
+enum { MOST = 64, DEVICES = 1024 };
 
 /* "8,16,32" */
 static sol_status_t read_list (const char *text, int *list, int *n_p)
