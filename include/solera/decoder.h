@@ -12,6 +12,7 @@ typedef enum { SOL_FINISH_EOS = 1, SOL_FINISH_STOP = 2, SOL_FINISH_LENGTH = 3 } 
 typedef struct {
   int32_t slots;      /* sequences side by side */
   int32_t max_prompt, max_new;
+  int64_t kv_rows; /* keys and values that there is room for, in tokens; 0: for max_new of every place. With less, the youngest sequences wait where it does not suffice, and are computed anew. */
   float temperature;
   double top_p;  /* 1: off */
   int32_t top_k; /* 0: off */
@@ -39,8 +40,8 @@ typedef struct {
 
 sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t *params, sol_decoder_t **decoder_p);
 void sol_decoder_destroy (sol_decoder_t *d);
-/* backend memory of a decoder. Keys and values: max_new - 1 rows a place, and prompts of full length for a quarter of the places (at least 4, at most all); shorter prompts
- * pack closer, and a prompt that finds no room waits for one to leave. SIZE_MAX: more than 2^31 rows. */
+/* backend memory of a decoder. Keys and values are kept in pages of SOL_KV_PAGE tokens, taken as sequences grow. kv_rows 0: pages for max_new - 1 tokens a place, and for prompts of full length of
+ * a quarter of the places (at least 4, at most all). A prompt that finds no room waits for one to leave. SIZE_MAX: more than 2^31 rows, or kv_rows too few for one sequence. */
 size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p /* of it keys and values; not set at SIZE_MAX */);
 size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params);
 /* queues a group (its responses start when places are free). SOL_AGAIN: no room, take or step first. n_prompt <= max_prompt, else SOL_ERR_LIMIT. max_samples a group: 4096. */
@@ -52,6 +53,7 @@ sol_status_t sol_decoder_take (sol_decoder_t *d, sol_group_out_t *out_p);
 int32_t sol_decoder_running (const sol_decoder_t *d);  /* sequences running or waiting for a place, of unfinished groups */
 int32_t sol_decoder_free_slots (const sol_decoder_t *d); /* places that nothing queued would take */
 int64_t sol_decoder_tokens (const sol_decoder_t *d);   /* tokens chosen so far */
+int64_t sol_decoder_put_back (const sol_decoder_t *d); /* sequences that had to wait for pages so far, and lost theirs */
 /* version recorded for the tokens chosen from now on; set it whenever the model's weights change. recompute: keys and values of everything running are computed anew. */
 sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute);
 #endif

@@ -22,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 2
+#define SOL_OPS_ABI 3
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -46,6 +46,7 @@ typedef struct { int32_t q_row, n_q, a_row, n_a, b_row, n_b; } sol_span_t;
 typedef struct { double lr, beta1, beta2, eps, decay, scale; int64_t step; } sol_adamw_t;
 
 #define SOL_HEAD_BLOCK 1024   /* vocabulary entries of one block of the fused head: fixed, results depend on it */
+#define SOL_KV_PAGE 16          /* rows of keys and values of a page */
 #define SOL_SUMSQ_CHUNK 65536 /* elements of one partial sum of squares: fixed */
 
 typedef struct sol_ops {
@@ -94,11 +95,12 @@ typedef struct sol_ops {
   /* RoPE, rotate-half (Hugging Face): x [T, H*D] in place; pos i32 [1, T]; table f32 [P, D]: cos of D/2 angles, then sin of D/2. sign +1 forward, -1 backward. */
   void (*rope) (sol_queue_t *q, sol_tensor_t x, int32_t n_heads, sol_tensor_t pos, sol_tensor_t table, int sign);
 
-  /* Causal attention over spans. Q, O [*, H*D]; K, V [*, Hkv*D] (rows addressed by the spans). stats f32 [T, 2*H]: (max, sum of exp) of each row
+  /* Causal attention over spans. Q, O [*, H*D]; K, V [*, Hkv*D] (rows addressed by the spans). pages: none, or i32 [1, n] in backend memory: row r of a span is then row
+   * pages[r / SOL_KV_PAGE] * SOL_KV_PAGE + r % SOL_KV_PAGE of K and V (the decoder's cache; the caller keeps the entries inside K and V). stats f32 [T, 2*H]: (max, sum of exp) of each row
    * and head, for the backward (or none). Scores are dot(q, k) * scale. p = exp (s - max); O = (chain sum p v) / (16-lane sum p). spans: i32 [n_spans, 6] in
    * backend memory, host_spans the same on the host. */
-  void (*attention) (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads,
-                     int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats);
+  void (*attention) (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans,
+                     int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats);
   /* dQ is written, dK and dV are added to (zero them first). Sums into one row of dK or dV run over spans in order, queries in order, then the
    * query heads of the kv head in order. */
   void (*attention_backward) (sol_queue_t *q, sol_tensor_t dO, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t O, sol_tensor_t stats, sol_tensor_t spans,

@@ -9,6 +9,7 @@ typedef struct {
   sol_queue_t *q;
   sol_tensor_t Q, K, V, O, stats;
   const sol_span_t *spans;
+  const int32_t *pages; /* NULL: rows are where the spans say */
   int32_t n_heads, n_kv_heads, chunks; /* of a span */
   int64_t D, Dp;
   float scale;
@@ -31,11 +32,11 @@ INLINE v16 dots (const item_t *t, const float *x, int64_t D, int64_t p0, int64_t
   int64_t kv = t->kv * t->a->D;
   const float *row[16];
   v16 l[16];
-  if (n >= 16 && (p0 + 16 <= s->n_a || p0 >= s->n_a)) {
-    const float *k = sol_at (t->a->K, key_row (s, p0), kv);
+  if (n >= 16 && (p0 + 16 <= s->n_a || p0 >= s->n_a) && paged_run (t->a->pages, key_row (s, p0), 16) == 16) {
+    const float *k = sol_at (t->a->K, paged (t->a->pages, key_row (s, p0)), kv);
     UNROLL for (int i = 0; i < 16; i++) row[i] = k + i * t->a->K.stride;
   } else
-    for (int i = 0; i < 16; i++) row[i] = sol_at (t->a->K, key_row (s, i < n ? p0 + i : p0), kv);
+    for (int i = 0; i < 16; i++) row[i] = sol_at (t->a->K, paged (t->a->pages, key_row (s, i < n ? p0 + i : p0)), kv);
 #if SOL_ISA_LEVEL > 0
 #define DOTS(NV)                                                                                                       \
   UNROLL for (int i = 0; i < 16; i++) {                                                                                \
@@ -89,6 +90,16 @@ INLINE float softmax (float *p, int64_t n, v16 scale, float *max_p)
   return v_sum (sum);
 }
 
+/* o [m, Dp] goes on with n rows of V from `row` on, one chain however they lie */
+static void value_rows (const item_t *t, int64_t m, const float *p, int64_t row, int64_t n, float *o)
+{
+  const args_t *a = t->a;
+  for (int64_t k = 0, some; k < n; k += some) {
+    some = paged_run (a->pages, row + k, n - k);
+    sum (0, m, a->Dp, p + k, t->ld, sol_at (a->V, paged (a->pages, row + k), t->kv * a->D), a->V.stride, some, o, a->Dp);
+  }
+}
+
 /* o [m, Dp] goes on from key j0 to j1 */
 static void values (const item_t *t, int64_t m, const float *p, int64_t j0, int64_t j1, float *o)
 {
@@ -96,14 +107,14 @@ static void values (const item_t *t, int64_t m, const float *p, int64_t j0, int6
   int64_t na = t->s->n_a, Dp = a->Dp, D = a->D, kv = t->kv * D;
   if (D == Dp) {
     int64_t ja = min_i (j1, na), jb = max_i (j0, na);
-    if (j0 < ja) sum (0, m, Dp, p + j0, t->ld, sol_at (a->V, t->s->a_row + j0, kv), a->V.stride, ja - j0, o, Dp);
-    if (jb < j1) sum (0, m, Dp, p + jb, t->ld, sol_at (a->V, t->s->b_row + jb - na, kv), a->V.stride, j1 - jb, o, Dp);
+    if (j0 < ja) value_rows (t, m, p + j0, t->s->a_row + j0, ja - j0, o);
+    if (jb < j1) value_rows (t, m, p + jb, t->s->b_row + jb - na, j1 - jb, o);
     return;
   }
   for (int64_t i = 0; i < m; i++) /* rows of V end inside a vector */
     for (int64_t j = j0; j < j1; j++)
       for (int64_t d = 0; d < D; d += 16)
-        v_store (o + i * Dp + d, v_fma (v_set (p[i * t->ld + j]), v_load_upto (sol_at (a->V, key_row (t->s, j), kv + d), D - d), v_load (o + i * Dp + d)));
+        v_store (o + i * Dp + d, v_fma (v_set (p[i * t->ld + j]), v_load_upto (sol_at (a->V, paged (a->pages, key_row (t->s, j)), kv + d), D - d), v_load (o + i * Dp + d)));
 }
 
 /* m rows from r on */
@@ -153,7 +164,7 @@ static void attention_item (item_t *t, float *room)
   if (t->kt) memset (t->x, 0, (size_t) (ROWS * a->Dp) * sizeof (float));
   for (int64_t j = 0; j < n && t->kt; j += 16) {
     const float *row[16];
-    for (int64_t i = 0; i < 16; i++) row[i] = j + i < n ? sol_at (a->K, key_row (t->s, j + i), t->kv * a->D) : NULL;
+    for (int64_t i = 0; i < 16; i++) row[i] = j + i < n ? sol_at (a->K, paged (a->pages, key_row (t->s, j + i)), t->kv * a->D) : NULL;
     transpose_rows (row, (int) min_i (16, n - j), a->D, a->Dp, t->kt + j * a->Dp);
   }
   for (int64_t r = t->r0; r < t->r1; r += ROWS) block (t, r, min_i (ROWS, t->r1 - r));
@@ -172,10 +183,10 @@ static void attention_items (const void *arg, int64_t i0, int64_t i1, float *roo
   }
 }
 
-void SOL_FN (attention) (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads,
-                         int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
+void SOL_FN (attention) (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans,
+                         int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
 {
-  args_t a = { .q = q, .Q = Q, .K = K, .V = V, .O = O, .stats = stats, .spans = host_spans, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .chunks = 1, .D = Q.cols / n_heads, .scale = scale };
+  args_t a = { .q = q, .Q = Q, .K = K, .V = V, .O = O, .stats = stats, .spans = host_spans, .pages = (const int32_t *) pages.at, .n_heads = n_heads, .n_kv_heads = n_kv_heads, .chunks = 1, .D = Q.cols / n_heads, .scale = scale };
   int64_t longest = 0, queries = 0, pairs = 0;
   (void) spans;
   a.Dp = (a.D + 15) / 16 * 16;

@@ -120,6 +120,15 @@ INLINE void score (const float *x, int64_t Dp, const float *kt, float *s, int64_
 
 /* ---- rows of memory */
 INLINE int64_t key_row (const sol_span_t *s, int64_t p) { return p < s->n_a ? s->a_row + p : s->b_row + p - s->n_a; }
+INLINE int64_t paged (const int32_t *pages, int64_t row) { return pages ? (int64_t) pages[row / SOL_KV_PAGE] * SOL_KV_PAGE + row % SOL_KV_PAGE : row; }
+/* rows from `row` on, at most n, that lie one after the other */
+INLINE int64_t paged_run (const int32_t *pages, int64_t row, int64_t n)
+{
+  int64_t m = SOL_KV_PAGE - row % SOL_KV_PAGE, page = row / SOL_KV_PAGE;
+  if (!pages) return n;
+  for (; m < n && pages[page + 1] == pages[page] + 1; page++) m += SOL_KV_PAGE;
+  return m < n ? m : n;
+}
 
 INLINE void copy_row (const float *from, int64_t D, int64_t Dp, float *to)
 {

@@ -33,17 +33,17 @@ template <int C> __device__ __forceinline__ void soften (softmax_t &m, float (&s
   }
 }
 
-template <int C> __device__ __forceinline__ void load_keys (bf16 *k, bf16 *v, const attention_t &a, const sol_span_t *span, int kv_head, int first)
+template <int C, bool PAGED> __device__ __forceinline__ void load_keys (bf16 *k, bf16 *v, const attention_t &a, const sol_span_t *span, int kv_head, int first)
 {
   const sol_span_t s = *span; /* read every time: there are no registers to keep it in */
-  const auto row = [&] (int i) { return key_row (s, first + i); };
+  const auto row = [&] (int i) { return paged_key_row<PAGED> (a, s, first + i); };
   tile_load<C> (k, TILE, a.k + kv_head * a.d, a.ldk, a.d, threadIdx.x, ATTENTION_THREADS, row);
   tile_load<C> (v, TILE, a.v + kv_head * a.d, a.ldv, a.d, threadIdx.x, ATTENTION_THREADS, row);
   cp_async_commit ();
 }
 
 /* grid: (spans x heads, head fastest; tiles of queries, the last ones, which see most, first) */
-template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attention_kernel (attention_t a)
+template <int C, bool PAGED> __global__ void __launch_bounds__ (ATTENTION_THREADS, PAGED && C > 64 ? 2 : 3) attention_kernel (attention_t a)
 {
   SOL_DYN_SHARED (bf16, shared); /* K, V of an even tile; of an odd one */
   const int head = blockIdx.x % a.n_heads, kv_head = head / a.per, warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
@@ -57,7 +57,7 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attent
 
   /* the queries come in through the odd buffer, which no key needs yet */
   tile_load<C> (shared + 2 * TILE * C, TILE, a.q + head * a.d, a.ldq, a.d, threadIdx.x, ATTENTION_THREADS, q_row);
-  load_keys<C> (shared, shared + TILE * C, a, span, kv_head, 0);
+  load_keys<C, PAGED> (shared, shared + TILE * C, a, span, kv_head, 0);
   cp_async_wait<0> ();
   __syncthreads ();
   uint32_t q[C / 16][4];
@@ -72,7 +72,7 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attent
     const bf16 *K = shared + odd * 2 * TILE * C, *V = K + TILE * C;
     cp_async_wait<0> ();
     __syncthreads (); /* this tile is there for all, and nobody uses the other buffer any more */
-    if (key + TILE < seen) load_keys<C> (shared + (odd ^ 1) * 2 * TILE * C, shared + (odd ^ 1) * 2 * TILE * C + TILE * C, a, span, kv_head, key + TILE);
+    if (key + TILE < seen) load_keys<C, PAGED> (shared + (odd ^ 1) * 2 * TILE * C, shared + (odd ^ 1) * 2 * TILE * C + TILE * C, a, span, kv_head, key + TILE);
     float p[TILE / 8][4];
     clear (p);
 #pragma unroll
@@ -120,24 +120,27 @@ template <int C> __global__ void __launch_bounds__ (ATTENTION_THREADS, 3) attent
   tile_store<C, false> (shared + warp * 16 * C, acc, f, a.out + head * a.d, a.ld_out, a.d, [&] (int i) { return q_row (warp * 16 + i); });
 }
 
-template <int C> static void run (sol_queue_t *q, const attention_t &a, int longest)
+template <int C, bool PAGED> static void run_as (sol_queue_t *q, const attention_t &a, int longest)
 {
   const size_t bytes = 4 * TILE * C * sizeof (bf16);
-  attention_room (q, attention_kernel<C>, bytes, "attention");
-  SOL_RUN (q, attention_kernel<C>, dim3 ((unsigned) (a.n_spans * a.n_heads), (unsigned) ((longest + TILE - 1) / TILE)), dim3 (ATTENTION_THREADS), bytes, a);
+  attention_room (q, attention_kernel<C, PAGED>, bytes, "attention");
+  SOL_RUN (q, (attention_kernel<C, PAGED>), dim3 ((unsigned) (a.n_spans * a.n_heads), (unsigned) ((longest + TILE - 1) / TILE)), dim3 (ATTENTION_THREADS), bytes, a);
 }
+/* two kernels: in training the table would cost registers that are not there */
+template <int C> static void run (sol_queue_t *q, const attention_t &a, int longest) { a.pages ? run_as<C, true> (q, a, longest) : run_as<C, false> (q, a, longest); }
 
-extern "C" void sol_cuda_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads,
-                                    int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
+extern "C" void sol_cuda_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans,
+                                    int32_t n_spans, int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
 {
   if (n_spans == 0 || longest_span (host_spans, n_spans) == 0) return;
-  attention_require (Q, K, V, spans, host_spans, n_spans, n_heads, n_kv_heads, scale);
+  attention_require (Q, K, V, pages, spans, host_spans, n_spans, n_heads, n_kv_heads, scale);
   SOL_REQUIRE (attention_operand (O) && O.rows >= Q.rows && O.cols == Q.cols);
   SOL_REQUIRE (!stats.at || (stats.dtype == SOL_F32 && stats.rows >= Q.rows && stats.cols == 2 * n_heads && stats.stride % 2 == 0));
   attention_t a = {};
   a.q = (const bf16 *) Q.at, a.k = (const bf16 *) K.at, a.v = (const bf16 *) V.at, a.out = (bf16 *) O.at, a.stats = (float *) stats.at;
   a.ldq = Q.stride, a.ldk = K.stride, a.ldv = V.stride, a.ld_out = O.stride, a.ld_stats = stats.stride, a.k_rows = K.rows;
   a.spans = (const sol_span_t *) spans.at;
+  a.pages = (const int32_t *) pages.at;
   a.n_spans = n_spans, a.n_heads = n_heads, a.n_kv_heads = n_kv_heads, a.per = n_heads / n_kv_heads, a.d = (int) (Q.cols / n_heads);
   a.scale = scale;
   const int longest = longest_span (host_spans, n_spans);

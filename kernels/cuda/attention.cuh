@@ -13,6 +13,7 @@ typedef struct {
   bf16 *out, *dq, *dk, *dv;
   float *stats;
   const sol_span_t *spans;
+  const int32_t *pages; /* NULL: none */
   int64_t ldq, ldk, ldv, ldo, ld_do, ld_out, ld_dq, ld_dk, ld_dv, ld_stats, k_rows;
   int n_spans, n_heads, n_kv_heads, per, d; /* per: query heads of a kv head */
   float scale;
@@ -22,6 +23,12 @@ typedef struct {
 __device__ __forceinline__ int64_t key_row (const sol_span_t &s, int p)
 {
   return p < s.n_a ? (int64_t) s.a_row + p : p < s.n_a + s.n_b ? (int64_t) s.b_row + (p - s.n_a) : -1;
+}
+/* the same through the page table: its entries are few and soon in the cache */
+template <bool PAGED> __device__ __forceinline__ int64_t paged_key_row (const attention_t &a, const sol_span_t &s, int p)
+{
+  const int64_t row = key_row (s, p);
+  return PAGED && row >= 0 ? (int64_t) a.pages[row / SOL_KV_PAGE] * SOL_KV_PAGE + row % SOL_KV_PAGE : row;
 }
 
 /* begins to copy rows of a tile: tile row i is row_of (i) of `from`, zeros where that is negative. `threads` threads share the work, this one is number `thread`. */
@@ -88,7 +95,7 @@ __device__ __forceinline__ float quad_max (float x)
 /* ---- host */
 static inline bool attention_operand (sol_tensor_t t) { return t.at && t.dtype == SOL_BF16 && t.stride % 8 == 0 && t.stride >= t.cols && (uintptr_t) t.at % 16 == 0; }
 /* checks what all kernels need of their operands */
-static inline void attention_require (sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads, int32_t n_kv_heads,
+static inline void attention_require (sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads, int32_t n_kv_heads,
                                       float scale)
 {
   SOL_REQUIRE (n_heads > 0 && n_kv_heads > 0 && n_heads % n_kv_heads == 0 && Q.cols % n_heads == 0);
@@ -97,12 +104,14 @@ static inline void attention_require (sol_tensor_t Q, sol_tensor_t K, sol_tensor
   SOL_REQUIRE (attention_operand (Q) && attention_operand (K) && attention_operand (V));
   SOL_REQUIRE (spans.at && spans.dtype == SOL_I32 && spans.rows >= n_spans && spans.cols == 6 && spans.stride == 6 && host_spans);
   SOL_REQUIRE (scale > 0);
+  SOL_REQUIRE (!pages.at || (pages.dtype == SOL_I32 && pages.rows == 1));
+  const int64_t rows = pages.at ? pages.cols * SOL_KV_PAGE : K.rows < V.rows ? K.rows : V.rows;
   for (int32_t i = 0; i < n_spans; i++) {
     const sol_span_t *s = &host_spans[i];
     if (!s->n_q) continue;
     SOL_REQUIRE (s->n_q > 0 && s->n_a >= 0 && s->n_b >= 0 && s->n_q <= s->n_a + s->n_b && s->q_row >= 0 && s->q_row + s->n_q <= Q.rows);
-    SOL_REQUIRE (!s->n_a || (s->a_row >= 0 && s->a_row + s->n_a <= K.rows && s->a_row + s->n_a <= V.rows));
-    SOL_REQUIRE (!s->n_b || (s->b_row >= 0 && s->b_row + s->n_b <= K.rows && s->b_row + s->n_b <= V.rows));
+    SOL_REQUIRE (!s->n_a || (s->a_row >= 0 && s->a_row + s->n_a <= rows));
+    SOL_REQUIRE (!s->n_b || (s->b_row >= 0 && s->b_row + s->n_b <= rows));
     SOL_REQUIRE (!s->n_a || !s->n_b || s->a_row + s->n_a <= s->b_row || s->b_row + s->n_b <= s->a_row); /* a key is seen once */
   }
 }

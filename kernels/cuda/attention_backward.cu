@@ -288,7 +288,7 @@ extern "C" void sol_cuda_attention_backward (sol_queue_t *q, sol_tensor_t dO, so
                                              const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t dQ, sol_tensor_t dK, sol_tensor_t dV)
 {
   if (n_spans == 0 || longest_span (host_spans, n_spans) == 0) return;
-  attention_require (Q, K, V, spans, host_spans, n_spans, n_heads, n_kv_heads, scale);
+  attention_require (Q, K, V, sol_tensor_t{}, spans, host_spans, n_spans, n_heads, n_kv_heads, scale);
   SOL_REQUIRE (attention_operand (O) && attention_operand (dO) && attention_operand (dQ) && O.cols == Q.cols && dO.cols == Q.cols && dQ.cols == Q.cols);
   SOL_REQUIRE (O.rows >= Q.rows && dO.rows >= Q.rows && dQ.rows >= Q.rows);
   SOL_REQUIRE (attention_operand (dK) && attention_operand (dV) && dK.cols == K.cols && dV.cols == K.cols && dK.rows >= K.rows && dV.rows >= K.rows && V.rows >= K.rows);

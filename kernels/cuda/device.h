@@ -80,7 +80,7 @@ void sol_cuda_rmsnorm (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, sol_ten
 void sol_cuda_rmsnorm_dx (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, int, sol_tensor_t);
 void sol_cuda_rmsnorm_dw (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_rope (sol_queue_t *, sol_tensor_t, int32_t, sol_tensor_t, sol_tensor_t, int);
-void sol_cuda_attention (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t, int32_t, float, sol_tensor_t, sol_tensor_t);
+void sol_cuda_attention (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t, int32_t, float, sol_tensor_t, sol_tensor_t);
 void sol_cuda_attention_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t, int32_t,
                                   float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);

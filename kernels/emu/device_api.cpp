@@ -30,11 +30,13 @@ cudaError_t cudaDeviceGetStreamPriorityRange (int *least, int *greatest)
   *least = 0, *greatest = -5;
   return cudaSuccess;
 }
+/* few, so that a small test is on both sides of what kernels choose by their number */
+enum { MULTIPROCESSORS = 4 };
 cudaError_t cudaDeviceGetAttribute (int *v, cudaDeviceAttr a, int device)
 {
   if (device) return error (cudaErrorInvalidDevice);
   switch (a) {
-  case cudaDevAttrMultiProcessorCount: *v = 132; break;
+  case cudaDevAttrMultiProcessorCount: *v = MULTIPROCESSORS; break;
   case cudaDevAttrComputeCapabilityMajor: *v = 9; break;
   case cudaDevAttrComputeCapabilityMinor: *v = 0; break;
   case cudaDevAttrMaxSharedMemoryPerBlock: *v = (int) STATIC_SHARED; break;
@@ -58,7 +60,7 @@ cudaError_t cudaGetDeviceProperties (cudaDeviceProp *p, int device)
   snprintf (p->name, sizeof p->name, "emulated, as an H100");
   p->totalGlobalMem = (size_t) setting ().memory;
   p->major = 9, p->minor = 0;
-  p->multiProcessorCount = 132, p->warpSize = 32;
+  p->multiProcessorCount = MULTIPROCESSORS, p->warpSize = 32;
   p->sharedMemPerBlock = STATIC_SHARED, p->sharedMemPerBlockOptin = SM_SHARED, p->sharedMemPerMultiprocessor = 228 << 10;
   p->maxThreadsPerBlock = MAX_THREADS, p->maxThreadsPerMultiProcessor = 2048;
   p->regsPerBlock = p->regsPerMultiprocessor = 65536;

@@ -28,7 +28,7 @@ void sol_ref_rmsnorm (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, sol_tens
 void sol_ref_rmsnorm_dx (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, int, sol_tensor_t);
 void sol_ref_rmsnorm_dw (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_rope (sol_queue_t *, sol_tensor_t, int32_t, sol_tensor_t, sol_tensor_t, int);
-void sol_ref_attention (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t, int32_t, float, sol_tensor_t, sol_tensor_t);
+void sol_ref_attention (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t, int32_t, float, sol_tensor_t, sol_tensor_t);
 void sol_ref_attention_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, const sol_span_t *, int32_t, int32_t,
                                  int32_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);

@@ -29,7 +29,7 @@ static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol
 
 static sol_decoder_params_t decoder_params (const sol_config_t *c)
 {
-  return (sol_decoder_params_t){ .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new,
+  return (sol_decoder_params_t){ .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new, .kv_rows = c->kv_tokens,
                                  .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE };
 }
 
@@ -60,8 +60,8 @@ sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model,
   size_t cache;
   const size_t bytes = sol_decoder_need (model, &dp, &cache);
   if (bytes == SIZE_MAX)
-    return sol_fail (SOL_ERR_USAGE, "actor", "actor.slots is %lld, rollout.max_prompt is %lld, rollout.max_tokens is %lld: too many keys and values for one rank", (long long) c->slots,
-                     (long long) c->max_prompt, (long long) c->max_new);
+    return sol_fail (SOL_ERR_USAGE, "actor", "actor.slots is %lld, rollout.max_prompt is %lld, rollout.max_tokens is %lld, actor.kv_tokens is %lld: keys and values do not fit one rank", (long long) c->slots,
+                     (long long) c->max_prompt, (long long) c->max_new, (long long) c->kv_tokens);
   sol_need_add (mem, SOL_NEED_CACHE, cache);
   sol_need_add (mem, SOL_NEED_DECODING, bytes - cache);
   return SOL_OK;
@@ -103,6 +103,8 @@ out:
 void sol_actor_destroy (sol_actor_t *a)
 {
   if (!a) return;
+  if (a->decoder && sol_decoder_put_back (a->decoder) > 0)
+    sol_log (SOL_LOG_INFO, "actor", "%lld times a sequence had no room for its keys and was computed anew later (actor.kv_tokens, actor.slots)", (long long) sol_decoder_put_back (a->decoder));
   sol_decoder_destroy (a->decoder);
   sol_prompt_free (&a->prompt);
   void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };

@@ -292,14 +292,14 @@ static void d_rope (sol_queue_t *q, sol_tensor_t x, int32_t n_heads, sol_tensor_
   sol_tensor_t x_ = out (&c, x, NEAR), pos_ = in (&c, pos), table_ = in (&c, table);
   BOTH (rope, (c.dq, x, n_heads, pos, table, sign), (c.rq, x_, n_heads, pos_, table_, sign));
 }
-static void d_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads, int32_t n_kv_heads,
-                         float scale, sol_tensor_t O, sol_tensor_t stats)
+static void d_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads,
+                         int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
 {
   call_t c = begin (q, "attention");
   SHAPE (Q.cols == O.cols && K.cols == V.cols && Q.cols * n_kv_heads == K.cols * n_heads && n_heads % n_kv_heads == 0);
-  sol_tensor_t Q_ = in (&c, Q), K_ = in (&c, K), V_ = in (&c, V), spans_ = in (&c, spans), O_ = out (&c, O, NEAR), stats_ = out (&c, stats, NEAR);
-  BOTH (attention, (c.dq, Q, K, V, spans, host_spans, n_spans, n_heads, n_kv_heads, scale, O, stats),
-        (c.rq, Q_, K_, V_, spans_, host_spans, n_spans, n_heads, n_kv_heads, scale, O_, stats_));
+  sol_tensor_t Q_ = in (&c, Q), K_ = in (&c, K), V_ = in (&c, V), pages_ = in (&c, pages), spans_ = in (&c, spans), O_ = out (&c, O, NEAR), stats_ = out (&c, stats, NEAR);
+  BOTH (attention, (c.dq, Q, K, V, pages, spans, host_spans, n_spans, n_heads, n_kv_heads, scale, O, stats),
+        (c.rq, Q_, K_, V_, pages_, spans_, host_spans, n_spans, n_heads, n_kv_heads, scale, O_, stats_));
 }
 static void d_attention_backward (sol_queue_t *q, sol_tensor_t dO, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t O, sol_tensor_t stats, sol_tensor_t spans,
                                   const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t dQ, sol_tensor_t dK, sol_tensor_t dV)

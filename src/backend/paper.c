@@ -206,8 +206,8 @@ static const struct sol_paper *count_spans (sol_queue_t *q, const sol_span_t *s,
   }
   return p;
 }
-static void p_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans, int32_t n_heads,
-                         int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
+static void p_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_tensor_t V, sol_tensor_t pages, sol_tensor_t spans, const sol_span_t *host_spans, int32_t n_spans,
+                         int32_t n_heads, int32_t n_kv_heads, float scale, sol_tensor_t O, sol_tensor_t stats)
 {
   const struct sol_paper *p = count_spans (q, host_spans, n_spans);
   const double act = (double) sol_dtype_bytes (Q.dtype);
@@ -215,6 +215,7 @@ static void p_attention (sol_queue_t *q, sol_tensor_t Q, sol_tensor_t K, sol_ten
   (void) n_kv_heads;
   (void) scale;
   (void) O;
+  (void) pages;
   take (q, SOL_PAPER_ATTENTION, 4 * p->pairs * (double) Q.cols, size (spans) + size (stats) + act * (2 * p->queries * (double) Q.cols + p->keys * (double) (K.cols + V.cols)));
 }
 /* scores once more, their gradient, and three products: five of the size of the two of the forward */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The books of continuous batching: groups queue in the order of put; a free place takes the next response of the first group that still
- * has some; a prompt is prefilled when its first response starts and leaves the cache with its last. No result depends on any of this: only
+ * has some; a prompt is prefilled when its first response starts and leaves the cache with its last. Keys and values lie in pages, taken as a sequence grows. No result depends on any of this: only
  * when things are computed does. */
 #include "decoder_internal.h"
 #include "solera/log.h"
@@ -9,19 +9,27 @@
 
 #define SAMPLES_MOST 4096
 
+static int32_t pages_for (int64_t rows) { return (int32_t) ((rows + SOL_KV_PAGE - 1) / SOL_KV_PAGE); }
+
 static sol_status_t size_up (sol_decoder_t *d)
 {
   const sol_decoder_params_t *p = &d->p;
-  /* Prompts of full length for a quarter of the places at once; shorter ones, and responses that share one, need less. A prompt that finds
-   * no room waits. */
-  const int64_t prompts = p->slots < 4 ? p->slots : p->slots / 4 < 4 ? 4 : p->slots / 4, own = p->max_new > 1 ? p->max_new - 1 : 1;
-  const int64_t cache = prompts * p->max_prompt + p->slots * own,
-                rows = p->max_prompt + (int64_t) p->slots > own ? p->max_prompt + (int64_t) p->slots : own;
-  if (cache > INT32_MAX || rows > INT32_MAX)
+  /* Prompts of full length for a quarter of the places at once; shorter ones, and responses that share one, need less. */
+  const int64_t S = p->slots, prompts = S < 4 ? S : S / 4 < 4 ? 4 : S / 4, own = p->max_new > 1 ? p->max_new - 1 : 1; /* the last token of a response is never a key */
+  const int64_t rows = p->max_prompt + S > own ? p->max_prompt + S : own, po = pages_for (own), pp = pages_for (p->max_prompt);
+  const int64_t pages = p->kv_rows ? p->kv_rows / SOL_KV_PAGE : prompts * pp + S * po, rest = pages - S * po, quarter = pages / 4 > pp ? pages / 4 : pp, most = rest > quarter ? rest : quarter;
+  if (pages > INT32_MAX / SOL_KV_PAGE || rows > INT32_MAX || S * (pp + po) > INT32_MAX / SOL_KV_PAGE)
     return sol_fail (SOL_ERR_LIMIT, "decoder", "%d places of %d prompt and %d new tokens: expected at most 2^31 rows of keys, found %lld",
-                     p->slots, p->max_prompt, p->max_new, (long long) cache);
-  d->prompt_rows = (int32_t) (prompts * p->max_prompt);
-  d->own_rows = (int32_t) own; /* the last token of a response is never a key */
+                     p->slots, p->max_prompt, p->max_new, (long long) (S * (pp + po) * SOL_KV_PAGE));
+  int64_t least = po + pp;
+  while (least - (least / 4 > pp ? least / 4 : pp) < po) least++;
+  if (pages < least)
+    return sol_fail (SOL_ERR_LIMIT, "decoder", "keys and values of %lld tokens: expected room for at least one prompt of %d and one response of %d tokens in pages of %d: %lld tokens",
+                     (long long) p->kv_rows, p->max_prompt, p->max_new, SOL_KV_PAGE, (long long) least * SOL_KV_PAGE);
+  d->n_pages = (int32_t) pages;
+  d->prompt_pages = (int32_t) pp;
+  d->own_pages = (int32_t) po;
+  d->prompt_most = (int32_t) most;
   d->max_rows = (int32_t) rows;
   d->max_spans = 2 * p->slots;
   d->inv_temp = 1 / p->temperature;
@@ -58,6 +66,10 @@ static void take_host (sol_decoder_t *d)
   d->spare = sol_alloc (((size_t) d->list_room + 1) * sizeof *d->spare);
   d->live = sol_alloc (S * sizeof *d->live);
   d->place = sol_alloc (S * sizeof *d->place);
+  d->back = sol_alloc (S * sizeof *d->back);
+  d->page = sol_alloc (S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
+  d->changed = sol_alloc (S * sizeof *d->changed);
+  d->free_pages = sol_alloc ((size_t) d->n_pages * sizeof *d->free_pages);
   d->free_hidden = sol_alloc (S * sizeof (int32_t));
   int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row },
           **places[] = { &d->host_from, &d->host_place, &d->host_like, &d->host_chosen };
@@ -71,6 +83,7 @@ static void take_host (sol_decoder_t *d)
   d->host_entropy = sol_alloc (S * sizeof (float));
   d->host_raw = sol_alloc (S * sizeof (float));
   for (int32_t i = 0; i < d->p.slots; i++) d->free_hidden[d->n_free_hidden++] = 2 * d->p.slots - 1 - i;
+  for (int32_t i = 0; i < d->n_pages; i++) d->free_pages[d->n_free_pages++] = d->n_pages - 1 - i; /* the lowest first: neighbours at the beginning */
 }
 
 sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t *params, sol_decoder_t **decoder_p)
@@ -116,7 +129,9 @@ void sol_decoder_destroy (sol_decoder_t *d)
                   d->host_place,  d->host_like,
                   d->host_chosen, d->host_u,
                   d->host_lp,     d->host_entropy,
-                  d->host_raw,    d };
+                  d->host_raw,    d->back,
+                  d->page,        d->changed,
+                  d->free_pages,  d };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -229,23 +244,32 @@ sol_status_t sol_decoder_take (sol_decoder_t *d, sol_group_out_t *o)
 
 /* ---- places and regions of the cache */
 
-static int32_t own_row (const sol_decoder_t *d, int32_t place) { return d->prompt_rows + place * d->own_rows; }
+static int32_t own_page (const sol_decoder_t *d, int32_t place) { return d->p.slots * d->prompt_pages + place * d->own_pages; }
+static int32_t own_row (const sol_decoder_t *d, int32_t place) { return own_page (d, place) * SOL_KV_PAGE; }
+static int32_t prompt_page (const sol_decoder_t *d, const sol_decoding_t *g) { return (g->hidden - d->p.slots) * d->prompt_pages; }
+static int32_t prompt_row (const sol_decoder_t *d, const sol_decoding_t *g) { return prompt_page (d, g) * SOL_KV_PAGE; }
 
-/* the lowest gap between the live prompts that is long enough; 0: none now */
+static void take_page (sol_decoder_t *d, int32_t at)
+{
+  d->page[at] = d->free_pages[--d->n_free_pages];
+  if (d->n_changed < d->p.slots) d->changed[d->n_changed] = at;
+  d->n_changed++;
+}
+static void give_pages (sol_decoder_t *d, int32_t at, int32_t n)
+{
+  while (n-- > 0) d->free_pages[d->n_free_pages++] = d->page[at + n];
+}
+
+/* 0: no room now */
 static int place_prompt (sol_decoder_t *d, sol_decoding_t *g)
 {
-  int32_t at = 0, i = 0;
-  while (i < d->n_live && at + g->n_prompt > d->live[i]->row) {
-    at = d->live[i]->row + d->live[i]->n_prompt;
-    i++;
-  }
-  if (at + (int64_t) g->n_prompt > d->prompt_rows) return 0;
+  const int32_t n = pages_for (g->n_prompt);
+  if (n > d->n_free_pages || d->used_by_prompts + n > d->prompt_most) return 0;
   SOL_ASSERT (d->n_live < d->p.slots && d->n_free_hidden > 0);
-  memmove (d->live + i + 1, d->live + i, (size_t) (d->n_live - i) * sizeof *d->live);
-  d->live[i] = g;
-  d->n_live++;
-  g->row = at;
+  d->live[d->n_live++] = g;
+  d->used_by_prompts += n;
   g->hidden = d->free_hidden[--d->n_free_hidden];
+  for (int32_t i = 0; i < n; i++) take_page (d, prompt_page (d, g) + i);
   return 1;
 }
 
@@ -253,15 +277,67 @@ static void leave_prompt (sol_decoder_t *d, sol_decoding_t *g)
 {
   int32_t i = 0;
   while (d->live[i] != g) i++;
-  d->n_live--;
-  memmove (d->live + i, d->live + i + 1, (size_t) (d->n_live - i) * sizeof *d->live);
+  d->live[i] = d->live[--d->n_live];
+  give_pages (d, prompt_page (d, g), pages_for (g->n_prompt));
+  d->used_by_prompts -= pages_for (g->n_prompt);
   d->free_hidden[d->n_free_hidden++] = g->hidden;
   g->hidden = -1;
 }
 
 static sol_status_t add_prompt (sol_decoder_t *d, const sol_decoding_t *g)
 {
-  return sol_decoder_add (d, g->prompt, g->n_prompt, 0, g->row, 0, 0, g->hidden);
+  return sol_decoder_add (d, g->prompt, g->n_prompt, 0, prompt_row (d, g), 0, 0, g->hidden);
+}
+
+/* the sequence of place i loses its pages and waits; its tokens stay */
+static void put_back (sol_decoder_t *d, int32_t i)
+{
+  sol_place_t *s = &d->place[i];
+  int32_t k = d->n_back++;
+  give_pages (d, own_page (d, i), s->pages);
+  s->pages = 0;
+  for (; k > 0 && d->back[k - 1].born > s->born; k--) d->back[k] = d->back[k - 1];
+  d->back[k] = *s;
+  s->g = NULL;
+  d->running--;
+  d->waiting++;
+  d->n_put_back++;
+}
+
+/* every running sequence has pages for the key that this step adds, or has been put back, the youngest first: the oldest always goes on */
+static void make_room (sol_decoder_t *d)
+{
+  for (int32_t i = 0; i < d->p.slots; i++) {
+    sol_place_t *s = &d->place[i];
+    while (s->g && s->pages < pages_for (s->n)) {
+      int32_t young = i;
+      if (d->n_free_pages > 0) { take_page (d, own_page (d, i) + s->pages++); continue; }
+      for (int32_t k = 0; k < d->p.slots; k++)
+        if (d->place[k].g && d->place[k].pages > 0 && d->place[k].born > d->place[young].born) young = k;
+      put_back (d, young);
+    }
+  }
+}
+
+/* sequences that were put back come first: all their keys but the last are computed anew, and the last token as in every step. 0: no room now */
+static int go_on (sol_decoder_t *d, int32_t i, sol_status_t *st)
+{
+  sol_place_t s = d->back[0];
+  const int32_t n = pages_for (s.n);
+  if (d->n_free_pages < n + d->running) return 0; /* not to be put back at once */
+  for (; s.pages < n; s.pages++) take_page (d, own_page (d, i) + s.pages);
+  d->place[i] = s;
+  memmove (d->back, d->back + 1, (size_t) --d->n_back * sizeof *d->back);
+  d->waiting--;
+  d->running++;
+  *st = sol_decoder_add (d, s.g->ids + (int64_t) s.sample * s.g->max_new, s.n, s.g->n_prompt, own_row (d, i), prompt_row (d, s.g), s.g->n_prompt, i);
+  return 1;
+}
+
+/* are there pages for another response to begin with, where not every place has its own? */
+static int may_start (const sol_decoder_t *d)
+{
+  return d->n_pages - d->prompt_most >= d->p.slots * d->own_pages || d->running == 0 || d->n_free_pages > d->running;
 }
 
 /* free places take the next responses, in order */
@@ -270,14 +346,21 @@ static sol_status_t fill (sol_decoder_t *d)
   int32_t next = 0;
   for (int32_t i = 0; i < d->p.slots && d->waiting > 0; i++) {
     sol_decoding_t *g;
+    sol_status_t st = SOL_OK;
     if (d->place[i].g) continue;
+    if (d->n_back > 0) {
+      if (!go_on (d, i, &st)) return SOL_OK;
+      SOL_TRY (st);
+      continue;
+    }
     while (d->list[next]->started == d->list[next]->n_samples) next++;
     g = d->list[next];
+    if (!may_start (d)) return SOL_OK;
     if (g->hidden < 0) {
       if (!place_prompt (d, g)) return SOL_OK;
       SOL_TRY (add_prompt (d, g));
     }
-    d->place[i] = (sol_place_t){ g, g->started++, 0 };
+    d->place[i] = (sol_place_t){ .g = g, .sample = g->started++, .born = d->n_born++ };
     d->waiting--;
     d->running++;
   }
@@ -329,6 +412,7 @@ static void append (sol_decoder_t *d, int32_t r)
   if (!finish && s->n == g->max_new) finish = SOL_FINISH_LENGTH;
   if (!finish) return;
   g->finish[s->sample] = (uint8_t) finish;
+  give_pages (d, own_page (d, d->host_place[r]), s->pages);
   s->g = NULL;
   d->running--;
   if (++g->finished == g->n_samples) leave_prompt (d, g);
@@ -339,12 +423,13 @@ sol_status_t sol_decoder_step (sol_decoder_t *d)
   int32_t distinct, n;
   recycle (d);
   if (d->running + d->waiting == 0) return SOL_AGAIN;
+  make_room (d);
   for (int32_t i = 0; i < d->p.slots; i++) {
     const sol_place_t *s = &d->place[i];
     const sol_decoding_t *g = s->g;
     if (g)
       SOL_TRY (sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new + s->n - 1, 1, g->n_prompt + s->n - 1,
-                                own_row (d, i) + s->n - 1, g->row, g->n_prompt, i));
+                                own_row (d, i) + s->n - 1, prompt_row (d, g), g->n_prompt, i));
   }
   SOL_TRY (fill (d));
   SOL_TRY (sol_decoder_flush (d));
@@ -362,6 +447,7 @@ int32_t sol_decoder_free_slots (const sol_decoder_t *d)
   return n > 0 ? n : 0;
 }
 int64_t sol_decoder_tokens (const sol_decoder_t *d) { return d->tokens; }
+int64_t sol_decoder_put_back (const sol_decoder_t *d) { return d->n_put_back; }
 
 sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute)
 {
@@ -373,7 +459,7 @@ sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompu
     const sol_decoding_t *g = s->g;
     if (g && s->n > 1)
       SOL_TRY (
-          sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new, s->n - 1, g->n_prompt, own_row (d, i), g->row, g->n_prompt, -1));
+          sol_decoder_add (d, g->ids + (int64_t) s->sample * g->max_new, s->n - 1, g->n_prompt, own_row (d, i), prompt_row (d, g), g->n_prompt, -1));
   }
   return sol_decoder_flush (d);
 }

@@ -8,7 +8,7 @@
 typedef struct {
   uint64_t group, tag;
   int32_t n_prompt, n_samples, max_new, started, finished;
-  int32_t row, hidden; /* the prompt's first row in the cache and its row in `hidden`; hidden < 0: not in the cache */
+  int32_t hidden; /* the prompt's row in `hidden`, from which its rows in the cache follow; < 0: not in the cache */
   int32_t head_row;    /* this step's logits of the first token; -1: not yet */
   size_t room;         /* bytes behind mem, kept when the group is used again */
   char *mem;
@@ -21,6 +21,8 @@ typedef struct {
 typedef struct {
   sol_decoding_t *g; /* NULL: free */
   int32_t sample, n; /* n: tokens so far */
+  int32_t pages;     /* that its own keys have */
+  int64_t born;      /* order of starting, kept when it is put back */
 } sol_place_t;
 
 /* rows of one run through the layers, built on the host */
@@ -39,8 +41,14 @@ struct sol_decoder {
   sol_decoding_t **list, **spare, *taken;
   int32_t n_list, n_spare, list_room, running, waiting;
   sol_place_t *place; /* [slots] */
-  /* the cache: prompts in rows [0, prompt_rows), then own_rows for each place. live: groups whose prompt is in the cache, by row. */
-  int32_t prompt_rows, own_rows, n_live, n_free_hidden, *free_hidden;
+  int64_t n_born, n_put_back;
+  /* sequences that lost their pages, oldest first; [slots] */
+  sol_place_t *back;
+  int32_t n_back;
+  /* The cache: n_pages pages of SOL_KV_PAGE rows. Rows as spans know them: prompt_pages for each live prompt (hidden - slots), then own_pages for each place; page [of those rows] -> page of
+   * the cache, kept on the host and put on the backend as it changes: n_changed entries, named in changed [slots] as far as they fit. live: groups whose prompt is in the cache. Prompts never take more than prompt_most pages. */
+  int32_t n_pages, prompt_pages, own_pages, prompt_most, used_by_prompts, n_free_pages, *free_pages, *page, n_changed, *changed;
+  int32_t n_live, n_free_hidden, *free_hidden;
   sol_decoding_t **live;
   int32_t max_rows, max_spans;
   sol_rows_t rows;
@@ -50,7 +58,7 @@ struct sol_decoder {
   size_t cache_bytes; /* of the arena: K and V */
   sol_acts_t acts;     /* [max_rows], shared by all layers */
   sol_tensor_t *K, *V; /* [layers]: [cache rows, Hkv*D] */
-  sol_tensor_t ids, pos, cache_row, spans, want, into, h, s, wanted;
+  sol_tensor_t ids, pos, cache_row, pages, spans, want, into, h, s, wanted;
   sol_tensor_t hidden; /* [2 * slots, C]: of places, then of prompts */
   sol_tensor_t head_from, head_x, head_h, head_inv, logits, partial, one, scratch, u, chosen, lp, entropy, raw_lp;
   /* host side of a step, [slots] */
@@ -60,9 +68,9 @@ struct sol_decoder {
 };
 
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *arena);
-/* appends a run of one sequence: tokens at pos0.. whose keys go to cache rows from cache_row on, behind a shared prompt of n_a rows at
- * a_row. want: row of `hidden` for the last token's state, or -1. Runs what is gathered when it does not fit beside it. */
-sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a,
+/* appends a run of one sequence: tokens at pos0.. whose keys go to rows (as spans know them) from row on, behind a shared prompt of n_a rows at
+ * a_row; their pages are there. want: row of `hidden` for the last token's state, or -1. Runs what is gathered when it does not fit beside it. */
+sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t row, int32_t a_row, int32_t n_a,
                               int32_t want);
 /* runs what is gathered through the layers */
 sol_status_t sol_decoder_flush (sol_decoder_t *d);

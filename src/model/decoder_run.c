@@ -7,7 +7,7 @@
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
 {
   const sol_arch_t *c = &d->m->arch;
-  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->prompt_rows + S * d->own_rows,
+  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->n_pages * SOL_KV_PAGE,
                 kv = (int64_t) c->kv_heads * c->head_size;
   const sol_dtype_t act = d->m->ops->act;
   sol_acts_take (d->m, a, T, 0, &d->acts);
@@ -19,6 +19,7 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   d->cache_bytes = sol_arena_mark (a) - before;
   sol_tensor_t *index[] = { &d->ids, &d->pos, &d->cache_row };
   for (int i = 0; i < 3; i++) *index[i] = sol_arena_tensor (a, SOL_I32, 1, T);
+  d->pages = sol_arena_tensor (a, SOL_I32, 1, S * (d->prompt_pages + d->own_pages));
   d->spans = sol_arena_tensor (a, SOL_I32, d->max_spans, 6);
   d->want = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
   d->into = sol_arena_tensor (a, SOL_I32, 1, 2 * S);
@@ -39,7 +40,7 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   d->logits = sol_arena_tensor (a, SOL_F32, S, c->vocab);
 }
 
-sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t cache_row, int32_t a_row, int32_t n_a,
+sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t row, int32_t a_row, int32_t n_a,
                               int32_t want)
 {
   sol_rows_t *r = &d->rows;
@@ -48,10 +49,10 @@ sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, i
   for (int32_t i = 0; i < n; i++) {
     r->ids[r->n + i] = ids[i];
     r->pos[r->n + i] = pos0 + i;
-    r->cache_row[r->n + i] = cache_row + i;
+    r->cache_row[r->n + i] = d->page[(row + i) / SOL_KV_PAGE] * SOL_KV_PAGE + (row + i) % SOL_KV_PAGE;
   }
   /* the run's own keys reach back to where the sequence's own region begins */
-  r->spans[r->n_spans++] = (sol_span_t){ r->n, n, a_row, n_a, cache_row - (pos0 - n_a), pos0 - n_a + n };
+  r->spans[r->n_spans++] = (sol_span_t){ r->n, n, a_row, n_a, row - (pos0 - n_a), pos0 - n_a + n };
   r->n += n;
   if (want >= 0) {
     r->want[r->n_want] = r->n - 1;
@@ -63,6 +64,21 @@ sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, i
 static void put_i32 (sol_decoder_t *d, sol_tensor_t to, const int32_t *from, int64_t n)
 {
   d->m->ops->put (d->m->queue, to.at, from, (size_t) n * sizeof *from);
+}
+
+/* entries of the page table that have changed, each run of neighbours at once; all where they are many */
+static void put_pages (sol_decoder_t *d)
+{
+  if (d->n_changed > d->p.slots) {
+    put_i32 (d, d->pages, d->page, d->pages.cols);
+    d->n_changed = 0;
+  }
+  for (int32_t i = 0, n; i < d->n_changed; i += n) {
+    const int32_t first = d->changed[i];
+    for (n = 1; i + n < d->n_changed && d->changed[i + n] == first + n; n++) {}
+    d->m->ops->put (d->m->queue, (int32_t *) (void *) d->pages.at + first, d->page + first, (size_t) n * sizeof *d->page);
+  }
+  d->n_changed = 0;
 }
 
 sol_status_t sol_decoder_flush (sol_decoder_t *d)
@@ -78,12 +94,14 @@ sol_status_t sol_decoder_flush (sol_decoder_t *d)
                           .spans = sol_tensor_rows (d->spans, 0, r->n_spans),
                           .host_spans = r->spans,
                           .n_spans = r->n_spans,
+                          .pages = d->pages,
                           .h = d->h,
                           .s = d->s };
   if (n == 0) return SOL_OK;
   put_i32 (d, d->ids, r->ids, n);
   put_i32 (d, d->pos, r->pos, n);
   put_i32 (d, d->cache_row, r->cache_row, n);
+  put_pages (d);
   ops->put (m->queue, d->spans.at, r->spans, (size_t) r->n_spans * sizeof *r->spans);
   ops->embed (m->queue, sol_first (d->ids, n), m->embed, x);
   for (int l = 0; l < m->arch.layers; l++) {

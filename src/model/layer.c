@@ -69,7 +69,7 @@ void sol_layer_rest (const sol_run_t *r, const sol_layer_t *w, const sol_acts_t 
                      mid = sol_tensor_rows (a->mid, 0, n), gate = sol_tensor_rows (a->gate, 0, n), up = sol_tensor_rows (a->up, 0, n),
                      y = sol_tensor_rows (out, 0, n);
   const sol_tensor_t stats = a->stats.at ? sol_tensor_rows (a->stats, 0, n) : sol_no_tensor;
-  ops->attention (m->queue, sol_tensor_rows (a->q, 0, n), K, V, r->spans, r->host_spans, r->n_spans, c->heads, c->kv_heads,
+  ops->attention (m->queue, sol_tensor_rows (a->q, 0, n), K, V, r->pages, r->spans, r->host_spans, r->n_spans, c->heads, c->kv_heads,
                   sol_attention_scale (c), o, stats);
   carry (m, sol_tensor_rows (a->x, 0, n), mid);
   ops->matmul (m->queue, o, &w->matrix[SOL_O], sol_no_tensor, 1, mid);

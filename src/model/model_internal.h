@@ -54,6 +54,7 @@ typedef struct {
   sol_tensor_t spans; /* i32 [n_spans, 6] */
   const sol_span_t *host_spans;
   int32_t n_spans;
+  sol_tensor_t pages; /* of K and V: the decoder's cache; none in training */
   sol_tensor_t h, s; /* scratch [rows, C], [rows, mlp] */
 } sol_run_t;
 

@@ -53,7 +53,7 @@ static void test_attention (void)
   /* four queries at the end of a prompt of 2 and an own run of 4; one at the end of 2 + 7; none */
   sol_span_t s[3] = { { 0, 4, 0, 2, 2, 4 }, { 4, 1, 0, 2, 6, 7 }, { 0, 0, 0, 9, 0, 9 } };
   const double pairs = 3 + 4 + 5 + 6 + 9, heads = 2, D = 8;
-  ops->attention (q, bf16 (5, 16), bf16 (20, 8), bf16 (20, 8), sol_no_tensor, s, 3, 2, 1, 1, bf16 (5, 16), sol_no_tensor);
+  ops->attention (q, bf16 (5, 16), bf16 (20, 8), bf16 (20, 8), sol_no_tensor, sol_no_tensor, s, 3, 2, 1, 1, bf16 (5, 16), sol_no_tensor);
   ok (is (SOL_PAPER_ATTENTION, 4 * pairs * heads * D, 2 * (2 * 5 * 16 + (6 + 9) * 16.0), 0, 800 / 50.0, 0)); /* Q and O, K and V */
   s[0].n_b = 5; /* the same place, other spans: a put says so */
   ops->put (q, mem, s, 4);

@@ -53,7 +53,7 @@ static void forward (const sol_ops_t *ops, sol_queue_t *q, int device)
 {
 #define T(i) (device ? p[i].d : p[i].r)
   const int64_t w = c->H * c->D, kv = c->Hkv * c->D;
-  ops->attention (q, cols (T (IN), 0, w), cols (T (IN), w, kv), cols (T (IN), w + kv, kv), T (SPANS), c->s, c->n, c->H, c->Hkv, 1 / sqrtf ((float) c->D), cols (T (O), PAD, w), T (STATS));
+  ops->attention (q, cols (T (IN), 0, w), cols (T (IN), w, kv), cols (T (IN), w + kv, kv), none, T (SPANS), c->s, c->n, c->H, c->Hkv, 1 / sqrtf ((float) c->D), cols (T (O), PAD, w), T (STATS));
 }
 static void backward (const sol_ops_t *ops, sol_queue_t *q, int device)
 {
@@ -132,9 +132,9 @@ static void try_decode (int32_t H, int32_t Hkv, int64_t D_, int32_t prompt, int3
     stats[i] = pair_f32 (prompt + 2 * own, 2 * H);
     spans[i] = pair_of (SOL_I32, m, 6);
     D->put (qd, spans[i].d.at, s, (size_t) m * sizeof *s);
-    R->attention (qr, cols (in.r, 0, w), cols (in.r, w, kv), cols (in.r, w + kv, kv), none, s, m, H, Hkv, .3f, out[i].r, stats[i].r);
-    D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), spans[i].d, s, m, H, Hkv, .3f, out[i].d, i ? stats[i].d : sol_no_tensor);
-    if (i) D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), spans[i].d, s, m, H, Hkv, .3f, out[i].d, sol_no_tensor);
+    R->attention (qr, cols (in.r, 0, w), cols (in.r, w, kv), cols (in.r, w + kv, kv), none, none, s, m, H, Hkv, .3f, out[i].r, stats[i].r);
+    D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), none, spans[i].d, s, m, H, Hkv, .3f, out[i].d, i ? stats[i].d : sol_no_tensor);
+    if (i) D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), none, spans[i].d, s, m, H, Hkv, .3f, out[i].d, sol_no_tensor);
     need (D->sync (qd) == SOL_OK);
   }
   float *a = fetch (&out[0]), *b = fetch (&out[1]);
@@ -148,6 +148,45 @@ static void try_decode (int32_t H, int32_t Hkv, int64_t D_, int32_t prompt, int3
   drop_pairs (7, all);
 }
 
+/* One query each of few sequences, so that blocks part their keys, or of many; and a prompt behind another: keys and values in order, and in pages that lie about. The order of sums does not
+ * depend on pages, so these give the same bits. */
+static void try_paged (int32_t H, int32_t Hkv, int64_t D_, int32_t n, int32_t longest)
+{
+  const int32_t span_rows = (longest + SOL_KV_PAGE - 1) / SOL_KV_PAGE * SOL_KV_PAGE, rows = (n + 1) * span_rows, n_pages = rows / SOL_KV_PAGE;
+  const int64_t w = H * D_, kv = Hkv * D_;
+  pair_t q = pair_act (n + 70, w), k[2], out[2], stats = pair_f32 (n + 70, 2 * H), spans = pair_of (SOL_I32, n + 1, 6), pages = pair_of (SOL_I32, 1, n_pages);
+  sol_span_t *s = sol_alloc ((size_t) (n + 1) * sizeof *s);
+  int32_t *page = (int32_t *) (void *) pages.r.at, *moved = sol_alloc ((size_t) rows * sizeof *moved);
+  for (int i = 0; i < 2; i++) k[i] = pair_act (rows, 2 * kv), out[i] = pair_act (n + 70, w);
+  for (int32_t i = 0; i < n_pages; i++) page[i] = (int32_t) ((int64_t) i * 11 % n_pages); /* 11 has no factor in common with the numbers below */
+  for (int32_t i = 0; i < rows; i++) moved[i] = page[i / SOL_KV_PAGE] * SOL_KV_PAGE + i % SOL_KV_PAGE;
+  pair_t to = pair_of (SOL_I32, 1, rows);
+  memcpy (to.r.at, moved, (size_t) rows * sizeof *moved);
+  upload (&to), upload (&pages);
+  D->scatter (qd, k[0].d, to.d, k[1].d);
+  for (int32_t i = 0; i < n; i++) { /* all see the prompt in the last region, and more or less of their own */
+    const int32_t own = 1 + (longest - 1) * i / (n > 1 ? n - 1 : 1), shared = i % 3 ? 11 : 0;
+    s[i] = (sol_span_t){ i, 1, n * span_rows + 3, shared, i * span_rows, own };
+  }
+  s[n] = (sol_span_t){ n, 70 < longest ? 70 : longest, n * span_rows + 3, 11, 0, longest };
+  for (int many = 0; many < 2; many++) { /* decode, then a run of queries */
+    const sol_span_t *some = many ? s + n : s;
+    const int32_t m = many ? 1 : n;
+    D->put (qd, spans.d.at, some, (size_t) m * sizeof *some);
+    R->attention (qr, q.r, cols (k[0].r, 0, kv), cols (k[0].r, kv, kv), none, none, some, m, H, Hkv, .3f, out[0].r, stats.r);
+    D->attention (qd, q.d, cols (k[0].d, 0, kv), cols (k[0].d, kv, kv), none, spans.d, some, m, H, Hkv, .3f, out[0].d, stats.d);
+    D->attention (qd, q.d, cols (k[1].d, 0, kv), cols (k[1].d, kv, kv), pages.d, spans.d, some, m, H, Hkv, .3f, out[1].d, stats.d);
+    need (D->sync (qd) == SOL_OK);
+  }
+  float *a = fetch (&out[0]), *b = fetch (&out[1]);
+  const int64_t done = (n + s[n].n_q) * w;
+  tap_ok (near_pair (&out[0], 1e-2, "paged") && near_pair (&stats, 1e-5, "statistics") && !memcmp (a, b, (size_t) done * sizeof *a), "in pages, %d and %d heads of %d, %d sequences up to %d", (int) H, (int) Hkv,
+          (int) D_, (int) n, (int) longest);
+  sol_free (a), sol_free (b), sol_free (s), sol_free (moved);
+  pair_t drop[] = { q, k[0], k[1], out[0], out[1], stats, spans, pages, to };
+  drop_pairs (9, drop);
+}
+
 int main (void)
 {
   both_open ();
@@ -159,6 +198,10 @@ int main (void)
   try_decode (7, 1, 128, 190, 2);
   try_decode (18, 1, 24, 66, 2);
   try_decode (4, 2, 32, 15, 2);
+  try_paged (4, 1, 64, 1, 200);
+  try_paged (2, 2, 16, 3, 47);
+  try_paged (18, 1, 24, 2, 100);
+  try_paged (7, 1, 128, 9, 30);
   both_close ();
   return tap_done ();
 }

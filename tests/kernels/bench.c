@@ -150,8 +150,8 @@ static void bench_attention (int32_t n_spans, int32_t n, int decode, int32_t H, 
   for (int32_t i = 0; i < n_spans; i++) sp[i] = decode ? (sol_span_t){ i, 1, 0, 0, i * n, n } : (sol_span_t){ i * n, n, 0, 0, i * n, n };
   snprintf (shape, sizeof shape, "%s %dx%d H=%d/%d D=%lld", decode ? "decode" : "train", n_spans, n, H, Hkv, (long long) D);
   if (wanted ("attention")) {
-    BEST (s, .2, CPU_OP->attention (QC, Q, K, V, sol_no_tensor, sp, n_spans, H, Hkv, .125f, O, st));
-    if (pairs < 1e5) BEST (t, .02, REF_OP->attention (QR, Q, K, V, sol_no_tensor, sp, n_spans, H, Hkv, .125f, O, st));
+    BEST (s, .2, CPU_OP->attention (QC, Q, K, V, sol_no_tensor, sol_no_tensor, sp, n_spans, H, Hkv, .125f, O, st));
+    if (pairs < 1e5) BEST (t, .02, REF_OP->attention (QR, Q, K, V, sol_no_tensor, sol_no_tensor, sp, n_spans, H, Hkv, .125f, O, st));
     line ("attention", shape, pairs * 4 * (double) D, s, t);
   }
   if (wanted ("attention_backward") && !decode) {

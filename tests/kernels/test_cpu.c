@@ -122,8 +122,8 @@ static void test_attention (int32_t H, int32_t Hkv, int64_t D)
   float scale = 1 / sqrtf ((float) D);
   sol_tensor_t Q = make (T, H * D), K = make (T, Hkv * D), V = make (T, Hkv * D), O = make (T, H * D), st = make (T, 2 * H), dO = make (T, H * D), dQ = make (T, H * D), dK = make (T, Hkv * D),
                dV = make (T, Hkv * D), O2 = copy_of (O), st2 = copy_of (st), dQ2 = copy_of (dQ), dK2 = copy_of (dK), dV2 = copy_of (dV), one, q1;
-  R->attention (qr, Q, K, V, sol_no_tensor, s, 5, H, Hkv, scale, O, st);
-  P->attention (qp, Q, K, V, sol_no_tensor, s, 5, H, Hkv, scale, O2, st2);
+  R->attention (qr, Q, K, V, sol_no_tensor, sol_no_tensor, s, 5, H, Hkv, scale, O, st);
+  P->attention (qp, Q, K, V, sol_no_tensor, sol_no_tensor, s, 5, H, Hkv, scale, O2, st2);
   R->attention_backward (qr, dO, Q, K, V, O, st, sol_no_tensor, s, 5, H, Hkv, scale, dQ, dK, dV);
   P->attention_backward (qp, dO, Q, K, V, O2, st2, sol_no_tensor, s, 5, H, Hkv, scale, dQ2, dK2, dV2);
   tap_ok (same (O, O2) && same (st, st2), "attention H=%d Hkv=%d D=%lld", H, Hkv, (long long) D);
@@ -131,9 +131,36 @@ static void test_attention (int32_t H, int32_t Hkv, int64_t D)
   one = make (1, H * D); /* the third token of the second response, alone */
   q1 = sol_tensor_rows (Q, 28, 1);
   s[0] = (sol_span_t){ 0, 1, 0, 21, 26, 3 };
-  P->attention (qp, q1, K, V, sol_no_tensor, s, 1, H, Hkv, scale, one, sol_no_tensor);
+  P->attention (qp, q1, K, V, sol_no_tensor, sol_no_tensor, s, 1, H, Hkv, scale, one, sol_no_tensor);
   ok (!memcmp (one.at, sol_tensor_rows (O2, 28, 1).at, (size_t) (H * D) * 4));
   drop (15, (sol_tensor_t[]){ Q, K, V, O, st, dO, dQ, dK, dV, O2, st2, dQ2, dK2, dV2, one });
+}
+
+/* keys and values in pages: the same bits as where they lie in order, and as ref */
+static void test_paged_attention (int32_t H, int32_t Hkv, int64_t D)
+{
+  BOTH
+  enum { PAGES = 14, ROWS = PAGES * SOL_KV_PAGE, QUERIES = 60 };
+  /* prompts and own rows that begin inside pages; one query, several, many (keys are transposed then) */
+  static const sol_span_t s[] = { { 0, 1, 3, 40, 64, 1 }, { 1, 1, 3, 40, 80, 75 }, { 2, 5, 3, 40, 80, 75 }, { 7, 1, 0, 0, 160, 64 }, { 8, 52, 156, 10, 171, 53 } };
+  static const int32_t page[PAGES] = { 5, 4, 9, 10, 11, 0, 1, 13, 2, 3, 12, 6, 8, 7 };
+  int32_t table[PAGES];
+  const float scale = .3f;
+  sol_tensor_t Q = make (QUERIES, H * D), K = make (ROWS, Hkv * D), V = make (ROWS, Hkv * D), K2 = make (ROWS, Hkv * D), V2 = make (ROWS, Hkv * D), O[3], st[3];
+  sol_tensor_t pages = sol_tensor (table, SOL_I32, 1, PAGES);
+  memcpy (table, page, sizeof page);
+  for (int64_t r = 0; r < ROWS; r++) {
+    const int64_t to = page[r / SOL_KV_PAGE] * SOL_KV_PAGE + r % SOL_KV_PAGE;
+    memcpy (K2.at + (size_t) (to * K2.stride) * 4, K.at + (size_t) (r * K.stride) * 4, (size_t) (Hkv * D) * 4);
+    memcpy (V2.at + (size_t) (to * V2.stride) * 4, V.at + (size_t) (r * V.stride) * 4, (size_t) (Hkv * D) * 4);
+  }
+  O[0] = make (QUERIES, H * D), st[0] = make (QUERIES, 2 * H);
+  for (int i = 1; i < 3; i++) O[i] = copy_of (O[0]), st[i] = copy_of (st[0]);
+  P->attention (qp, Q, K, V, sol_no_tensor, sol_no_tensor, s, 5, H, Hkv, scale, O[0], st[0]);
+  P->attention (qp, Q, K2, V2, pages, sol_no_tensor, s, 5, H, Hkv, scale, O[1], st[1]);
+  R->attention (qr, Q, K2, V2, pages, sol_no_tensor, s, 5, H, Hkv, scale, O[2], st[2]);
+  tap_ok (same (O[0], O[1]) && same (O[0], O[2]) && same (st[0], st[1]) && same (st[0], st[2]), "paged attention H=%d Hkv=%d D=%lld", H, Hkv, (long long) D);
+  drop (11, (sol_tensor_t[]){ Q, K, V, K2, V2, O[0], O[1], O[2], st[0], st[1], st[2] });
 }
 
 /* more keys than a tile or a block holds; spans out of order that share rows, so that threads may not part them */
@@ -144,8 +171,8 @@ static void test_long_attention (int32_t H, int32_t Hkv, int64_t D)
   int64_t T = 900;
   sol_tensor_t Q = make (T, H * D), K = make (T, Hkv * D), V = make (T, Hkv * D), O = make (T, H * D), st = make (T, 2 * H), dO = make (T, H * D), dQ = make (T, H * D), dK = make (T, Hkv * D),
                dV = make (T, Hkv * D), O2 = copy_of (O), st2 = copy_of (st), dQ2 = copy_of (dQ), dK2 = copy_of (dK), dV2 = copy_of (dV);
-  R->attention (qr, Q, K, V, sol_no_tensor, s, 5, H, Hkv, 2, O, st); /* a sharp softmax */
-  P->attention (qp, Q, K, V, sol_no_tensor, s, 5, H, Hkv, 2, O2, st2);
+  R->attention (qr, Q, K, V, sol_no_tensor, sol_no_tensor, s, 5, H, Hkv, 2, O, st); /* a sharp softmax */
+  P->attention (qp, Q, K, V, sol_no_tensor, sol_no_tensor, s, 5, H, Hkv, 2, O2, st2);
   R->attention_backward (qr, dO, Q, K, V, O, st, sol_no_tensor, s, 5, H, Hkv, 2, dQ, dK, dV);
   P->attention_backward (qp, dO, Q, K, V, O2, st2, sol_no_tensor, s, 5, H, Hkv, 2, dQ2, dK2, dV2);
   tap_ok (same (O, O2) && same (st, st2), "long attention D=%lld", (long long) D);
@@ -301,6 +328,10 @@ static void test_all (int threads)
   test_attention (2, 1, 24);
   test_attention (2, 1, 80);
   test_attention (2, 1, 128);
+  test_paged_attention (4, 2, 16);
+  test_paged_attention (3, 1, 24);
+  test_paged_attention (4, 1, 64);
+  test_paged_attention (2, 2, 128);
   test_long_attention (2, 1, 16);
   if (threads < 3 && !CHECKED) test_long_attention (3, 1, 64);
   test_head (7, 331, 48, 1.0f, 0);

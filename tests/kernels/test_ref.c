@@ -146,7 +146,7 @@ static void test_attention (void)
   enum { H = 4, HKV = 2, D = 6, T = 40 };
   sol_span_t s[] = { { 0, 19, 0, 0, 0, 19 }, { 19, 7, 0, 19, 19, 7 }, { 26, 0, 0, 5, 0, 0 }, { 26, 1, 0, 19, 19, 3 } };
   sol_tensor_t Q = make (T, H * D), K = make (T, HKV * D), V = make (T, HKV * D), O = make (T, H * D), O0 = copy_of (O), st = make (T, 2 * H);
-  R->attention (q, Q, K, V, sol_no_tensor, s, 4, H, HKV, .4f, O, st);
+  R->attention (q, Q, K, V, sol_no_tensor, sol_no_tensor, s, 4, H, HKV, .4f, O, st);
   begin ();
   for (int i = 0; i < 4; i++)
     for (int r = 0; r < s[i].n_q; r++)

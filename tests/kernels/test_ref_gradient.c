@@ -125,7 +125,7 @@ static void test_attention (void)
   sol_tensor_t Q = make (ROWS, H * D), Kt = make (ROWS, HKV * D), V = make (ROWS, HKV * D), O = make (ROWS, H * D), st = make (ROWS, 2 * H), dO = make (ROWS, H * D), dQ = make (ROWS, H * D),
                dK = make (ROWS, HKV * D), dK0 = copy_of (dK), dV = make (ROWS, HKV * D), dV0 = copy_of (dV);
   widen (Q, a), widen (Kt, b), widen (V, c), widen (dO, g);
-  R->attention (q, Q, Kt, V, sol_no_tensor, spans, 4, H, HKV, 0.3f, O, st);
+  R->attention (q, Q, Kt, V, sol_no_tensor, sol_no_tensor, spans, 4, H, HKV, 0.3f, O, st);
   R->attention_backward (q, dO, Q, Kt, V, O, st, sol_no_tensor, spans, 4, H, HKV, 0.3f, dQ, dK, dV);
   check ("attention, dQ", attention_loss, a, dQ, NULL);
   check ("attention, dK over spans that share keys", attention_loss, b, dK, floats (dK0));

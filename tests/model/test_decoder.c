@@ -51,6 +51,7 @@ static void keep (const sol_group_out_t *o, kept_t *g)
     }
 }
 
+static int64_t generate_put_back;
 /* every group through a decoder, as fast as it takes them; out in the order of group */
 static void generate (sol_model_t *m, const sol_decoder_params_t *p, const kept_t *in, int n, int32_t max_new, kept_t *out)
 {
@@ -70,6 +71,7 @@ static void generate (sol_model_t *m, const sol_decoder_params_t *p, const kept_
     }
   }
   need (sol_decoder_step (d) == SOL_AGAIN && sol_decoder_running (d) == 0 && sol_decoder_free_slots (d) == p->slots);
+  generate_put_back = sol_decoder_put_back (d);
   sol_decoder_destroy (d);
 }
 
@@ -255,6 +257,51 @@ static void quiet (int on)
   }
 }
 
+/* long responses of any length */
+static int ends_late (void *ctx, const int32_t *ids, int32_t n)
+{
+  (void) ctx;
+  return n == 1 + ids[0] * 7 % 39 ? SOL_FINISH_STOP : 0;
+}
+
+/* too few pages for all: sequences lose theirs, wait and go on, and nothing shows it */
+static void test_pages (const char *backend)
+{
+  static kept_t in[GROUPS], all[GROUPS], few[GROUPS];
+  static const int64_t rows[] = { 6 * 16, 7 * 16 + 5, 11 * 16, 23 * 16 };
+  const sol_arch_t arch = shape (4);
+  float *w = random_weights (&arch, 8);
+  sol_backend_t *be = backend_of (backend, 1);
+  sol_model_t *m = model_of (be, &arch, SOL_F32, w);
+  sol_decoder_params_t p = params_of (7, 1);
+  sol_decoder_t *d = NULL;
+  int64_t lost = 0;
+  make_prompts (&arch, in);
+  p.max_new = 39;
+  p.ends = ends_late;
+  generate (m, &p, in, GROUPS, 39, all);
+  ok (generate_put_back == 0);
+  for (int i = 0; i < 4; i++) {
+    int same = 1;
+    p.kv_rows = rows[i];
+    generate (m, &p, in, GROUPS, 39, few);
+    lost += generate_put_back;
+    for (int g = 0; g < GROUPS; g++) same &= same_group (&all[g], &few[g]);
+    tap_ok (same, "%s: room for %d tokens, %d times a sequence was put back: the same bits", backend, (int) rows[i], (int) generate_put_back);
+    const size_t less = sol_decoder_bytes (m, &p);
+    p.kv_rows = 0;
+    ok (less < sol_decoder_bytes (m, &p));
+  }
+  ok (lost > 10);
+  quiet (1);
+  p.kv_rows = 6 * 16 - 1; /* a prompt of 3 pages, 3 for its response */
+  ok (sol_decoder_create (m, &p, &d) == SOL_ERR_LIMIT && sol_decoder_bytes (m, &p) == SIZE_MAX);
+  quiet (0);
+  sol_model_destroy (m);
+  sol_backend_destroy (be);
+  sol_free (w);
+}
+
 static void test_books (void)
 {
   const sol_arch_t arch = shape (6);
@@ -361,6 +408,8 @@ int main (void)
   }
   test_randomness ();
   test_frequencies ();
+  test_pages ("cpu");
+  test_pages ("ref");
   test_books ();
   test_recompute (3);
   test_recompute (16);

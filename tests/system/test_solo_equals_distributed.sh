@@ -37,6 +37,7 @@ try l4 6 "4 learners" learners=4
 try b2 5 "2 brokers, 2 actors" brokers=2
 try mb 3 "micro-batches of 40 tokens" train.micro_batch_tokens=40
 try th 3 "2 threads, 3 slots" backend.threads=2 actor.slots=3
+try kv 3 "room for few keys" actor.kv_tokens=64
 try ref 3 "the plain kernels" backend.name=ref
 
 ranks 4 small.yaml out=again; is 0 $rc "a repeated run ends well"; same again "4 ranks"
