@@ -12,6 +12,7 @@ typedef enum { SOL_FINISH_EOS = 1, SOL_FINISH_STOP = 2, SOL_FINISH_LENGTH = 3 } 
 typedef struct {
   int32_t slots;      /* sequences side by side */
   int32_t max_prompt, max_new;
+  int no_graphs;   /* 1: on a device that has them too, every step is launched op by op */
   int64_t kv_rows; /* keys and values that there is room for, in tokens; 0: for max_new of every place. With less, the youngest sequences wait where it does not suffice, and are computed anew. */
   float temperature;
   double top_p;  /* 1: off */
@@ -53,6 +54,7 @@ sol_status_t sol_decoder_take (sol_decoder_t *d, sol_group_out_t *out_p);
 int32_t sol_decoder_running (const sol_decoder_t *d);  /* sequences running or waiting for a place, of unfinished groups */
 int32_t sol_decoder_free_slots (const sol_decoder_t *d); /* places that nothing queued would take */
 int64_t sol_decoder_tokens (const sol_decoder_t *d);   /* tokens chosen so far */
+int64_t sol_decoder_replays (const sol_decoder_t *d);  /* steps that ran as a graph so far */
 int64_t sol_decoder_put_back (const sol_decoder_t *d); /* sequences that had to wait for pages so far, and lost theirs */
 /* version recorded for the tokens chosen from now on; set it whenever the model's weights change. recompute: keys and values of everything running are computed anew. */
 sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute);

@@ -22,11 +22,12 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 3
+#define SOL_OPS_ABI 4
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
 typedef struct sol_event sol_event_t;
+typedef struct sol_graph sol_graph_t;
 /* a matrix [n, k] prepared for products: packed panels, bf16 or f32; only the backend knows its layout */
 typedef struct sol_weight {
   sol_tensor_t src; /* canonical [n, k] */
@@ -67,6 +68,13 @@ typedef struct sol_ops {
   void (*event_destroy) (sol_backend_t *b, sol_event_t *e);
   void (*record) (sol_queue_t *q, sol_event_t *e);
   void (*wait) (sol_queue_t *q, sol_event_t *e); /* what is put on q from now on runs after what was on the other queue at record */
+
+  /* ---- graphs (NULL: the backend has none). What is put on q between begin and end is not run but kept, operands and all, and run puts it on q as one: launches of many small kernels without
+   * the host. Between them only ops of what follows, copy and zero; host_spans are read at that time (a decode's launch does not depend on them). end: the queue's errors too, and nothing is kept then. */
+  void (*graph_begin) (sol_queue_t *q);
+  sol_status_t (*graph_end) (sol_queue_t *q, sol_graph_t **graph_p);
+  void (*graph_run) (sol_queue_t *q, sol_graph_t *graph);
+  void (*graph_destroy) (sol_backend_t *b, sol_graph_t *graph); /* nothing of it is running */
 
   /* ---- weights. src: canonical row-major [n, k] of f32 or bf16 in backend memory; it must stay there while w is used. */
   size_t (*weight_bytes) (sol_backend_t *b, int64_t n, int64_t k, sol_dtype_t dtype);

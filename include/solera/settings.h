@@ -78,6 +78,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   B (greedy, "rollout.greedy", 0, "ge", "take the most likely token")                                                                         \
   I (n_samples, "rollout.samples", 1, 1, 4096, "responses", "ge", "responses a prompt in generate and eval")                                  \
   I (slots, "actor.slots", 64, 1, 65536, "sequences", "tge", "sequences decoded side by side by one rank")                                    \
+  B (graphs, "backend.graphs", 1, "tge", "on a device, steps of decoding run as graphs that are made once")                                                 \
   I (kv_tokens, "actor.kv_tokens", 0, 0, 2000000000, "tokens", "tge", "room for keys and values; 0: for rollout.max_tokens of every place. With less, sequences wait where it is not enough") \
   /* ---- staleness */                                                                                                                        \
   C (stale_mode, "staleness.mode", 0, "exact|bounded|free", "t", "exact: batch b comes from version max(0, b*updates_per_step - k); bounded: lag at most k; free: as it comes") \

@@ -169,8 +169,16 @@ static void copy_bytes (sol_queue_t *q, void *dst, const void *src, size_t bytes
 {
   if (bytes) sol_cuda_note (q, cudaMemcpyAsync (dst, src, bytes, kind, q->stream), what);
 }
-void sol_cuda_put (sol_queue_t *q, void *dst, const void *host, size_t bytes) { copy_bytes (q, dst, host, bytes, cudaMemcpyHostToDevice, "copy to the device"); }
-void sol_cuda_get (sol_queue_t *q, void *host, const void *src, size_t bytes) { copy_bytes (q, host, src, bytes, cudaMemcpyDeviceToHost, "copy from the device"); }
+void sol_cuda_put (sol_queue_t *q, void *dst, const void *host, size_t bytes)
+{
+  SOL_REQUIRE (!q->recording); /* the host's bytes would be read at every run */
+  copy_bytes (q, dst, host, bytes, cudaMemcpyHostToDevice, "copy to the device");
+}
+void sol_cuda_get (sol_queue_t *q, void *host, const void *src, size_t bytes)
+{
+  SOL_REQUIRE (!q->recording);
+  copy_bytes (q, host, src, bytes, cudaMemcpyDeviceToHost, "copy from the device");
+}
 void sol_cuda_copy (sol_queue_t *q, void *dst, const void *src, size_t bytes) { copy_bytes (q, dst, src, bytes, cudaMemcpyDeviceToDevice, "copy on the device"); }
 void sol_cuda_zero (sol_queue_t *q, void *dst, size_t bytes)
 {
@@ -178,16 +186,23 @@ void sol_cuda_zero (sol_queue_t *q, void *dst, size_t bytes)
 }
 
 /* ---- order */
-sol_status_t sol_cuda_sync (sol_queue_t *q)
+/* the first error of q, told once */
+static sol_status_t tell (sol_queue_t *q)
 {
-  if (q->group) q->watch (q);
-  sol_cuda_note (q, cudaStreamSynchronize (q->stream), "a kernel or copy on the device");
   if (q->error == SOL_OK) return SOL_OK;
   char text[440];
   snprintf (text, sizeof text, "device %d: %s", q->device->index, q->text);
   const sol_status_t st = q->device->host->fail (q->error, "cuda", text);
   q->error = SOL_OK;
   return st;
+}
+
+sol_status_t sol_cuda_sync (sol_queue_t *q)
+{
+  SOL_REQUIRE (!q->recording);
+  if (q->group) q->watch (q);
+  sol_cuda_note (q, cudaStreamSynchronize (q->stream), "a kernel or copy on the device");
+  return tell (q);
 }
 
 sol_status_t sol_cuda_event_create (sol_backend_t *b, sol_event_t **event_p)
@@ -212,3 +227,41 @@ void sol_cuda_event_destroy (sol_backend_t *b, sol_event_t *e)
 }
 void sol_cuda_record (sol_queue_t *q, sol_event_t *e) { sol_cuda_note (q, cudaEventRecord (e->event, q->stream), "record an event"); }
 void sol_cuda_wait (sol_queue_t *q, sol_event_t *e) { sol_cuda_note (q, cudaStreamWaitEvent (q->stream, e->event, 0), "wait for an event"); }
+
+/* ---- graphs */
+void sol_cuda_graph_begin (sol_queue_t *q)
+{
+  SOL_REQUIRE (!q->recording);
+  q->recording = 1;
+  sol_cuda_note (q, cudaStreamBeginCapture (q->stream, cudaStreamCaptureModeThreadLocal), "begin a graph");
+}
+
+sol_status_t sol_cuda_graph_end (sol_queue_t *q, sol_graph_t **graph_p)
+{
+  cudaGraph_t kept = NULL;
+  sol_graph_t *g = (sol_graph_t *) calloc (1, sizeof *g);
+  SOL_REQUIRE (q->recording);
+  q->recording = 0;
+  sol_cuda_note (q, cudaStreamEndCapture (q->stream, &kept), "end a graph");
+  if (!g) sol_cuda_fail (q, SOL_ERR_MEMORY, "no memory for a graph");
+  if (q->error == SOL_OK) sol_cuda_note (q, cudaGraphInstantiate (&g->run, kept, 0), "make a graph");
+  if (kept) cudaGraphDestroy (kept);
+  const sol_status_t st = tell (q);
+  if (st == SOL_OK) *graph_p = g;
+  else free (g);
+  return st;
+}
+
+void sol_cuda_graph_run (sol_queue_t *q, sol_graph_t *g)
+{
+  SOL_REQUIRE (!q->recording);
+  sol_cuda_note (q, cudaGraphLaunch (g->run, q->stream), "run a graph");
+}
+
+void sol_cuda_graph_destroy (sol_backend_t *b, sol_graph_t *g)
+{
+  (void) b;
+  if (!g) return;
+  cudaGraphExecDestroy (g->run);
+  free (g);
+}

@@ -14,11 +14,15 @@ struct sol_queue {
   cudaStream_t stream;
   sol_status_t error;
   char text[400]; /* of the first error */
+  int recording;  /* between graph_begin and graph_end */
   struct sol_device_group *group;     /* of the collectives since the last sync, and how sync waits for them: collectives.cu */
   void (*watch) (struct sol_queue *q);
 };
 struct sol_event {
   cudaEvent_t event;
+};
+struct sol_graph {
+  cudaGraphExec_t run;
 };
 
 /* takes note of an error of the CUDA runtime (what: the op); cudaSuccess: nothing */
@@ -64,6 +68,10 @@ sol_status_t sol_cuda_event_create (sol_backend_t *, sol_event_t **);
 void sol_cuda_event_destroy (sol_backend_t *, sol_event_t *);
 void sol_cuda_record (sol_queue_t *, sol_event_t *);
 void sol_cuda_wait (sol_queue_t *, sol_event_t *);
+void sol_cuda_graph_begin (sol_queue_t *);
+sol_status_t sol_cuda_graph_end (sol_queue_t *, sol_graph_t **);
+void sol_cuda_graph_run (sol_queue_t *, sol_graph_t *);
+void sol_cuda_graph_destroy (sol_backend_t *, sol_graph_t *);
 size_t sol_cuda_weight_bytes (sol_backend_t *, int64_t, int64_t, sol_dtype_t);
 void sol_cuda_weight_prepare (sol_queue_t *, sol_tensor_t, void *, sol_weight_t *);
 void sol_cuda_matmul (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, int, sol_tensor_t);

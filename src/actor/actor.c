@@ -29,7 +29,7 @@ static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol
 
 static sol_decoder_params_t decoder_params (const sol_config_t *c)
 {
-  return (sol_decoder_params_t){ .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new, .kv_rows = c->kv_tokens,
+  return (sol_decoder_params_t){ .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new, .kv_rows = c->kv_tokens, .no_graphs = !c->graphs,
                                  .temperature = (float) c->temperature, .top_p = 1, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_SAMPLE };
 }
 

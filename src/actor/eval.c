@@ -67,7 +67,7 @@ sol_status_t sol_eval_run (const sol_eval_params_t *params, sol_eval_t *result_p
 {
   sol_eval_params_t p = *params;
   const sol_config_t *c = p.config;
-  sol_decoder_params_t dp = { .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new, .kv_rows = c->kv_tokens, .temperature = (float) c->temperature,
+  sol_decoder_params_t dp = { .slots = (int32_t) c->slots, .max_prompt = (int32_t) c->max_prompt, .max_new = (int32_t) c->max_new, .kv_rows = c->kv_tokens, .no_graphs = !c->graphs, .temperature = (float) c->temperature,
                               .top_p = c->top_p, .top_k = (int32_t) c->top_k, .greedy = c->greedy, .seed = (uint64_t) c->seed, .purpose = SOL_RANDOM_EVAL,
                               .ends = response_ends, .ends_ctx = (void *) (uintptr_t) p.task };
   sol_decoder_t *d = NULL;

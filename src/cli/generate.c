@@ -175,7 +175,7 @@ static sol_status_t run (gen_t *g, FILE *in, FILE *out)
 int sol_generate (const char *model_dir, const sol_config_t *config, FILE *in, FILE *out)
 {
   gen_t g = { .c = config };
-  sol_decoder_params_t p = { .slots = (int32_t) config->slots, .max_prompt = (int32_t) config->max_prompt, .max_new = (int32_t) config->max_new, .kv_rows = config->kv_tokens,
+  sol_decoder_params_t p = { .slots = (int32_t) config->slots, .max_prompt = (int32_t) config->max_prompt, .max_new = (int32_t) config->max_new, .kv_rows = config->kv_tokens, .no_graphs = !config->graphs,
                              .temperature = (float) config->temperature, .top_p = config->top_p, .top_k = (int32_t) config->top_k, .greedy = config->greedy,
                              .seed = (uint64_t) config->seed, .purpose = SOL_RANDOM_SAMPLE, .ends = response_ends, .ends_ctx = &g };
   sol_status_t st;

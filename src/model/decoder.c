@@ -31,6 +31,8 @@ static sol_status_t size_up (sol_decoder_t *d)
   d->own_pages = (int32_t) po;
   d->prompt_most = (int32_t) most;
   d->max_rows = (int32_t) rows;
+  for (int32_t n = 1; n <= p->slots; n++)
+    if (sol_decoder_padded (n) - n > d->pad) d->pad = sol_decoder_padded (n) - n;
   d->max_spans = 2 * p->slots;
   d->inv_temp = 1 / p->temperature;
   return SOL_OK;
@@ -67,6 +69,10 @@ static void take_host (sol_decoder_t *d)
   d->live = sol_alloc (S * sizeof *d->live);
   d->place = sol_alloc (S * sizeof *d->place);
   d->back = sol_alloc (S * sizeof *d->back);
+  if (d->m->ops->graph_begin && !d->p.no_graphs) {
+    d->layers_graph = sol_alloc ((S + 1) * sizeof (sol_graph_t *));
+    d->choose_graph = sol_alloc ((S + 1) * sizeof (sol_graph_t *));
+  }
   d->page = sol_alloc (S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
   d->changed = sol_alloc (S * sizeof *d->changed);
   d->free_pages = sol_alloc ((size_t) d->n_pages * sizeof *d->free_pages);
@@ -118,6 +124,10 @@ void sol_decoder_destroy (sol_decoder_t *d)
   for (int32_t i = 0; i < d->n_list; i++) group_free (d->list[i]);
   for (int32_t i = 0; i < d->n_spare; i++) group_free (d->spare[i]);
   group_free (d->taken);
+  for (int32_t i = 0; d->layers_graph && i <= d->p.slots; i++) {
+    d->m->ops->graph_destroy (d->m->backend, d->layers_graph[i]);
+    d->m->ops->graph_destroy (d->m->backend, d->choose_graph[i]);
+  }
   if (d->arena.base) sol_arena_destroy (d->m->backend, &d->arena);
   void *all[] = { d->K,           d->V,
                   d->list,        d->spare,
@@ -131,7 +141,8 @@ void sol_decoder_destroy (sol_decoder_t *d)
                   d->host_lp,     d->host_entropy,
                   d->host_raw,    d->back,
                   d->page,        d->changed,
-                  d->free_pages,  d };
+                  d->free_pages,  d->layers_graph,
+                  d->choose_graph, d };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -447,6 +458,7 @@ int32_t sol_decoder_free_slots (const sol_decoder_t *d)
   return n > 0 ? n : 0;
 }
 int64_t sol_decoder_tokens (const sol_decoder_t *d) { return d->tokens; }
+int64_t sol_decoder_replays (const sol_decoder_t *d) { return d->n_replays; }
 int64_t sol_decoder_put_back (const sol_decoder_t *d) { return d->n_put_back; }
 
 sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute)

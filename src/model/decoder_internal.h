@@ -41,7 +41,11 @@ struct sol_decoder {
   sol_decoding_t **list, **spare, *taken;
   int32_t n_list, n_spare, list_room, running, waiting;
   sol_place_t *place; /* [slots] */
-  int64_t n_born, n_put_back;
+  int64_t n_born, n_put_back, n_replays;
+  /* Graphs of a step in which every place brings one token, and of the choice that follows, by number of rows: rows are filled up to a few numbers (sol_decoder_padded), so that there are not
+   * too many graphs. What fills up goes to rows of the cache and of `hidden` behind all others; pad of them. NULL: not yet made; graphs NULL: the backend has none. */
+  sol_graph_t **layers_graph, **choose_graph; /* [slots + 1] */
+  int32_t pad;
   /* sequences that lost their pages, oldest first; [slots] */
   sol_place_t *back;
   int32_t n_back;
@@ -72,6 +76,8 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *arena);
  * a_row; their pages are there. want: row of `hidden` for the last token's state, or -1. Runs what is gathered when it does not fit beside it. */
 sol_status_t sol_decoder_add (sol_decoder_t *d, const int32_t *ids, int32_t n, int32_t pos0, int32_t row, int32_t a_row, int32_t n_a,
                               int32_t want);
+/* rows that a graph for n rows has: at most an eighth more */
+int32_t sol_decoder_padded (int32_t n);
 /* runs what is gathered through the layers */
 sol_status_t sol_decoder_flush (sol_decoder_t *d);
 /* chooses a token for each of n rows: rows [0, distinct) read hidden row host_from[i]; row i >= distinct has the logits of row

@@ -7,7 +7,7 @@
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
 {
   const sol_arch_t *c = &d->m->arch;
-  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->n_pages * SOL_KV_PAGE,
+  const int64_t T = d->max_rows, S = d->p.slots, cache = (int64_t) d->n_pages * SOL_KV_PAGE + d->pad,
                 kv = (int64_t) c->kv_heads * c->head_size;
   const sol_dtype_t act = d->m->ops->act;
   sol_acts_take (d->m, a, T, 0, &d->acts);
@@ -26,7 +26,7 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   d->h = sol_arena_tensor (a, act, T, c->width);
   d->s = sol_arena_tensor (a, act, T, c->mlp);
   d->wanted = sol_arena_tensor (a, act, 2 * S, c->width);
-  d->hidden = sol_arena_tensor (a, act, 2 * S, c->width);
+  d->hidden = sol_arena_tensor (a, act, 2 * S + d->pad, c->width);
   d->head_from = sol_arena_tensor (a, SOL_I32, 1, S);
   d->chosen = sol_arena_tensor (a, SOL_I32, 1, S);
   d->u = sol_arena_tensor (a, SOL_F64, 1, S);
@@ -81,28 +81,28 @@ static void put_pages (sol_decoder_t *d)
   d->n_changed = 0;
 }
 
-sol_status_t sol_decoder_flush (sol_decoder_t *d)
+int32_t sol_decoder_padded (int32_t n)
+{
+  int32_t step = 1;
+  while (step <= n / 16) step *= 2;
+  return (n + step - 1) / step * step;
+}
+
+/* what is on the backend by now, through the layers */
+static void run_layers (sol_decoder_t *d, int64_t n, int64_t n_spans, int64_t w)
 {
   const sol_model_t *m = d->m;
   const sol_ops_t *ops = m->ops;
-  sol_rows_t *r = &d->rows;
-  const int64_t n = r->n, w = r->n_want;
   const sol_tensor_t rows = sol_first (d->cache_row, n), x = sol_tensor_rows (d->acts.x, 0, n);
   const sol_run_t run = { .model = m,
                           .n = n,
                           .pos = sol_first (d->pos, n),
-                          .spans = sol_tensor_rows (d->spans, 0, r->n_spans),
-                          .host_spans = r->spans,
-                          .n_spans = r->n_spans,
+                          .spans = sol_tensor_rows (d->spans, 0, n_spans),
+                          .host_spans = d->rows.spans,
+                          .n_spans = (int32_t) n_spans,
                           .pages = d->pages,
                           .h = d->h,
                           .s = d->s };
-  if (n == 0) return SOL_OK;
-  put_i32 (d, d->ids, r->ids, n);
-  put_i32 (d, d->pos, r->pos, n);
-  put_i32 (d, d->cache_row, r->cache_row, n);
-  put_pages (d);
-  ops->put (m->queue, d->spans.at, r->spans, (size_t) r->n_spans * sizeof *r->spans);
   ops->embed (m->queue, sol_first (d->ids, n), m->embed, x);
   for (int l = 0; l < m->arch.layers; l++) {
     sol_layer_qkv (&run, &m->layer[l], &d->acts);
@@ -111,13 +111,55 @@ sol_status_t sol_decoder_flush (sol_decoder_t *d)
     sol_layer_rest (&run, &m->layer[l], &d->acts, d->K[l], d->V[l], d->acts.x);
   }
   if (w > 0) {
-    put_i32 (d, d->want, r->want, w);
-    put_i32 (d, d->into, r->into, w);
     ops->gather (m->queue, x, sol_first (d->want, w), sol_tensor_rows (d->wanted, 0, w));
     ops->scatter (m->queue, sol_tensor_rows (d->wanted, 0, w), sol_first (d->into, w), d->hidden);
   }
+}
+
+/* rows of nothing up to the next number that has a graph; they write where nobody reads */
+static void fill_up (sol_decoder_t *d)
+{
+  sol_rows_t *r = &d->rows;
+  const int32_t n = r->n, to = sol_decoder_padded (n) < d->p.slots ? sol_decoder_padded (n) : d->p.slots;
+  for (int32_t i = n; i < to; i++) {
+    r->ids[i] = r->pos[i] = 0;
+    r->cache_row[i] = d->n_pages * SOL_KV_PAGE + i - n;
+    r->spans[i] = (sol_span_t){ .q_row = i };
+    r->want[i] = i;
+    r->into[i] = 2 * d->p.slots + i - n;
+  }
+  r->n = r->n_spans = r->n_want = to;
+}
+
+sol_status_t sol_decoder_flush (sol_decoder_t *d)
+{
+  sol_queue_t *q = d->m->queue;
+  const sol_ops_t *ops = d->m->ops;
+  sol_rows_t *r = &d->rows;
+  /* one token of each sequence, all of them wanted: the step that comes again and again */
+  const int steady = d->layers_graph && r->n_spans == r->n && r->n_want == r->n && r->n <= d->p.slots;
+  if (r->n == 0) return SOL_OK;
+  if (steady) fill_up (d);
+  const int32_t n = r->n, n_spans = r->n_spans, w = r->n_want;
+  put_i32 (d, d->ids, r->ids, n);
+  put_i32 (d, d->pos, r->pos, n);
+  put_i32 (d, d->cache_row, r->cache_row, n);
+  put_pages (d);
+  ops->put (q, d->spans.at, r->spans, (size_t) n_spans * sizeof *r->spans);
+  put_i32 (d, d->want, r->want, w);
+  put_i32 (d, d->into, r->into, w);
   r->n = r->n_spans = r->n_want = 0;
-  return ops->sync (m->queue); /* the host's arrays may change after it only */
+  if (!steady) run_layers (d, n, n_spans, w);
+  else {
+    if (!d->layers_graph[n]) {
+      ops->graph_begin (q);
+      run_layers (d, n, n_spans, w);
+      SOL_TRY (ops->graph_end (q, &d->layers_graph[n]));
+    }
+    ops->graph_run (q, d->layers_graph[n]);
+    d->n_replays++;
+  }
+  return ops->sync (q); /* the host's arrays may change after it only */
 }
 
 /* the samples of a group draw their first tokens from the same logits: copies, not another product with the head */
@@ -134,17 +176,15 @@ static void copy_rows (sol_decoder_t *d, int32_t n, int32_t distinct)
   }
 }
 
-sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
+/* head and choice of n rows, of which the first `distinct` have logits of their own */
+static void run_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
 {
   const sol_model_t *m = d->m;
   const sol_ops_t *ops = m->ops;
   sol_queue_t *q = m->queue;
   const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, n),
                      logits = sol_tensor_rows (d->logits, 0, n), partial = sol_tensor_rows (d->partial, 0, n),
-                     one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n),
-                     lp = sol_first (d->lp, n), entropy = sol_first (d->entropy, n), raw = sol_first (d->raw_lp, n);
-  put_i32 (d, d->head_from, d->host_from, distinct);
-  ops->put (q, d->u.at, d->host_u, (size_t) n * sizeof *d->host_u);
+                     one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n);
   ops->gather (q, d->hidden, sol_first (d->head_from, distinct), x);
   ops->rmsnorm (q, x, m->norm, m->arch.norm_eps, sol_tensor_rows (h, 0, distinct), sol_first (d->head_inv, distinct));
   ops->head_partial (q, sol_tensor_rows (h, 0, distinct), &m->head, sol_no_tensor, d->inv_temp, sol_tensor_rows (scratch, 0, distinct),
@@ -154,12 +194,35 @@ sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
   ops->head_target (q, logits, chosen, partial);
   if (d->inv_temp != 1) {
     ops->head_partial (q, h, &m->head, chosen, 1, scratch, sol_no_tensor, one);
-    ops->head_finish (q, one, raw, entropy);
+    ops->head_finish (q, one, sol_first (d->raw_lp, n), sol_first (d->entropy, n));
   }
-  ops->head_finish (q, partial, lp, entropy);
-  ops->get (q, d->host_chosen, chosen.at, (size_t) n * sizeof (int32_t));
-  ops->get (q, d->host_lp, lp.at, (size_t) n * sizeof (float));
-  ops->get (q, d->host_raw, d->inv_temp != 1 ? raw.at : lp.at, (size_t) n * sizeof (float));
-  ops->get (q, d->host_entropy, entropy.at, (size_t) n * sizeof (float));
+  ops->head_finish (q, partial, sol_first (d->lp, n), sol_first (d->entropy, n));
+}
+
+sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
+{
+  const sol_ops_t *ops = d->m->ops;
+  sol_queue_t *q = d->m->queue;
+  int32_t rows = n;
+  const int steady = d->choose_graph && distinct == n;
+  if (steady) {
+    rows = sol_decoder_padded (n) < d->p.slots ? sol_decoder_padded (n) : d->p.slots;
+    for (int32_t i = n; i < rows; i++) d->host_from[i] = 2 * d->p.slots + i - n, d->host_u[i] = 0;
+  }
+  put_i32 (d, d->head_from, d->host_from, steady ? rows : distinct);
+  ops->put (q, d->u.at, d->host_u, (size_t) rows * sizeof *d->host_u);
+  if (!steady) run_choose (d, n, distinct);
+  else {
+    if (!d->choose_graph[rows]) {
+      ops->graph_begin (q);
+      run_choose (d, rows, rows);
+      SOL_TRY (ops->graph_end (q, &d->choose_graph[rows]));
+    }
+    ops->graph_run (q, d->choose_graph[rows]);
+  }
+  ops->get (q, d->host_chosen, d->chosen.at, (size_t) n * sizeof (int32_t));
+  ops->get (q, d->host_lp, d->lp.at, (size_t) n * sizeof (float));
+  ops->get (q, d->host_raw, d->inv_temp != 1 ? d->raw_lp.at : d->lp.at, (size_t) n * sizeof (float));
+  ops->get (q, d->host_entropy, d->entropy.at, (size_t) n * sizeof (float));
   return ops->sync (q);
 }

@@ -73,7 +73,7 @@ static void test_actor (rig_t *r, sol_backend_t *b, int paper, sol_dtype_t dtype
   tap_ok (sol_need_total (&n.device) == in_use (b, paper) - device, "%s: an actor: %llu bytes of the device said, %zu taken", sol_backend_describe (b),
           (unsigned long long) sol_need_total (&n.device), in_use (b, paper) - device);
   tap_ok (sol_need_total (&n.host) == sol_memory_large () - host, "and %llu bytes of the host said, %zu taken", (unsigned long long) sol_need_total (&n.host), sol_memory_large () - host);
-  ok (n.device.part[SOL_NEED_CACHE] == 2u * 2u * (4u * 20u + 13u * 8u) * 64u * 2u); /* K and V, layers, four prompts and 13 places, head size, bf16 */
+  ok (n.device.part[SOL_NEED_CACHE] == 2u * 2u * (4u * 2u + 13u) * 16u * 64u * 2u); /* K and V, layers, four prompts of two pages and 13 places of one, rows of a page, head size, bf16 */
   sol_actor_destroy (a);
   sol_model_destroy (m);
   ok (in_use (b, paper) == device && sol_memory_large () == host);
