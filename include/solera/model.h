@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model.h: one decoder-only transformer: RMSNorm, RoPE, SwiGLU, grouped-query attention; optional q/k/v bias (Qwen2), q/k norm (Qwen3), tied or
- * untied head, llama3 rope scaling. Weights are one canonical block, cut by one table. No file formats here but config.json. */
+ * untied head, RoPE scaled as linear, llama3 or yarn. Weights are one canonical block, cut by one table. No file formats here but config.json. */
 #ifndef SOL_MODEL_H
 #define SOL_MODEL_H
 #include "solera/backend.h"
@@ -8,23 +8,29 @@
 #include "solera/config.h"
 #include "solera/status.h"
 
-typedef enum { SOL_ROPE_PLAIN, SOL_ROPE_LLAMA3 } sol_rope_kind_t;
+typedef enum { SOL_ROPE_PLAIN, SOL_ROPE_LLAMA3, SOL_ROPE_LINEAR, SOL_ROPE_YARN } sol_rope_kind_t;
 /* sizes and switches, from HF config.json or settings */
 typedef struct {
   int32_t layers, width, heads, kv_heads, head_size, mlp, vocab, context;
   float norm_eps;
-  double rope_theta, rope_factor, rope_low, rope_high, rope_original; /* the last four for llama3 */
+  double rope_theta;
+  double rope_factor;                                  /* llama3, linear, yarn */
+  double rope_low, rope_high, rope_original;           /* llama3: low_freq_factor, high_freq_factor; yarn: beta_slow, beta_fast */
+  double rope_scale; /* yarn: of cosines and sines (attention_factor); without yarn 0 or 1, and not looked at */
+  int rope_exact;                                      /* yarn: the bounds of the ramp are not rounded (truncate false) */
   sol_rope_kind_t rope_kind;
   int qkv_bias, qk_norm, tied;
   sol_dtype_t dtype; /* of the folder's weights: SOL_F32 or SOL_BF16 (F16 is read as F32) */
-  char family[16];   /* model_type: "llama", "qwen2", "qwen3" */
+  char family[16];   /* model_type: "llama", "mistral", "qwen2", "qwen3" */
   int32_t bos, eos[8], n_eos; /* config.json, then generation_config.json of the same folder; -1: none */
 } sol_arch_t;
 /* reads DIR/config.json (both styles: torch_dtype, rope_theta, rope_scaling; dtype, rope_parameters). What it does not support is an error that names the key. */
 sol_status_t sol_arch_load (const char *dir, sol_arch_t *arch_p);
 /* a new model from settings; vocab and eos from the task */
 sol_status_t sol_arch_new (const sol_config_t *config, int32_t vocab, int32_t context, int32_t eos, sol_arch_t *arch_p);
-/* config.json text that transformers loads (LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM); dtype: of the written weights */
+/* "LlamaForCausalLM" of a loaded or new arch; a constant */
+const char *sol_arch_class (const sol_arch_t *arch);
+/* config.json text that transformers loads (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM); dtype: of the written weights */
 void sol_arch_json (const sol_arch_t *arch, sol_dtype_t dtype, sol_buffer_t *out);
 
 /* how a matrix is cut over tensor-parallel ranks later: the rule is data, nothing uses it yet but the table's printers and tests */
@@ -97,11 +103,8 @@ sol_status_t sol_pass_forward (sol_pass_t *pass, const sol_batch_t *batch, float
 sol_status_t sol_pass_logits (sol_pass_t *pass, int32_t row, float *logits);
 /* gradients of sum_i (c_lp[i] * lp_i + c_entropy[i] * entropy_i) are ADDED to grad (backend memory, which is any host memory on a host backend;
  * sol_grad_elements floats). The batch must be that of the last
- * forward of this pass. Sums over tokens continue the present values as one chain in token order. c_entropy NULL: zeros. done (may be NULL): called when the
- * gradients of a layer are complete on the compute queue, last layer first, no layer when the batch is empty. */
-sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*done) (void *ctx, int layer), void *ctx);
-/* a layer's elements in the block, which lie together: [*first_p, return value) */
-int64_t sol_model_layer (const sol_model_t *model, int layer, int64_t *first_p);
+ * forward of this pass. Sums over tokens continue the present values as one chain in token order. c_entropy NULL: zeros. beat: called once a layer, may be NULL. */
+sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*beat) (void));
 /* table elements, plus V*C for a tied model: the head's part of a tied embedding is its own chain behind the block until folded */
 int64_t sol_grad_elements (const sol_model_t *model);
 /* adds the head's part to the embedding's (tied; else nothing) and zeroes it; on the compute queue, asynchronous */

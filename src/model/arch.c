@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config.json of a Hugging Face folder, in both styles. A key that would change the mathematics in a way that is not built here is an error
  * that names it; keys that only training frameworks read are passed over. Absent keys have the value that transformers gives them. */
+#include "solera/elementary.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -12,9 +13,21 @@
 
 #define SIZE_MOST (1 << 24)
 
+/* A model_type, its class, and what transformers takes where a key is absent: kv_heads and head_size 0: as many as heads, width / heads; window: of attention, 0: none. */
+typedef struct {
+  const char *name, *class;
+  int qkv_bias, qk_norm, window;
+  int32_t kv_heads, head_size;
+} family_t;
+static const family_t families[] = { { "llama", "LlamaForCausalLM", 0, 0, 0, 0, 0 },
+                                     { "mistral", "MistralForCausalLM", 0, 0, 4096, 8, 0 },
+                                     { "qwen2", "Qwen2ForCausalLM", 1, 0, 0, 32, 0 },
+                                     { "qwen3", "Qwen3ForCausalLM", 0, 1, 0, 32, 128 } };
+
 typedef struct {
   const char *path;
   const cJSON *root;
+  const family_t *family;
 } file_t;
 
 static sol_status_t open_json (const char *path, char **text_p, cJSON **root_p)
@@ -102,25 +115,40 @@ static sol_status_t must_not (const file_t *f, const char *key)
   return x ? wrong (f, SOL_ERR_UNSUPPORTED, key, "false (the only form supported)", key_of (f->root, key)) : SOL_OK;
 }
 
-static sol_status_t refuse_unsupported (const file_t *f, const char *family)
+static int present (const file_t *f, const char *key) { return cJSON_HasObjectItem (f->root, key); }
+
+/* Attention over a window is not built; one that holds the whole context is no window. The Qwens have one only where use_sliding_window says so. */
+static sol_status_t refuse_window (const file_t *f)
 {
-  const cJSON *v = key_of (f->root, "hidden_act"), *t;
+  const cJSON *v = key_of (f->root, "sliding_window"), *context = key_of (f->root, "max_position_embeddings"), *t;
+  const int asked = !strncmp (f->family->name, "qwen", 4);
+  char text[96];
   int window;
-  if (v && !(cJSON_IsString (v) && !strcmp (v->valuestring, "silu"))) return wrong (f, SOL_ERR_UNSUPPORTED, "hidden_act", "\"silu\"", v);
-  if (strcmp (family, "qwen2")) SOL_TRY (must_not (f, "attention_bias")); /* Qwen2 has its q, k, v bias whatever this says */
-  SOL_TRY (must_not (f, "mlp_bias"));
   SOL_TRY (flag (f, "use_sliding_window", &window));
-  if (window)
-    return wrong (f, SOL_ERR_UNSUPPORTED, "use_sliding_window", "false (every layer sees everything)",
-                  key_of (f->root, "use_sliding_window"));
-  if (!strcmp (family, "llama") && (v = key_of (f->root, "sliding_window")))
-    return wrong (f, SOL_ERR_UNSUPPORTED, "sliding_window", "null", v);
+  if (window) return wrong (f, SOL_ERR_UNSUPPORTED, "use_sliding_window", "false (every layer sees everything)", key_of (f->root, "use_sliding_window"));
+  snprintf (text, sizeof text, "null, or no less than max_position_embeddings%s", f->family->window ? " (an absent key means 4096)" : "");
+  if (v && !cJSON_IsNumber (v)) return wrong (f, SOL_ERR_FORMAT, "sliding_window", text, v);
+  if (!asked && (v || (f->family->window && !present (f, "sliding_window"))) && !(cJSON_IsNumber (context) && (v ? v->valuedouble : f->family->window) >= context->valuedouble))
+    return wrong (f, SOL_ERR_UNSUPPORTED, "sliding_window", text, v);
   if ((v = key_of (f->root, "layer_types"))) {
     if (!cJSON_IsArray (v)) return wrong (f, SOL_ERR_FORMAT, "layer_types", "a list", v);
     cJSON_ArrayForEach (t, v)
       if (!cJSON_IsString (t) || strcmp (t->valuestring, "full_attention"))
         return wrong (f, SOL_ERR_UNSUPPORTED, "layer_types", "\"full_attention\" for each layer", t);
   }
+  return SOL_OK;
+}
+
+static sol_status_t refuse_unsupported (const file_t *f)
+{
+  static const char *const experts[] = { "num_experts", "num_local_experts", "n_routed_experts" };
+  const cJSON *v = key_of (f->root, "hidden_act");
+  if (v && !(cJSON_IsString (v) && !strcmp (v->valuestring, "silu"))) return wrong (f, SOL_ERR_UNSUPPORTED, "hidden_act", "\"silu\"", v);
+  if (strcmp (f->family->name, "qwen2")) SOL_TRY (must_not (f, "attention_bias")); /* Qwen2 has its q, k, v bias whatever this says */
+  SOL_TRY (must_not (f, "mlp_bias"));
+  SOL_TRY (refuse_window (f));
+  for (size_t i = 0; i < sizeof experts / sizeof *experts; i++)
+    if ((v = key_of (f->root, experts[i]))) return wrong (f, SOL_ERR_UNSUPPORTED, experts[i], "none (a mixture of experts is not supported)", v);
   v = key_of (f->root, "partial_rotary_factor");
   if (v && !(cJSON_IsNumber (v) && v->valuedouble == 1)) return wrong (f, SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "1", v);
   if ((v = key_of (f->root, "quantization_config")))
@@ -128,21 +156,61 @@ static sol_status_t refuse_unsupported (const file_t *f, const char *family)
   return SOL_OK;
 }
 
-static sol_status_t load_family (const file_t *f, sol_arch_t *a)
+static sol_status_t load_family (file_t *f, sol_arch_t *a)
 {
-  static const char *const name[3][2]
-      = { { "llama", "LlamaForCausalLM" }, { "qwen2", "Qwen2ForCausalLM" }, { "qwen3", "Qwen3ForCausalLM" } };
   const cJSON *v = key_of (f->root, "model_type"), *list = key_of (f->root, "architectures"), *first = cJSON_GetArrayItem (list, 0);
-  for (int i = 0; i < 3; i++) {
-    if (!v || !cJSON_IsString (v) || strcmp (v->valuestring, name[i][0])) continue;
-    if (list && (!cJSON_IsString (first) || strcmp (first->valuestring, name[i][1])))
-      return wrong (f, SOL_ERR_UNSUPPORTED, "architectures", name[i][1], list);
-    snprintf (a->family, sizeof a->family, "%s", name[i][0]);
-    a->qkv_bias = i == 1;
-    a->qk_norm = i == 2;
+  for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+    f->family = &families[i];
+    if (!v || !cJSON_IsString (v) || strcmp (v->valuestring, f->family->name)) continue;
+    if (list && (!cJSON_IsString (first) || strcmp (first->valuestring, f->family->class)))
+      return wrong (f, SOL_ERR_UNSUPPORTED, "architectures", f->family->class, list);
+    snprintf (a->family, sizeof a->family, "%s", f->family->name);
+    a->qkv_bias = f->family->qkv_bias;
+    a->qk_norm = f->family->qk_norm;
     return SOL_OK;
   }
-  return wrong (f, SOL_ERR_UNSUPPORTED, "model_type", "\"llama\", \"qwen2\" or \"qwen3\"", v);
+  return wrong (f, SOL_ERR_UNSUPPORTED, "model_type", "\"llama\", \"mistral\", \"qwen2\" or \"qwen3\"", v);
+}
+
+const char *sol_arch_class (const sol_arch_t *a)
+{
+  for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+    if (!strcmp (families[i].name, a->family)) return families[i].class;
+  SOL_ASSERT (!"a family of the table");
+  return NULL;
+}
+
+static sol_status_t load_llama3 (const file_t *f, const cJSON *p, sol_arch_t *a)
+{
+  a->rope_kind = SOL_ROPE_LLAMA3;
+  SOL_TRY (positive (f, p, "factor", 0, &a->rope_factor));
+  SOL_TRY (positive (f, p, "low_freq_factor", 0, &a->rope_low));
+  SOL_TRY (positive (f, p, "high_freq_factor", 0, &a->rope_high));
+  SOL_TRY (positive (f, p, "original_max_position_embeddings", 0, &a->rope_original));
+  if (!(a->rope_high > a->rope_low))
+    return wrong (f, SOL_ERR_FORMAT, "high_freq_factor", "more than low_freq_factor", key_of (p, "high_freq_factor"));
+  return SOL_OK;
+}
+
+static double mscale (double factor, double m) { return factor > 1 ? 0.1 * m * sol_log_exact (factor) + 1 : 1; }
+
+/* what is absent, and which key goes before which, as in Hugging Face's _compute_yarn_parameters */
+static sol_status_t load_yarn (const file_t *f, const cJSON *p, sol_arch_t *a)
+{
+  const cJSON *truncate = key_of (p, "truncate"), *outer = key_of (f->root, "original_max_position_embeddings");
+  double m = 0, all = 0;
+  a->rope_kind = SOL_ROPE_YARN;
+  SOL_TRY (positive (f, outer ? f->root : p, "original_max_position_embeddings", a->context, &a->rope_original));
+  SOL_TRY (positive (f, p, "factor", a->context / a->rope_original, &a->rope_factor));
+  SOL_TRY (positive (f, p, "beta_fast", 32, &a->rope_high));
+  SOL_TRY (positive (f, p, "beta_slow", 1, &a->rope_low));
+  if (!(a->rope_high > a->rope_low)) return wrong (f, SOL_ERR_FORMAT, "beta_fast", "more than beta_slow", key_of (p, "beta_fast"));
+  if (!(a->rope_theta > 1)) return wrong (f, SOL_ERR_FORMAT, "rope_theta", "more than 1", key_of (p, "rope_theta"));
+  if (truncate && !cJSON_IsBool (truncate)) return wrong (f, SOL_ERR_FORMAT, "truncate", "true or false", truncate);
+  a->rope_exact = cJSON_IsFalse (truncate);
+  if (key_of (p, "mscale")) SOL_TRY (positive (f, p, "mscale", 0, &m));
+  if (key_of (p, "mscale_all_dim")) SOL_TRY (positive (f, p, "mscale_all_dim", 0, &all));
+  return positive (f, p, "attention_factor", m > 0 && all > 0 ? mscale (a->rope_factor, m) / mscale (a->rope_factor, all) : mscale (a->rope_factor, 1), &a->rope_scale);
 }
 
 /* the style up to transformers 4 has rope_theta and rope_scaling; from 5 on both are in rope_parameters */
@@ -153,22 +221,20 @@ static sol_status_t load_rope (const file_t *f, sol_arch_t *a)
   SOL_TRY (positive (f, f->root, "rope_theta", 10000, &a->rope_theta));
   if (!p) p = key_of (f->root, "rope_scaling");
   a->rope_kind = SOL_ROPE_PLAIN;
+  a->rope_scale = 1;
   if (!p) return SOL_OK;
   if (!cJSON_IsObject (p)) return wrong (f, SOL_ERR_FORMAT, name, "an object or null", p);
+  if ((type = key_of (p, "partial_rotary_factor")) && !(cJSON_IsNumber (type) && type->valuedouble == 1)) return wrong (f, SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "1", type);
   SOL_TRY (positive (f, p, "rope_theta", a->rope_theta, &a->rope_theta));
   type = key_of (p, "rope_type");
   if (!type) type = key_of (p, "type");
   if (type && !cJSON_IsString (type)) return wrong (f, SOL_ERR_FORMAT, "rope_type", "a string", type);
   if (!type || !strcmp (type->valuestring, "default")) return SOL_OK;
-  if (strcmp (type->valuestring, "llama3")) return wrong (f, SOL_ERR_UNSUPPORTED, "rope_type", "\"default\" or \"llama3\"", type);
-  a->rope_kind = SOL_ROPE_LLAMA3;
-  SOL_TRY (positive (f, p, "factor", 0, &a->rope_factor));
-  SOL_TRY (positive (f, p, "low_freq_factor", 0, &a->rope_low));
-  SOL_TRY (positive (f, p, "high_freq_factor", 0, &a->rope_high));
-  SOL_TRY (positive (f, p, "original_max_position_embeddings", 0, &a->rope_original));
-  if (!(a->rope_high > a->rope_low))
-    return wrong (f, SOL_ERR_FORMAT, "high_freq_factor", "more than low_freq_factor", key_of (p, "high_freq_factor"));
-  return SOL_OK;
+  if (!strcmp (type->valuestring, "llama3")) return load_llama3 (f, p, a);
+  if (!strcmp (type->valuestring, "yarn")) return load_yarn (f, p, a);
+  if (strcmp (type->valuestring, "linear")) return wrong (f, SOL_ERR_UNSUPPORTED, "rope_type", "\"default\", \"linear\", \"llama3\" or \"yarn\"", type);
+  a->rope_kind = SOL_ROPE_LINEAR;
+  return positive (f, p, "factor", 0, &a->rope_factor);
 }
 
 static sol_status_t load_dtype (const file_t *f, sol_arch_t *a)
@@ -189,19 +255,20 @@ static sol_status_t load_dtype (const file_t *f, sol_arch_t *a)
 static sol_status_t load_sizes (const file_t *f, sol_arch_t *a)
 {
   double eps;
+  const family_t *family = f->family;
   SOL_TRY (whole (f, "num_hidden_layers", 0, &a->layers));
   SOL_TRY (whole (f, "hidden_size", 0, &a->width));
   SOL_TRY (whole (f, "num_attention_heads", 0, &a->heads));
-  SOL_TRY (whole (f, "num_key_value_heads", a->heads, &a->kv_heads));
+  SOL_TRY (whole (f, "num_key_value_heads", family->kv_heads && !present (f, "num_key_value_heads") ? family->kv_heads : a->heads, &a->kv_heads));
   SOL_TRY (whole (f, "intermediate_size", 0, &a->mlp));
   SOL_TRY (whole (f, "vocab_size", 0, &a->vocab));
   SOL_TRY (whole (f, "max_position_embeddings", 0, &a->context));
   if (a->layers > 4096) return wrong (f, SOL_ERR_LIMIT, "num_hidden_layers", "at most 4096", key_of (f->root, "num_hidden_layers"));
   if (a->heads % a->kv_heads)
     return wrong (f, SOL_ERR_FORMAT, "num_key_value_heads", "a divisor of num_attention_heads", key_of (f->root, "num_key_value_heads"));
-  if (!key_of (f->root, "head_dim") && a->width % a->heads)
+  if (!key_of (f->root, "head_dim") && !family->head_size && a->width % a->heads)
     return wrong (f, SOL_ERR_FORMAT, "hidden_size", "a multiple of num_attention_heads", key_of (f->root, "hidden_size"));
-  SOL_TRY (whole (f, "head_dim", a->width / a->heads, &a->head_size));
+  SOL_TRY (whole (f, "head_dim", family->head_size ? family->head_size : a->width / a->heads, &a->head_size));
   if (a->head_size % 2 || a->head_size > 1024)
     return wrong (f, SOL_ERR_UNSUPPORTED, "head_dim", "an even number up to 1024", key_of (f->root, "head_dim"));
   if ((int64_t) a->heads * a->head_size > SIZE_MOST)
@@ -241,10 +308,10 @@ static sol_status_t load_ends (const file_t *f, sol_arch_t *a)
   return SOL_OK;
 }
 
-static sol_status_t load_config (const file_t *f, sol_arch_t *a)
+static sol_status_t load_config (file_t *f, sol_arch_t *a)
 {
   SOL_TRY (load_family (f, a));
-  SOL_TRY (refuse_unsupported (f, a->family));
+  SOL_TRY (refuse_unsupported (f));
   SOL_TRY (load_sizes (f, a));
   SOL_TRY (load_rope (f, a));
   SOL_TRY (load_dtype (f, a));
@@ -258,14 +325,14 @@ sol_status_t sol_arch_load (const char *dir, sol_arch_t *arch_p)
   sol_arch_t a = { .bos = -1, .eos = { -1, -1, -1, -1, -1, -1, -1, -1 } };
   sol_status_t st;
   SOL_GO (open_json (path, &text, &root));
-  SOL_GO (load_config (&(file_t){ path, root }, &a));
+  SOL_GO (load_config (&(file_t){ path, root, NULL }, &a));
   if (sol_file_exists (more)) {
     cJSON_Delete (root);
     sol_free (text);
     root = NULL;
     text = NULL;
     SOL_GO (open_json (more, &text, &root));
-    SOL_GO (load_ends (&(file_t){ more, root }, &a));
+    SOL_GO (load_ends (&(file_t){ more, root, NULL }, &a));
   }
   *arch_p = a;
 out:

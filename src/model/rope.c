@@ -17,10 +17,29 @@ static double exp_exact (double x)
   return ldexp (sum, (int) k);
 }
 
+/* the pair that makes so many turns over the original context */
+static double pair_of_turns (const sol_arch_t *a, double turns)
+{
+  return a->head_size * sol_log_exact (a->rope_original / (turns * TWO_PI)) / (2 * sol_log_exact (a->rope_theta));
+}
+
+/* yarn (Hugging Face's _compute_yarn_parameters): pairs of more than beta_fast turns keep their frequency, those of less than beta_slow are divided by factor, a ramp between */
+static double yarn_frequency (const sol_arch_t *a, int i, double f)
+{
+  double low = pair_of_turns (a, a->rope_high), high = pair_of_turns (a, a->rope_low), ramp;
+  low = fmax (a->rope_exact ? low : floor (low), 0);
+  high = fmin (a->rope_exact ? high : ceil (high), a->head_size - 1);
+  if (low == high) high += 0.001; /* as there: no division by zero */
+  ramp = fmin (fmax ((i - low) / (high - low), 0), 1);
+  return f / a->rope_factor * ramp + f * (1 - ramp);
+}
+
 double sol_rope_frequency (const sol_arch_t *a, int i)
 {
   const double f = exp_exact (-(2.0 * i / a->head_size) * sol_log_exact (a->rope_theta));
   if (a->rope_kind == SOL_ROPE_PLAIN) return f;
+  if (a->rope_kind == SOL_ROPE_LINEAR) return f / a->rope_factor;
+  if (a->rope_kind == SOL_ROPE_YARN) return yarn_frequency (a, i, f);
   const double wave = TWO_PI / f;
   if (wave < a->rope_original / a->rope_high) return f;
   if (wave > a->rope_original / a->rope_low) return f / a->rope_factor;
@@ -31,12 +50,13 @@ double sol_rope_frequency (const sol_arch_t *a, int i)
 void sol_rope_fill (const sol_arch_t *a, int32_t p0, int32_t n, float *table)
 {
   const int32_t half = a->head_size / 2;
+  const double scale = a->rope_kind == SOL_ROPE_YARN ? a->rope_scale : 1;
   for (int32_t i = 0; i < half; i++) {
     const double turns = sol_rope_frequency (a, i) / TWO_PI;
     for (int32_t p = 0; p < n; p++) {
       float *row = table + (int64_t) p * a->head_size;
-      row[i] = (float) sol_cos_turns ((p0 + p) * turns);
-      row[half + i] = (float) sol_cos_turns ((p0 + p) * turns - 0.25);
+      row[i] = (float) (scale * sol_cos_turns ((p0 + p) * turns));
+      row[half + i] = (float) (scale * sol_cos_turns ((p0 + p) * turns - 0.25));
     }
   }
 }

@@ -88,7 +88,7 @@ static sol_status_t match_entry (folder_t *f, const shard_t *s, const sol_st_ent
   const sol_weight_row_t *row = sol_table_find (f->table, e->name);
   if (!row) {
     if (ignored (f, e->name)) return SOL_OK;
-    return sol_fail (SOL_ERR_FORMAT, ROOM, "%s/%s: tensor %s does not belong to this architecture", f->dir, s->name, e->name);
+    return sol_fail (SOL_ERR_FORMAT, ROOM, "%s/%s: tensor %s: expected the tensors of config.json's architecture only, found one more", f->dir, s->name, e->name);
   }
   int64_t want[2] = { row->rows, row->cols };
   const int64_t *dim = row->vector ? want + 1 : want;
@@ -97,10 +97,10 @@ static sol_status_t match_entry (folder_t *f, const shard_t *s, const sol_st_ent
     char a[96], b[200];
     sol_st_shape_text (dim, n, a, sizeof a);
     sol_st_shape_text (e->dim, e->n_dims, b, sizeof b);
-    return sol_fail (SOL_ERR_FORMAT, ROOM, "%s/%s: tensor %s: config.json asks for shape %s, the file has %s", f->dir, s->name, e->name, a, b);
+    return sol_fail (SOL_ERR_FORMAT, ROOM, "%s/%s: tensor %s: expected shape %s by config.json, found %s", f->dir, s->name, e->name, a, b);
   }
   if (strcmp (e->dtype, "F32") != 0 && strcmp (e->dtype, "BF16") != 0 && strcmp (e->dtype, "F16") != 0)
-    return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s/%s: tensor %s: dtype %s; F32, BF16 and F16 are read", f->dir, s->name, e->name, e->dtype);
+    return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s/%s: tensor %s: expected dtype F32, BF16 or F16, found %s", f->dir, s->name, e->name, e->dtype);
   f->source[row - f->table->row] = e;
   f->bytes[row - f->table->row] = s->file.data;
   return SOL_OK;
@@ -113,7 +113,7 @@ static sol_status_t check_whole (const folder_t *f)
     if (!f->place[i].seen) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: the index says that tensor %s is in %s, which does not have it", f->dir, f->place[i].tensor, f->place[i].file);
   for (int i = 0; i < f->table->n; i++)
     if (!f->source[i]) { missing++; if (first < 0) first = i; }
-  if (missing) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tensor %s is missing (%d of %d missing)", f->dir, f->table->row[first].name, missing, f->table->n);
+  if (missing) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tensor %s: expected by config.json, found in no file (%d of %d missing)", f->dir, f->table->row[first].name, missing, f->table->n);
   return SOL_OK;
 }
 

@@ -78,7 +78,10 @@ static void refused (const char *from, const char *to, sol_status_t want, const 
 static void test_refusals (void)
 {
   refused ("\"silu\"", "\"gelu\"", SOL_ERR_UNSUPPORTED, "hidden_act", "gelu");
-  refused ("\"model_type\": \"llama\"", "\"model_type\": \"mistral\"", SOL_ERR_UNSUPPORTED, "model_type", "mistral");
+  refused ("\"model_type\": \"llama\"", "\"model_type\": \"mixtral\"", SOL_ERR_UNSUPPORTED, "model_type", "mixtral");
+  refused ("\"model_type\": \"llama\"", "\"model_type\": \"qwen3_moe\"", SOL_ERR_UNSUPPORTED, "model_type", "qwen3_moe");
+  refused ("\"mlp_bias\": false", "\"num_experts\": 8", SOL_ERR_UNSUPPORTED, "num_experts", "8");
+  refused ("\"mlp_bias\": false", "\"num_local_experts\": 8", SOL_ERR_UNSUPPORTED, "num_local_experts", "8");
   refused ("\"model_type\": \"llama\",", "", SOL_ERR_UNSUPPORTED, "model_type", "nothing");
   refused ("LlamaForCausalLM", "Qwen2ForCausalLM", SOL_ERR_UNSUPPORTED, "architectures", "Qwen2ForCausalLM");
   refused ("\"attention_bias\": false", "\"attention_bias\": true", SOL_ERR_UNSUPPORTED, "attention_bias", "true");
@@ -89,10 +92,15 @@ static void test_refusals (void)
            "sliding_attention");
   refused ("\"mlp_bias\": false", "\"partial_rotary_factor\": 0.5", SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "0.5");
   refused ("\"mlp_bias\": false", "\"quantization_config\": {\"bits\": 4}", SOL_ERR_UNSUPPORTED, "quantization_config", "bits");
-  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", SOL_ERR_UNSUPPORTED, "rope_type",
-           "linear");
-  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1.0}", SOL_ERR_UNSUPPORTED,
-           "rope_type", "yarn");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}", SOL_ERR_UNSUPPORTED, "rope_type", "dynamic");
+  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"longrope\"}", SOL_ERR_UNSUPPORTED, "rope_type", "longrope");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", SOL_ERR_FORMAT, "factor", "nothing");
+  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 1.0}", SOL_ERR_FORMAT, "rope_theta", "1");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\", \"beta_fast\": 1}", SOL_ERR_FORMAT, "beta_fast", "1");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\", \"truncate\": 1}", SOL_ERR_FORMAT, "truncate", "1");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\", \"attention_factor\": -1}", SOL_ERR_FORMAT, "attention_factor", "-1");
+  refused ("\"rope_scaling\": null", "\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}", SOL_ERR_UNSUPPORTED, "partial_rotary_factor", "0.5");
+  refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": 5}", SOL_ERR_FORMAT, "rope_type", "5");
   refused ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}", SOL_ERR_FORMAT, "low_freq_factor",
            "nothing");
   refused ("\"rope_scaling\": null", "\"rope_scaling\": 3", SOL_ERR_FORMAT, "rope_scaling", "3");
@@ -112,6 +120,64 @@ static void test_refusals (void)
   refused ("\"eos_token_id\": 2", "\"eos_token_id\": [2, \"x\"]", SOL_ERR_FORMAT, "eos_token_id", "x");
   refused ("\"eos_token_id\": 2", "\"eos_token_id\": [1,2,3,4,5,6,7,8,9]", SOL_ERR_LIMIT, "eos_token_id", "");
   refused ("\"mlp_bias\": false}", "\"mlp_bias\": false} {}", SOL_ERR_FORMAT, "JSON", "");
+}
+
+/* the other families: base with its family, and some text behind */
+static sol_status_t other (const char *family, const char *class, const char *more, sol_arch_t *a)
+{
+  sol_buffer_t b = { 0 };
+  sol_buffer_printf (&b,
+                     "{\"architectures\": [\"%s\"], \"model_type\": \"%s\", \"hidden_size\": 64, \"intermediate_size\": 112, \"num_hidden_layers\": 2, \"num_attention_heads\": 32, "
+                     "\"vocab_size\": 320, \"max_position_embeddings\": 256%s}",
+                     class, family, more);
+  put ("config.json", b.data, b.bytes);
+  sol_buffer_free (&b);
+  return load (a);
+}
+
+/* what transformers takes where keys are absent, and windows that are none */
+static void test_families (void)
+{
+  sol_arch_t a;
+  ok (other ("llama", "LlamaForCausalLM", "", &a) == SOL_OK && a.kv_heads == 32 && a.head_size == 2 && a.norm_eps == 1e-6f && a.rope_theta == 10000);
+  ok (other ("mistral", "MistralForCausalLM", "", &a) == SOL_OK && a.kv_heads == 8 && !a.qkv_bias && !a.qk_norm && !strcmp (sol_arch_class (&a), "MistralForCausalLM"));
+  ok (other ("qwen2", "Qwen2ForCausalLM", "", &a) == SOL_OK && a.kv_heads == 32 && a.qkv_bias && a.head_size == 2);
+  ok (other ("qwen2", "Qwen2ForCausalLM", ", \"sliding_window\": 128, \"use_sliding_window\": false, \"num_key_value_heads\": null", &a) == SOL_OK && a.kv_heads == 32);
+  ok (other ("qwen3", "Qwen3ForCausalLM", "", &a) == SOL_OK && a.kv_heads == 32 && a.qk_norm && a.head_size == 128);
+  ok (other ("qwen2", "Qwen2ForCausalLM", ", \"sliding_window\": 128, \"use_sliding_window\": true", &a) == SOL_ERR_UNSUPPORTED && strstr (caught, "use_sliding_window"));
+  ok (other ("mistral", "MistralForCausalLM", ", \"sliding_window\": 255", &a) == SOL_ERR_UNSUPPORTED && strstr (caught, "key sliding_window") && strstr (caught, "255"));
+  ok (other ("mistral", "MistralForCausalLM", ", \"sliding_window\": 256", &a) == SOL_OK);
+  ok (other ("mistral", "MistralForCausalLM", ", \"sliding_window\": \"x\"", &a) == SOL_ERR_FORMAT);
+  ok (other ("mistral", "LlamaForCausalLM", "", &a) == SOL_ERR_UNSUPPORTED && strstr (caught, "architectures"));
+}
+
+/* every form of RoPE, out and in again */
+static void test_rope (void)
+{
+  static const struct { const char *text; sol_rope_kind_t kind; double factor, low, high, original, scale; int exact; } form[] = {
+    { "{\"type\": \"linear\", \"factor\": 2.5}", SOL_ROPE_LINEAR, 2.5, 0, 0, 0, 1, 0 },
+    { "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 64}", SOL_ROPE_YARN, 4, 1, 32, 64, 1.1386294361119891, 0 },
+    { "{\"type\": \"yarn\", \"original_max_position_embeddings\": 128, \"truncate\": false, \"beta_fast\": 8, \"beta_slow\": 2}", SOL_ROPE_YARN, 2, 2, 8, 128, 1.0693147180559945, 1 },
+    { "{\"type\": \"yarn\", \"factor\": 4, \"attention_factor\": 1.5, \"mscale\": 1, \"mscale_all_dim\": 2}", SOL_ROPE_YARN, 4, 1, 32, 256, 1.5, 0 },
+    { "{\"type\": \"yarn\", \"factor\": 4, \"mscale\": 2, \"mscale_all_dim\": 1}", SOL_ROPE_YARN, 4, 1, 32, 256, 1.2772588722239782 / 1.1386294361119891, 0 },
+    { "{\"type\": \"yarn\", \"factor\": 0.5}", SOL_ROPE_YARN, 0.5, 1, 32, 256, 1, 0 },
+  };
+  for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
+    sol_arch_t a, b;
+    sol_buffer_t to = { 0 }, json = { 0 };
+    sol_buffer_printf (&to, "\"rope_scaling\": %s", form[i].text);
+    need (with ("\"rope_scaling\": null", to.data, &a) == SOL_OK);
+    tap_ok (a.rope_kind == form[i].kind && a.rope_factor == form[i].factor && a.rope_low == form[i].low && a.rope_high == form[i].high && a.rope_original == form[i].original
+                && fabs (a.rope_scale - form[i].scale) < 1e-15 && a.rope_exact == form[i].exact,
+            "%s", form[i].text);
+    sol_arch_json (&a, SOL_F32, &json);
+    put ("config.json", json.data, json.bytes);
+    need (load (&b) == SOL_OK);
+    ok (b.rope_kind == a.rope_kind && b.rope_factor == a.rope_factor && b.rope_low == a.rope_low && b.rope_high == a.rope_high && b.rope_original == a.rope_original && b.rope_scale == a.rope_scale
+        && b.rope_exact == a.rope_exact);
+    sol_buffer_free (&to);
+    sol_buffer_free (&json);
+  }
 }
 
 static void test_accepted (void)
@@ -222,6 +288,8 @@ int main (void)
   snprintf (dir, sizeof dir, "%.200s/arch.XXXXXX", tmp ? tmp : "/tmp");
   need (mkdtemp (dir));
   test_refusals ();
+  test_families ();
+  test_rope ();
   test_accepted ();
   test_damage ();
   test_tiny ();

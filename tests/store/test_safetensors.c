@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/safetensors.h"
 #include "helpers.h"
+#include "solera/log.h"
 #include <math.h>
 
 static sol_weight_row_t rows[3];
@@ -128,6 +129,33 @@ static void test_malformed (void)
   }
 }
 
+/* what is refused says the file, the tensor, what was expected and what was found */
+static void test_messages (void)
+{
+  static const struct { const char *header, *tensor, *expected, *found; size_t bytes; } bad[] = {
+    { "{\"z\":{\"dtype\":\"F16\",\"shape\":[5],\"data_offsets\":[0,10]}}", "tensor z", "architecture only", "one more", 10 },
+    { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[4,3],\"data_offsets\":[0,48]}}", "tensor a.weight", "expected shape [3, 4]", "found [4, 3]", 48 },
+    { "{\"b.bias\":{\"dtype\":\"I16\",\"shape\":[5],\"data_offsets\":[0,10]}}", "tensor b.bias", "F32, BF16 or F16", "found I16", 10 },
+    { "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[3,4],\"data_offsets\":[0,48]}}", "tensor b.bias", "by config.json", "found in no file (2 of 3 missing)", 48 },
+  };
+  uint8_t data[80] = { 0 };
+  float w[23];
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char *text;
+    size_t bytes;
+    put_tensors (at ("small/model.safetensors"), bad[i].header, data, bad[i].bytes, -1);
+    sol_dir_remove (at ("log"));
+    need (sol_log_file (at ("log")) == 0);
+    quiet (1);
+    sol_safetensors_load (at ("small"), &small, 0, w);
+    quiet (0);
+    sol_log_file (NULL);
+    need (sol_file_read (at ("log"), 0, &text, &bytes) == SOL_OK);
+    tap_ok (strstr (text, at ("small")) && strstr (text, bad[i].tensor) && strstr (text, bad[i].expected) && strstr (text, bad[i].found), "%s: %s, %s", bad[i].tensor, bad[i].expected, bad[i].found);
+    sol_free (text);
+  }
+}
+
 static void test_ignored (void)
 {
   const sol_table_t two = { 2, rows, 17 };
@@ -221,6 +249,7 @@ int main (void)
   test_small ();
   test_widen ();
   test_malformed ();
+  test_messages ();
   test_ignored ();
   test_index ();
   test_fuzz ();
