@@ -102,6 +102,9 @@ AC_DEFUN([SOL_CUDA], [
   AS_IF([test -z "$NVCC"], [NVCC=$CUDA_DIR/bin/nvcc])
   AC_SUBST([CUDA_DIR])
   AM_CONDITIONAL([HAVE_CUDA], [test -n "$CUDA_DIR"])
+  AC_CHECK_PROGS([PTX_PYTHON], [python3])
+  AC_CHECK_TOOL([OBJCOPY], [objcopy])
+  AM_CONDITIONAL([HAVE_PTX], [test -n "$CUDA_DIR" && test -n "$PTX_PYTHON" && test -n "$OBJCOPY"])
   SOL_NCCL
   AS_IF([test -n "$CUDA_DIR"], [sol_cuda_summary="$CUDA_DIR (`$NVCC --version | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'`): plugins cuda and emu, $sol_nccl_summary"], [sol_cuda_summary="no plugin: $sol_cuda_why"])
 ])

@@ -4,7 +4,7 @@
 #define SOL_BACKEND_H
 #include "solera/ops.h"
 
-/* name: "cpu", "ref", "cuda", "emu" (the CUDA code on the host, for tests), "diff", "check" (src/backend/diff.c; "diff:NAME", "check:NAME" say of which backend), or "auto" (cuda when it can run, else cpu). threads: of this backend (host). isa: NULL = the best this CPU has, or
+/* name: "cpu", "ref", "cuda", "emu" (the CUDA code on the host, for tests), "ptx" (the same by way of nvcc), "diff", "check" (src/backend/diff.c; "diff:NAME", "check:NAME" say of which backend), or "auto" (cuda when it can run, else cpu). threads: of this backend (host). isa: NULL = the best this CPU has, or
  * "portable", "avx2", "avx512" (tests, SOLERA_ISA). SOL_ERR_UNSUPPORTED with the reason when it cannot run here. */
 sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p);
 void sol_backend_destroy (sol_backend_t *b);

@@ -103,8 +103,11 @@ sol_status_t sol_pass_forward (sol_pass_t *pass, const sol_batch_t *batch, float
 sol_status_t sol_pass_logits (sol_pass_t *pass, int32_t row, float *logits);
 /* gradients of sum_i (c_lp[i] * lp_i + c_entropy[i] * entropy_i) are ADDED to grad (backend memory, which is any host memory on a host backend;
  * sol_grad_elements floats). The batch must be that of the last
- * forward of this pass. Sums over tokens continue the present values as one chain in token order. c_entropy NULL: zeros. beat: called once a layer, may be NULL. */
-sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*beat) (void));
+ * forward of this pass. Sums over tokens continue the present values as one chain in token order. c_entropy NULL: zeros. done (may be NULL): called when the
+ * gradients of a layer are complete on the compute queue, last layer first, no layer when the batch is empty. */
+sol_status_t sol_pass_backward (sol_pass_t *pass, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad, void (*done) (void *ctx, int layer), void *ctx);
+/* a layer's elements in the block, which lie together: [*first_p, return value) */
+int64_t sol_model_layer (const sol_model_t *model, int layer, int64_t *first_p);
 /* table elements, plus V*C for a tied model: the head's part of a tied embedding is its own chain behind the block until folded */
 int64_t sol_grad_elements (const sol_model_t *model);
 /* adds the head's part to the embedding's (tied; else nothing) and zeroes it; on the compute queue, asynchronous */

@@ -53,7 +53,7 @@ typedef struct { double lr, beta1, beta2, eps, decay, scale; int64_t step; } sol
 typedef struct sol_ops {
   uint32_t abi, bytes;  /* SOL_OPS_ABI, sizeof (sol_ops_t) */
   uint64_t caps;        /* SOL_CAP_* */
-  const char *name;     /* "cpu", "ref", "cuda", "emu" */
+  const char *name;     /* "cpu", "ref", "cuda", "emu", "ptx" */
   sol_dtype_t act;      /* of activations, their gradients and the KV cache */
 
   /* ---- memory and order */

@@ -41,7 +41,7 @@ typedef struct sol_device_collectives {
 /* What a plugin exports, by the function sol_plugin. All pointers live as long as the plugin. */
 typedef struct {
   uint32_t abi, bytes; /* SOL_PLUGIN_ABI, sizeof (sol_plugin_t) */
-  const char *name;    /* "cuda", "emu" */
+  const char *name;    /* "cuda", "emu", "ptx" */
   /* can it run here? 1: yes, and text (n bytes) says on what; 0: text says in one line why not (no driver, no device, ...). Changes nothing. */
   int (*probe) (char *text, size_t n);
   /* opens device `index` (of those this rank sees; counted around). Errors are reported through host. */

@@ -41,7 +41,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (actors, "actors", 0, 0, 65536, "ranks", "t", "ranks that generate; 0: what brokers and learners leave")                                  \
   I (brokers, "brokers", 1, 1, 4096, "ranks", "t", "ranks that hold rollouts and weights")                                                    \
   I (learners, "learners", 1, 1, 65536, "ranks", "t", "ranks that train, data parallel")                                                      \
-  C (backend, "backend.name", 0, "auto|cpu|ref|cuda|emu|diff|check", "tsgec", "where the model computes; auto: cuda if it can run, else cpu; ref, emu, diff, check: for tests") \
+  C (backend, "backend.name", 0, "auto|cpu|ref|cuda|emu|ptx|diff|check", "tsgec", "where the model computes; auto: cuda if it can run, else cpu; ref, emu, ptx, diff, check: for tests") \
   I (threads, "backend.threads", 1, 1, 1024, "threads", "tsgec", "threads of one rank")                                                       \
   F (watchdog_s, "watchdog_s", 600, 0, 1e9, "s", "t", "end the job when nobody has made progress for so long; 0: never")                      \
   /* ---- model */                                                                                                                            \

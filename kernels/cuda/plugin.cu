@@ -2,8 +2,11 @@
 /* plugin.cu: the table of ops, and the one function that the shared object exports. */
 #include "device.h"
 #include "device_open.h"
+#include <stdio.h>
 
-#ifdef SOL_EMU
+#if defined SOL_PTX
+#define NAME "ptx"
+#elif defined SOL_EMU
 #define NAME "emu"
 #else
 #define NAME "cuda"
@@ -12,6 +15,14 @@
 static sol_ops_t ops;
 static sol_plugin_t plugin;
 
+static int probe (char *text, size_t n)
+{
+  const int can = sol_device_probe (text, n);
+#ifdef SOL_PTX
+  if (can) snprintf (text, n, "what nvcc made of the CUDA code, every thread a fiber on this host, for tests");
+#endif
+  return can;
+}
 static void fill (void)
 {
   ops.abi = SOL_OPS_ABI;
@@ -29,7 +40,7 @@ static void fill (void)
   plugin.abi = SOL_PLUGIN_ABI;
   plugin.bytes = sizeof plugin;
   plugin.name = NAME;
-  plugin.probe = sol_device_probe;
+  plugin.probe = probe;
   plugin.open = sol_device_open;
   plugin.close = sol_device_close;
   plugin.describe = sol_device_describe;

@@ -77,6 +77,7 @@ void *dynamic_shared ()
   if (here->shared_parts && !here->shared[0].key) return here->shared[0].at;
   die ("the kernel uses dynamic shared memory, the launch gives none");
 }
+size_t dynamic_shared_bytes () { return here->shared_parts && !here->shared[0].key ? here->shared[0].bytes : 0; }
 void shared_start (size_t dynamic)
 {
   here->shared_parts = 0;

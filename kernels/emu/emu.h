@@ -50,6 +50,7 @@ inline unsigned lane () { return now->linear & 31; }
 
 void *shared_array (const void *key, size_t bytes, size_t align); /* of the current block; the same key, the same array */
 void *dynamic_shared ();
+size_t dynamic_shared_bytes (); /* 0: the launch gives none */
 
 /* one piece of an asynchronous copy: n bytes, of which the first `real` come from `from`, the others are zero */
 struct piece {

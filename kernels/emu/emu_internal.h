@@ -16,7 +16,7 @@ static const size_t STATIC_SHARED = 48 << 10, SM_SHARED = 227 << 10; /* most of 
 struct settings {
   enum { FORWARD, REVERSE, RANDOM } schedule;
   uint64_t seed, memory;
-  int workers, patience; /* patience: seconds that a rank waits for others */
+  int workers, patience, eager; /* patience: seconds that a rank waits for others; eager: a stream that is not late, or -1 */
   bool late, guard;
 };
 const settings &setting ();

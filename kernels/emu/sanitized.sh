@@ -9,7 +9,7 @@ case $lib in /*) ;; *) echo "$cxx has no lib$kind.so"; exit 77 ;; esac
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' 0
 TEST_TMPDIR=$tmp SOLERA_PLUGINS=$(pwd)/plugins-$kind top_builddir=$(pwd)
-ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=report_thread_leaks=0:halt_on_error=1
+ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=report_thread_leaks=0:halt_on_error=1:atexit_sleep_ms=0
 export TEST_TMPDIR SOLERA_PLUGINS top_builddir ASAN_OPTIONS TSAN_OPTIONS
 bad=0
 for t; do

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stream.cpp: streams, events, launches, graphs. What is put into a stream runs when something waits for it and no earlier, and only as much of it as is waited for: the latest that CUDA allows.
- * SOL_EMU_LATE=0: at once. */
+ * SOL_EMU_LATE=0: at once. SOL_EMU_EAGER=N: stream N at once, the others late. */
 #include "stream.h"
 #include <map>
 #include <stdio.h>
@@ -32,6 +32,7 @@ cudaError_t take_error (bool clear)
 stream *stream_new ()
 {
   streams ().push_back (new stream ());
+  streams ().back ()->number = (int) streams ().size () - 1;
   return streams ().back ();
 }
 /* NULL, the legacy stream: everything else is before it */
@@ -83,7 +84,7 @@ void stream_add (stream *s, operation o)
   }
   s->queue.push_back (std::move (o));
   s->issued++;
-  if (!setting ().late) stream_run (s, s->issued);
+  if (!setting ().late || setting ().eager == s->number) stream_run (s, s->issued);
 }
 void enqueue (cudaStream_t s, std::function<void ()> f)
 {

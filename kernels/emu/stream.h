@@ -25,6 +25,7 @@ struct graph {
 struct stream {
   std::deque<operation> queue;
   uint64_t done = 0, issued = 0;
+  int number = 0; /* of those that were made */
   bool destroyed = false;
   graph *capture = nullptr;
 };

@@ -33,6 +33,9 @@ int sol_backend_probe (int i, const char **name_p, char *reason, size_t n)
     case 3:
       *name_p = "emu";
       return sol_plugin_probe ("emu", reason, n);
+    case 4:
+      *name_p = "ptx";
+      return sol_plugin_probe ("ptx", reason, n);
     default: return -1;
   }
 }
@@ -57,9 +60,9 @@ static sol_status_t pick (const char *name, int threads, const char *isa, sol_ba
     return SOL_OK;
   }
   if (!strcmp (name, "auto") && sol_plugin_probe ("cuda", reason, sizeof reason)) name = "cuda";
-  if (!strcmp (name, "cuda") || !strcmp (name, "emu")) return sol_plugin_attach (name, b);
+  if (!strcmp (name, "cuda") || !strcmp (name, "emu") || !strcmp (name, "ptx")) return sol_plugin_attach (name, b);
   if (!strncmp (name, "diff", 4) || !strncmp (name, "check", 5)) return sol_diff_attach (name, threads, isa, b);
-  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda, emu, diff or check, found \"%s\"", name);
+  if (strcmp (name, "auto") && strcmp (name, "cpu")) return sol_fail (SOL_ERR_USAGE, "backend", "expected auto, cpu, ref, cuda, emu, ptx, diff or check, found \"%s\"", name);
   b->head.ops = sol_ops_cpu (isa);
   b->isa = isa;
   if (!b->head.ops) return sol_fail (SOL_ERR_UNSUPPORTED, "backend", "instruction set \"%s\": expected portable, avx2 or avx512, built and known to this CPU (best here: %s)", isa, sol_backend_isa ());

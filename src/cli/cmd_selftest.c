@@ -56,7 +56,7 @@ static int run (int argc, char **argv)
 const sol_command_t sol_command_selftest = { .name = "selftest",
                                              .line = "check every op of a backend against plain loops",
                                              .usage = "[BACKEND]",
-                                             .about = "Two small models train one step and decode on the backend (cpu, cuda, emu; without a name on each that can run here), every op beside plain loops on the same "
+                                             .about = "Two small models train one step and decode on the backend (cpu, cuda, emu, ptx; without a name on each that can run here), every op beside plain loops on the same "
                                                       "operands. Prints, per op, the largest error in parts of what is tolerated; an op that is further off ends it with its name, the place and both values. "
                                                       "Training on a CUDA device runs this at its start.",
                                              .max_args = 1,

@@ -17,7 +17,7 @@ static sol_status_t open_backend (const sol_config_t *c, const sol_accelerator_t
   sol_status_t st = SOL_OK;
   sol_setting_choice (sol_setting_find ("backend.name"), c->backend, &name);
   const int is_auto = !strcmp (name.data, "auto");
-  if (device || !strcmp (name.data, "cuda") || !strcmp (name.data, "emu") || (is_auto && sol_backend_can ("cuda", why, sizeof why))) *backend_p = sol_paper_create (device);
+  if (device || !strcmp (name.data, "cuda") || !strcmp (name.data, "emu") || !strcmp (name.data, "ptx") || (is_auto && sol_backend_can ("cuda", why, sizeof why))) *backend_p = sol_paper_create (device);
   else st = sol_backend_create (is_auto ? "cpu" : name.data, (int) c->threads, NULL, backend_p);
   sol_buffer_free (&name);
   return st;

@@ -194,6 +194,11 @@ sol_status_t sol_optimizer_push (sol_optimizer_t *o)
   return sol_tree_push (o->tree);
 }
 
+void sol_optimizer_layer (sol_optimizer_t *o, int layer)
+{
+  if (o->device) sol_optimizer_device_layer (o, layer);
+}
+
 /* Euclidean norm from fixed chunks of the canonical block, summed in chunk order: the same for any number of learners */
 static sol_status_t grad_norm (sol_optimizer_t *o, double *norm_p)
 {

@@ -39,6 +39,9 @@ void sol_optimizer_destroy (sol_optimizer_t *o);
 /* The gradient of the next leaf of this learner: backend memory of sol_grad_elements floats, zeroed (a device has one leaf a learner). Then push: the leaf is complete. */
 float *sol_optimizer_leaf (sol_optimizer_t *o);
 sol_status_t sol_optimizer_push (sol_optimizer_t *o);
+/* A layer's gradients are complete on the compute queue (of sol_pass_backward, in the leaf's last pass, last layer first): several learners on devices sum them while the layers before it are
+ * computed. Optional, and layers may be left out at the end (a leaf without sequences): the step sums what is left. */
+void sol_optimizer_layer (sol_optimizer_t *o, int layer);
 /* collective: weights and moments of a checkpoint, then installs them */
 sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info);
 sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer_t *w);
@@ -59,6 +62,7 @@ void sol_optimizer_device_destroy (sol_optimizer_t *o);
 sol_status_t sol_optimizer_device_put (sol_optimizer_t *o, float *slice, const float *host);
 sol_status_t sol_optimizer_device_get (const sol_optimizer_t *o, const float *slice, float *host);
 float *sol_optimizer_device_leaf (sol_optimizer_t *o);
+void sol_optimizer_device_layer (sol_optimizer_t *o, int layer); /* all learners, but none waits for another here */
 sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o);  /* collective: o->grad is my slice of the sum */
 sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks); /* of my slice, to host memory */
 sol_status_t sol_optimizer_device_install (sol_optimizer_t *o); /* collective: rounds, shares, prepares */

@@ -10,7 +10,10 @@
 struct sol_optimizer_device {
   sol_backend_t *backend;
   const sol_ops_t *ops;
-  sol_queue_t *queue;
+  sol_queue_t *queue, *comm;
+  sol_event_t *complete;   /* of gradients, for comm */
+  int64_t *part;           /* [size + 1]: slices within a part of the block */
+  int layers;              /* not yet summed in this update */
   sol_collective_t *group; /* NULL: one learner */
   float *whole;            /* [sol_grad_elements]: this learner's gradient */
   void *partial;           /* f64, one a chunk of my slice */
@@ -46,13 +49,27 @@ sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
   return SOL_OK;
 }
 
-sol_status_t sol_optimizer_device_join (sol_optimizer_t *o) { return sol_collective_create (o->device->backend, o->comm, &o->device->group); }
+sol_status_t sol_optimizer_device_join (sol_optimizer_t *o)
+{
+  sol_optimizer_device_t *d = o->device;
+  sol_status_t st = SOL_OK;
+  if (o->size > 1) {
+    d->comm = sol_backend_queue (d->backend, SOL_QUEUE_COMM);
+    d->part = sol_alloc ((size_t) (o->size + 1) * sizeof *d->part);
+    d->layers = sol_model_arch (o->model)->layers;
+    st = d->ops->event_create (d->backend, &d->complete);
+  }
+  SOL_TRY (sol_comm_agree (o->comm, st));
+  return sol_collective_create (d->backend, o->comm, &d->group);
+}
 
 void sol_optimizer_device_destroy (sol_optimizer_t *o)
 {
   sol_optimizer_device_t *d = o->device;
   void *all[] = { d->whole, o->w, o->m, o->v, o->grad == d->whole ? NULL : o->grad, d->partial };
   sol_collective_destroy (d->group);
+  if (d->complete) d->ops->event_destroy (d->backend, d->complete);
+  sol_free (d->part);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (all[i]) d->ops->free (d->backend, all[i]);
   o->w = o->m = o->v = o->grad = NULL;
@@ -78,12 +95,50 @@ float *sol_optimizer_device_leaf (sol_optimizer_t *o)
   return o->device->whole;
 }
 
-sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o)
+/* sums what lies in [first, end) of the block, on the queue beside computation */
+static void sum_part (sol_optimizer_t *o, int64_t first, int64_t end)
 {
   const sol_optimizer_device_t *d = o->device;
+  const int rank = sol_comm_rank (o->comm);
+  for (int r = 0; r <= o->size; r++) d->part[r] = o->cut[r] < first ? first : o->cut[r] > end ? end : o->cut[r];
+  const int mine = d->part[rank + 1] > d->part[rank];
+  if (end > first) sol_collective_reduce (d->group, d->comm, d->whole, d->part, mine ? o->grad + (d->part[rank] - o->first) : o->grad);
+}
+
+/* what was put on the compute queue so far is there for the sums that follow */
+static void completed (const sol_optimizer_device_t *d)
+{
+  d->ops->record (d->queue, d->complete);
+  d->ops->wait (d->comm, d->complete);
+}
+
+/* Every learner sums the layers in this order, and then the rest, whether its own passes had layers or not. */
+void sol_optimizer_device_layer (sol_optimizer_t *o, int layer)
+{
+  sol_optimizer_device_t *d = o->device;
+  int64_t first, end;
+  if (!d->group) return;
+  SOL_ASSERT (layer == d->layers - 1);
+  end = sol_model_layer (o->model, layer, &first);
+  completed (d);
+  sum_part (o, first, end);
+  d->layers--;
+}
+
+sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o)
+{
+  sol_optimizer_device_t *d = o->device;
+  int64_t first, after, end;
   if (!d->group) return SOL_OK;
-  sol_collective_reduce (d->group, d->queue, d->whole, o->cut, o->grad);
-  return d->ops->sync (d->queue); /* here a learner that was lost is found; the copy of the norm's parts to the host would wait for ever */
+  while (d->layers > 0) sol_optimizer_device_layer (o, d->layers - 1);
+  d->layers = sol_model_arch (o->model)->layers;
+  after = sol_model_layer (o->model, d->layers - 1, &first);
+  end = sol_model_layer (o->model, 0, &first);
+  SOL_ASSERT (end <= after);
+  completed (d);
+  sum_part (o, 0, first);
+  sum_part (o, after, o->elements);
+  return d->ops->sync (d->comm); /* here a learner that was lost is found, and what computes goes on with the sums */
 }
 
 sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks)

@@ -110,8 +110,11 @@ static int64_t micro_end (const sol_sft_t *s, int64_t i)
   return e;
 }
 
+static void layer_done (void *s, int layer) { sol_optimizer_layer (((sol_sft_t *) s)->opt, layer); }
+
 static sol_status_t micro (sol_sft_t *s, int64_t i, int64_t e, float c_lp, float *grad, double *nll)
 {
+  const int last = e == s->p.config->sft_batch || s->leaf[e] != s->leaf[i];
   sol_packer_clear (&s->packer);
   for (; i < e; i++) {
     const demo_t *d = &s->demo[i];
@@ -124,7 +127,7 @@ static sol_status_t micro (sol_sft_t *s, int64_t i, int64_t e, float c_lp, float
     *nll -= (double) s->lp[t];
     s->c_lp[t] = c_lp;
   }
-  return sol_pass_backward (s->pass, &s->packer.batch, s->c_lp, NULL, grad, NULL);
+  return sol_pass_backward (s->pass, &s->packer.batch, s->c_lp, NULL, grad, last ? layer_done : NULL, s);
 }
 
 sol_status_t sol_sft_step (sol_sft_t *s, double *loss_p, double *norm_p)

@@ -5,6 +5,17 @@
 #include <string.h>
 
 static void beat (void) { sol_watch_beat ("training"); }
+static void layer_done (void *l, int layer)
+{
+  (void) l, (void) layer;
+  beat ();
+}
+/* in the last pass of a leaf */
+static void layer_complete (void *l, int layer)
+{
+  beat ();
+  sol_optimizer_layer (((sol_learner_t *) l)->opt, layer);
+}
 
 /* segments [s, return value) are one micro-batch: of one leaf, within the token budget, at least one */
 static int32_t micro_end (const sol_learner_t *l, int32_t s)
@@ -154,10 +165,11 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
   double t0;
   if (kept) {
     t0 = sol_clock_s ();
-    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, l->col.c_lp + l->segment[s].token, NULL, grad, beat));
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, l->col.c_lp + l->segment[s].token, NULL, grad, layer_complete, l));
     l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
     return SOL_OK;
   }
+  while (e > s && is_idle (l, &l->segment[e - 1])) e--;
   while (s < e) {
     int64_t rows = 0, n = 0, tokens = 0;
     int32_t from = s;
@@ -180,7 +192,7 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
     SOL_TRY (sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, l->col.lp_pass, l->col.entropy_pass, NULL));
     l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
     t0 = sol_clock_s ();
-    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, c, NULL, grad, beat));
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, c, NULL, grad, s < e ? layer_done : layer_complete, l));
     l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
   }
   return SOL_OK;

@@ -164,7 +164,7 @@ static void head (const back_t *b, const sol_batch_t *batch, const float *c_lp, 
 }
 
 sol_status_t sol_pass_backward (sol_pass_t *p, const sol_batch_t *batch, const float *c_lp, const float *c_entropy, float *grad,
-                                void (*beat) (void))
+                                void (*done) (void *ctx, int layer), void *ctx)
 {
   const sol_model_t *m = p->m;
   back_t b = { p, &p->run, grad };
@@ -175,7 +175,7 @@ sol_status_t sol_pass_backward (sol_pass_t *p, const sol_batch_t *batch, const f
   for (int l = m->arch.layers - 1; l >= 0; l--) {
     mlp (&b, &m->layer[l], &p->acts[l]);
     attention (&b, &m->layer[l], &p->acts[l]);
-    if (beat) beat ();
+    if (done) done (ctx, l);
   }
   m->ops->embed_dw (m->queue, sol_first (p->ids, p->n_tokens), sol_tensor_rows (p->dx, 0, p->n_tokens), grad_of (&b, m->embed_row));
   return m->ops->sync (m->queue);

@@ -72,6 +72,8 @@ static void take_host (sol_decoder_t *d)
   if (d->m->ops->graph_begin && !d->p.no_graphs) {
     d->layers_graph = sol_alloc ((S + 1) * sizeof (sol_graph_t *));
     d->choose_graph = sol_alloc ((S + 1) * sizeof (sol_graph_t *));
+    d->seen_layers = sol_alloc (S + 1);
+    d->seen_choose = sol_alloc (S + 1);
   }
   d->page = sol_alloc (S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
   d->changed = sol_alloc (S * sizeof *d->changed);
@@ -142,7 +144,8 @@ void sol_decoder_destroy (sol_decoder_t *d)
                   d->host_raw,    d->back,
                   d->page,        d->changed,
                   d->free_pages,  d->layers_graph,
-                  d->choose_graph, d };
+                  d->choose_graph, d->seen_layers,
+                  d->seen_choose, d };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 

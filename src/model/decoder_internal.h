@@ -43,8 +43,10 @@ struct sol_decoder {
   sol_place_t *place; /* [slots] */
   int64_t n_born, n_put_back, n_replays;
   /* Graphs of a step in which every place brings one token, and of the choice that follows, by number of rows: rows are filled up to a few numbers (sol_decoder_padded), so that there are not
-   * too many graphs. What fills up goes to rows of the cache and of `hidden` behind all others; pad of them. NULL: not yet made; graphs NULL: the backend has none. */
+   * too many graphs. What fills up goes to rows of the cache and of `hidden` behind all others; pad of them. NULL: not yet made; graphs NULL: the backend has none. A number that
+   * comes first runs op by op, so that a device's libraries do outside of a recording what they do once. */
   sol_graph_t **layers_graph, **choose_graph; /* [slots + 1] */
+  uint8_t *seen_layers, *seen_choose;
   int32_t pad;
   /* sequences that lost their pages, oldest first; [slots] */
   sol_place_t *back;

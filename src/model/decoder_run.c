@@ -149,8 +149,10 @@ sol_status_t sol_decoder_flush (sol_decoder_t *d)
   put_i32 (d, d->want, r->want, w);
   put_i32 (d, d->into, r->into, w);
   r->n = r->n_spans = r->n_want = 0;
-  if (!steady) run_layers (d, n, n_spans, w);
-  else {
+  if (!steady || !d->seen_layers[n]) {
+    run_layers (d, n, n_spans, w);
+    if (steady) d->seen_layers[n] = 1;
+  } else {
     if (!d->layers_graph[n]) {
       ops->graph_begin (q);
       run_layers (d, n, n_spans, w);
@@ -211,8 +213,10 @@ sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
   }
   put_i32 (d, d->head_from, d->host_from, steady ? rows : distinct);
   ops->put (q, d->u.at, d->host_u, (size_t) rows * sizeof *d->host_u);
-  if (!steady) run_choose (d, n, distinct);
-  else {
+  if (!steady || !d->seen_choose[rows]) {
+    run_choose (d, rows, steady ? rows : distinct);
+    if (steady) d->seen_choose[rows] = 1;
+  } else {
     if (!d->choose_graph[rows]) {
       ops->graph_begin (q);
       run_choose (d, rows, rows);

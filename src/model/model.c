@@ -165,6 +165,13 @@ void sol_model_round (const float *block, int64_t n, sol_dtype_t dtype, void *ou
   }
 }
 
+int64_t sol_model_layer (const sol_model_t *m, int layer, int64_t *first_p)
+{
+  const sol_weight_row_t *last = m->layer[layer].matrix_row[SOL_DOWN];
+  *first_p = m->layer[layer].vector_row[SOL_NORM1]->offset;
+  return last->offset + last->rows * last->cols;
+}
+
 int64_t sol_grad_elements (const sol_model_t *m)
 {
   return m->table->elements + (m->head_row ? 0 : m->embed_row->rows * m->embed_row->cols);

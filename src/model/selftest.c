@@ -70,7 +70,7 @@ static sol_status_t train (sol_model_t *m)
   for (int i = 0; i < 4; i++) SOL_GO (ops->alloc (b, (size_t) n * sizeof (float) + 64, "a self-test", &mem[i]));
   SOL_GO (ops->alloc (b, (size_t) chunks * sizeof (double) + 64, "a self-test", &mem[4]));
   SOL_GO (sol_pass_forward (pass, &batch, 0.8f, lp, entropy, raw));
-  SOL_GO (sol_pass_backward (pass, &batch, scale, scale, mem[0], NULL));
+  SOL_GO (sol_pass_backward (pass, &batch, scale, scale, mem[0], NULL, NULL));
   sol_grad_fold (m, mem[0]);
   ops->sumsq (q, sol_tensor (mem[0], SOL_F32, 1, elements), sol_tensor (mem[4], SOL_F64, 1, chunks));
   sol_adamw_step (m, (sol_adamw_t){ .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .decay = 0.1, .scale = 0.5, .step = 1 }, 0, elements, mem[0], mem[1], mem[2], mem[3]);

@@ -16,7 +16,7 @@ static void test_probe (void)
   ok (sol_backend_probe (1, &name, reason, sizeof reason) == 1 && !strcmp (name, "ref"));
   ok (sol_backend_probe (2, &name, reason, sizeof reason) == 0 && !strcmp (name, "cuda") && reason[0]);
   ok (sol_backend_probe (0, &name, tiny, sizeof tiny) == 1 && strlen (tiny) < sizeof tiny);
-  ok (sol_backend_probe (4, &name, reason, sizeof reason) == -1 && sol_backend_probe (-1, &name, reason, sizeof reason) == -1);
+  ok (sol_backend_probe (5, &name, reason, sizeof reason) == -1 && sol_backend_probe (-1, &name, reason, sizeof reason) == -1);
 }
 
 static void test_create (void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* planted.cu: kernels with a known mistake each, and the same without it. planted NAME bad|good: exit 0 the result is right, 2 it is wrong, 3 the launch was refused; what a checker finds ends it
  * in the checker's way. test_emulator.c runs it and says which checker has to see what. */
-#include "../../kernels/cuda/cuda.cuh"
+#include "../../kernels/cuda/mma.cuh"
 #include <cublasLt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,9 @@ static int *flag;
 static float h[2 * N];
 static cudaStream_t stream, second;
 
+struct alignas (16) row_t { /* cp.async wants 16 bytes aligned to that */
+  float v[N];
+};
 #define KERNEL(name) template <bool BAD> __global__ void name
 
 /* ---- kernels */
@@ -30,14 +33,14 @@ KERNEL (shared_write) (float *p)
   SOL_SHARED (float[32], s);
   s[threadIdx.x + (BAD ? 1 : 0)] = 1;
   __syncthreads ();
-  p[threadIdx.x] = 1;
+  p[threadIdx.x] = s[threadIdx.x + (BAD ? 1 : 0)];
 }
 KERNEL (dynamic_write) (float *p)
 {
   SOL_DYN_SHARED (float, s);
   s[threadIdx.x + (BAD ? 1 : 0)] = 1;
   __syncthreads ();
-  p[threadIdx.x] = 1;
+  p[threadIdx.x] = s[threadIdx.x + (BAD ? 1 : 0)];
 }
 KERNEL (no_barrier) (float *p)
 {
@@ -119,66 +122,77 @@ KERNEL (shared_unset) (float *p)
 }
 KERNEL (no_wait) (float *p, const float *q)
 {
-  SOL_SHARED (float[N], s);
+  SOL_SHARED (row_t, s);
   const int i = (int) threadIdx.x * 4;
-  emu::cp_async (&s[i], q + i, 16, 16);
-  emu::cp_commit ();
-  if (!BAD) emu::cp_wait (0);
+  cp_async (&s.v[i], q + i, true);
+  cp_async_commit ();
+  if (!BAD) cp_async_wait<0> ();
   __syncthreads ();
-  for (int k = 0; k < 4; k++) p[i + k] = s[(i + k + 4) % N];
-  emu::cp_wait (0);
+  for (int k = 0; k < 4; k++) p[i + k] = s.v[(i + k + 4) % N];
+  cp_async_wait<0> ();
 }
 KERNEL (one_wait_short) (float *p, const float *q)
 {
-  SOL_SHARED (float[2][N], s);
+  SOL_SHARED (row_t[2], s);
   const int i = (int) threadIdx.x * 4;
   for (int k = 0; k < 2; k++) {
-    emu::cp_async (&s[k][i], q + i, 16, 16);
-    emu::cp_commit ();
+    cp_async (&s[k].v[i], q + i, true);
+    cp_async_commit ();
   }
-  emu::cp_wait (BAD ? 1 : 0); /* 1: the newest group may still be on its way */
+  cp_async_wait<BAD ? 1 : 0> (); /* 1: the newest group may still be on its way */
   __syncthreads ();
-  for (int k = 0; k < 4; k++) p[i + k] = s[1][i + k];
-  emu::cp_wait (0);
+  for (int k = 0; k < 4; k++) p[i + k] = s[1].v[i + k];
+  cp_async_wait<0> ();
 }
 KERNEL (never_waited) (float *p, const float *q)
 {
-  SOL_SHARED (float[N], s);
+  SOL_SHARED (row_t, s);
   const int i = (int) threadIdx.x * 4;
-  emu::cp_async (&s[i], q + i, 16, 16);
-  emu::cp_commit ();
-  if (!BAD) emu::cp_wait (0);
+  cp_async (&s.v[i], q + i, true);
+  cp_async_commit ();
+  if (!BAD) cp_async_wait<0> ();
   p[threadIdx.x] = 1;
 }
 KERNEL (async_no_barrier) (float *p, const float *q)
 {
-  SOL_SHARED (float[N], s);
+  SOL_SHARED (row_t, s);
   const int i = (int) threadIdx.x * 4;
-  emu::cp_async (&s[i], q + i, 16, 16);
-  emu::cp_commit ();
-  emu::cp_wait (0); /* for this thread's own copies only */
+  cp_async (&s.v[i], q + i, true);
+  cp_async_commit ();
+  cp_async_wait<0> (); /* for this thread's own copies only */
   if (!BAD) __syncthreads ();
-  for (int k = 0; k < 4; k++) p[i + k] = s[(i + k + 4) % N];
+  for (int k = 0; k < 4; k++) p[i + k] = s.v[(i + k + 4) % N];
 }
 KERNEL (early_fetch) (float *p, const float *q)
 {
-  SOL_SHARED (float[N], s);
+  SOL_SHARED (row_t, s);
   const int i = (int) threadIdx.x * 4;
   float sum[4] = { 0 };
   for (int round = 0; round < 3; round++) {
-    emu::cp_async (&s[i], q + (i + 4 * round) % N, 16, 16); /* bad: into what others still read */
-    emu::cp_commit ();
-    emu::cp_wait (0);
+    cp_async (&s.v[i], q + (i + 4 * round) % N, true); /* bad: into what others still read */
+    cp_async_commit ();
+    cp_async_wait<0> ();
     __syncthreads ();
-    for (int k = 0; k < 4; k++) sum[k] += s[(i + k + 4) % N];
+    for (int k = 0; k < 4; k++) sum[k] += s.v[(i + k + 4) % N];
     if (!BAD) __syncthreads ();
   }
   for (int k = 0; k < 4; k++) p[i + k] = sum[k];
 }
+KERNEL (align) (float *p, const float *q)
+{
+  SOL_SHARED (float[N], narrow); /* wherever the compiler puts it: a multiple of 4 is enough */
+  SOL_SHARED (row_t, wide);
+  float *s = BAD ? narrow : wide.v;
+  const int i = (int) threadIdx.x * 4;
+  cp_async (s + i, q + i, true);
+  cp_async_commit ();
+  cp_async_wait<0> ();
+  for (int k = 0; k < 4; k++) p[i + k] = s[i + k];
+}
 KERNEL (misaligned) (float *p, const float *q)
 {
   const float4 v = ((const float4 *) (q + (BAD ? 1 : 0)))[threadIdx.x];
-  p[threadIdx.x] = v.x * 0 + 1;
+  p[threadIdx.x] = (v.x + v.y + v.z + v.w) * 0 + 1;
 }
 KERNEL (overflow) (float *p, int rows, int columns)
 {
@@ -203,6 +217,10 @@ KERNEL (large_static) (float *p)
   SOL_SHARED (float[BAD ? 13 << 10 : 12 << 10], s);
   s[threadIdx.x] = 1;
   p[threadIdx.x] = s[threadIdx.x];
+}
+template <bool BAD> __global__ void __launch_bounds__ (64) bounds (float *p)
+{
+  p[threadIdx.x] = 1;
 }
 KERNEL (plain) (float *p, int n)
 {
@@ -335,12 +353,14 @@ template <bool BAD> static int run (const char *name)
   if (IS ("never_waited")) return GO (never_waited, 1, N / 4, 0, x, y), differs (N / 4, one);
   if (IS ("async_no_barrier")) return GO (async_no_barrier, 1, N / 4, 0, x, y), differs (N, [] (int i) { return pattern (i + 4); });
   if (IS ("early_fetch")) return GO (early_fetch, 1, N / 4, 0, x, y), differs (N, [] (int i) { return pattern (i + 4) + pattern (i + 8) + pattern (i + 12); });
+  if (IS ("align")) return GO (align, 1, N / 4, 0, x, y), differs (N, pattern);
   if (IS ("misaligned")) return GO (misaligned, 1, 32, 0, x, y), differs (32, one);
   if (IS ("overflow")) return GO (overflow, 1, 32, 0, x, 300000, 152064), differs (32, one);
   if (IS ("publish")) return GO (publish, 2, 32, 0, x, flag), differs (1, [] (int) { return 3.0f; });
   if (IS ("large_static")) return GO (large_static, 1, 32, 0, x), differs (32, one);
   if (IS ("large_dynamic")) return GO (dynamic_write, 1, 32, BAD ? 60 << 10 : 132, x) ? 3 : 0;
   if (IS ("large_block")) return GO (plain, 1, BAD ? 1056 : 1024, 0, x, 32) ? 3 : 0;
+  if (IS ("bounds")) return GO (bounds, 1, BAD ? 128 : 64, 0, x) ? 3 : 0;
   if (IS ("host_pointer")) return GO (plain, 1, 32, 0, BAD ? h : x, 32), 0;
   if (IS ("host_in_struct")) {
     float local[32] = { 0 };

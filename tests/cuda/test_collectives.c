@@ -16,7 +16,7 @@ static const sol_ops_t *D;
 static sol_queue_t *compute, *comm;
 static const sol_device_collectives_t *C;
 static int emulated;
-#define need(cond) ((cond) ? (void) 0 : (fprintf (stderr, "rank %d: %s\n", tap_rank, #cond), MPI_Abort (MPI_COMM_WORLD, 1), (void) 0))
+#define need(cond) ((cond) ? (void) 0 : (fprintf (stderr, "rank %d: %s\n", tap_rank, #cond), MPI_Abort (MPI_COMM_WORLD, 1), abort ()))
 
 static void skip_all (const char *why)
 {

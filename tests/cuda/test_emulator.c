@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The emulator sees what it is there for: every kernel of planted.cu has a mistake that the checkers named here must see, and none may see anything in the same kernel without it. */
+/* The emulator sees what it is there for: every kernel of planted.cu has a mistake that the checkers named here must see, and none may see anything in the same kernel without it.
+ * SOLERA_PLANTED=ptx: the same after nvcc, what it made of the kernels translated back (kernels/emu/ptx2c.py). */
 #include "../tap.h"
 #include <fcntl.h>
 #include <string.h>
@@ -15,11 +16,12 @@ enum {
   ASAN = 16,   /* AddressSanitizer or UndefinedBehaviorSanitizer */
   TSAN = 32    /* ThreadSanitizer */
 };
-static const struct {
+typedef struct {
   const char *name;
   int seen_by;
   const char *text;
-} planted[] = {
+} planted_t;
+static const planted_t planted[] = {
   { "global_write", REPORT | ASAN, "byte 1024 has been written" },
   { "global_read", GUARD | ASAN, "outside of device memory" },
   { "shared_write", REPORT | ASAN, "past the end of a shared array" },
@@ -40,12 +42,14 @@ static const struct {
   { "never_waited", REPORT, "never waited for" },
   { "async_no_barrier", VALUE | TSAN, NULL },
   { "early_fetch", VALUE | TSAN, NULL },
+  { "align", 0, NULL },
   { "misaligned", ASAN, NULL },
   { "overflow", VALUE | ASAN, NULL },
   { "publish", TSAN, NULL },
   { "large_static", REPORT, "53248 bytes of shared memory" },
   { "large_dynamic", REFUSED, NULL },
   { "large_block", REFUSED, NULL },
+  { "bounds", 0, NULL },
   { "host_pointer", REPORT, "argument 0" },
   { "host_in_struct", REPORT, "pointer to host memory" },
   { "host_access", GUARD, "the host touches device memory" },
@@ -56,14 +60,26 @@ static const struct {
   { "freed", GUARD | ASAN, "no memory of the device" },
   { "unset", VALUE, NULL },
 };
+/* those that others see after nvcc, where every access of shared memory is looked at and integers wrap around */
+static const planted_t in_ptx[] = {
+  { "shared_write", REPORT, "at byte 128 of a shared array of 128 bytes" },
+  { "dynamic_write", REPORT, "at byte 128 of a shared array of 128 bytes" },
+  { "align", REPORT, "an access of 16 bytes at" },
+  { "misaligned", REPORT, "an access of 16 bytes at" },
+  { "no_wait", VALUE | TSAN, NULL },
+  { "overflow", VALUE, NULL },
+  { "bounds", REFUSED, NULL },
+};
 
 static char said[16384]; /* by the last child */
+static int ptx;          /* the programs made by nvcc */
 /* exit status of planted-VARIANT NAME HOW with one setting; over 128: by a signal */
 static int run (const char *variant, const char *name, const char *how, const char *setting, const char *value)
 {
   char program[4096], file[4096];
   const char *top = getenv ("top_builddir"), *tmp = getenv ("TEST_TMPDIR");
-  snprintf (program, sizeof program, "%s/tests/cuda/planted-%s", top ? top : ".", variant);
+  if (!ptx) snprintf (program, sizeof program, "%s/tests/cuda/planted-%s", top ? top : ".", variant);
+  else snprintf (program, sizeof program, "%s/tests/cuda/planted-ptx%s%s", top ? top : ".", strcmp (variant, "plain") ? "-" : "", strcmp (variant, "plain") ? variant : "");
   snprintf (file, sizeof file, "%s/said", tmp ? tmp : ".");
   const pid_t child = fork ();
   if (child == 0) {
@@ -73,6 +89,7 @@ static int run (const char *variant, const char *name, const char *how, const ch
     dup2 (fd, 1), dup2 (fd, 2);
     setenv (setting, value, 1);
     setenv ("ASAN_OPTIONS", "detect_leaks=0", 1);
+    setenv ("TSAN_OPTIONS", "atexit_sleep_ms=0", 1); /* a second for threads that nobody waits for: there are none */
     execl (program, program, name, how, (char *) NULL);
     _exit (127);
   }
@@ -98,8 +115,11 @@ static int has_tsan;
 static void bad (size_t i)
 {
   static const char *const orders[] = { "fwd", "rev", "rand:1", "rand:2", "rand:3" };
-  const char *name = planted[i].name, *text = planted[i].text;
-  const int by = planted[i].seen_by;
+  const planted_t *p = &planted[i];
+  for (size_t k = 0; ptx && k < sizeof in_ptx / sizeof *in_ptx; k++)
+    if (!strcmp (in_ptx[k].name, planted[i].name)) p = &in_ptx[k];
+  const char *name = p->name, *text = p->text;
+  const int by = p->seen_by;
   if (by & VALUE) {
     int wrong = 0;
     for (size_t k = 0; !wrong && k < sizeof orders / sizeof *orders; k++) wrong = run ("plain", name, "bad", "SOL_EMU_SCHED", orders[k]) == 2;
@@ -138,6 +158,8 @@ static void good (size_t i)
 
 int main (void)
 {
+  const char *which = getenv ("SOLERA_PLANTED");
+  ptx = which && !strcmp (which, "ptx");
   if (run ("plain", "unset", "good", "SOL_EMU_SCHED", "fwd") == 127) tap_skip_all ("built without the CUDA toolkit, or with sanitizers of its own");
   has_tsan = run ("tsan", "unset", "good", "SOL_EMU_SCHED", "fwd") == 0;
   if (!has_tsan) printf ("# no ThreadSanitizer here: %s\n", said);

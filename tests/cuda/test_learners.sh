@@ -15,7 +15,7 @@ sft () { np=$1; shift; run timeout -k 5 120 "$MPIRUN" -n "$np" "$solera" sft wid
 
 # three chunks of the optimizer's state: of 4 learners one has nothing, of 2 one has more
 cat >wide.yaml <<'END'
-model: {layers: 2, width: 96, heads: 3, kv_heads: 1, mlp: 224}
+model: {layers: 2, width: 96, heads: 3, kv_heads: 1, mlp: 224, tied: true}
 task: {name: chain, steps: 1, holdout: 0.1}
 rollout: {max_prompt: 8, max_tokens: 8}
 sft: {batch: 8, noise: 0.3}
@@ -33,6 +33,8 @@ for k in 2 4; do
 done
 sft 4 out=again backend.name=emu; is 0 $rc "4 learners again"
 is "$(weights by4)" "$(weights again)" "the same weights"
+SOL_EMU_EAGER=1 sft 4 out=eager backend.name=emu; is 0 $rc "sums as early as their order allows, beside a late backward pass"
+is "$(weights by4)" "$(weights eager)" "the same weights"
 for k in 4 2; do
   rm -rf again/checkpoints/u00000004 again/model; echo u00000002 >again/checkpoints/latest
   sft $k out=again backend.name=emu --resume; is 0 $rc "$k learners continue what 4 began"
@@ -42,7 +44,7 @@ done
 
 # actors on the learners' newest weights: log-probs that they record are the learners' own
 base
-ranks 4 small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 staleness.k=0 batch.updates_per_step=1 train.updates=4 out=rl backend.name=emu
+ranks 4 small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 train.micro_batch_tokens=32 staleness.k=0 batch.updates_per_step=1 train.updates=4 out=rl backend.name=emu
 is 0 $rc "two learners, a broker and an actor"
 is 4 "$(lines rl/metrics.jsonl)" "updates"
 is 0 "$(grep -c '"grad_norm":0,' rl/metrics.jsonl)" "updates with no gradient"

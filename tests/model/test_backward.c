@@ -76,7 +76,7 @@ static void test_differences (int i, float temperature)
   moved = sol_alloc ((size_t) t->elements * sizeof *moved);
   memcpy (moved, w, (size_t) t->elements * sizeof *w);
   loss_of (p, temperature);
-  need (sol_pass_backward (p, &pack.b, c_lp, c_entropy, grad, NULL) == SOL_OK);
+  need (sol_pass_backward (p, &pack.b, c_lp, c_entropy, grad, NULL, NULL) == SOL_OK);
   sol_grad_fold (m, grad);
   for (int k = 0; k < t->n; k++) {
     const sol_weight_row_t *r = &t->row[k];
@@ -110,7 +110,20 @@ static const struct {
 } segment[] = { { 0, 0, 2 }, { 0, 2, 3 }, { 1, 0, 3 }, { 2, 0, 1 }, { 2, 1, 3 } };
 enum { SEGMENTS = sizeof segment / sizeof *segment };
 static int beats;
-static void beat (void) { beats++; }
+/* called for the layers in turn, last first; their elements lie one layer behind the other */
+static int next_layer;
+static int64_t next_end;
+static void layer_done (void *ctx, int layer)
+{
+  const sol_model_t *m = ctx;
+  const int layers = sol_model_arch (m)->layers;
+  int64_t first, end = sol_model_layer (m, layer, &first);
+  beats++;
+  if (layer == layers - 1) next_layer = layer, next_end = end;
+  need (layer == next_layer && end == next_end && first < end && end <= sol_model_table (m)->elements);
+  next_layer--;
+  next_end = first;
+}
 
 /* segments [cut[k], cut[k+1]) together; grad begins with what is in it */
 static void accumulate (sol_model_t *m, const int *cut, int n_cut, int32_t room, float *grad)
@@ -124,7 +137,7 @@ static void accumulate (sol_model_t *m, const int *cut, int n_cut, int32_t room,
       pack_group (&pack, &group[segment[s].g], segment[s].first, segment[s].n);
     }
     need (sol_pass_forward (p, &pack.b, 0.8f, lp, entropy, NULL) == SOL_OK);
-    need (sol_pass_backward (p, &pack.b, c_lp, c_entropy, grad, beat) == SOL_OK);
+    need (sol_pass_backward (p, &pack.b, c_lp, c_entropy, grad, layer_done, m) == SOL_OK);
   }
   sol_pass_destroy (p);
 }
@@ -183,9 +196,9 @@ static void test_nothing (void)
   pack_all ();
   need (sol_pass_create (m, 400, 400, 400, 1, &p) == SOL_OK);
   loss_of (p, 1);
-  need (sol_pass_backward (p, &pack.b, zero, NULL, grad, NULL) == SOL_OK);
+  need (sol_pass_backward (p, &pack.b, zero, NULL, grad, NULL, NULL) == SOL_OK);
   pack.b.n_rows = 0;
-  need (sol_pass_forward (p, &pack.b, 1, lp, entropy, NULL) == SOL_OK && sol_pass_backward (p, &pack.b, zero, NULL, grad, NULL) == SOL_OK);
+  need (sol_pass_forward (p, &pack.b, 1, lp, entropy, NULL) == SOL_OK && sol_pass_backward (p, &pack.b, zero, NULL, grad, NULL, NULL) == SOL_OK);
   for (int64_t j = 0; j < n; j++) nothing &= grad[j] == (float) (j % 13);
   ok (nothing);
   ok (n == all + (int64_t) a.vocab * a.width);

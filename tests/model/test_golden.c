@@ -139,7 +139,7 @@ static double loss_and_gradient (golden_t *g, float *grad)
     }
     pack.b.n_rows = n - 1;
     need (sol_pass_forward (g->pass, &pack.b, 1, lp, entropy, NULL) == SOL_OK
-          && sol_pass_backward (g->pass, &pack.b, c, NULL, grad, NULL) == SOL_OK);
+          && sol_pass_backward (g->pass, &pack.b, c, NULL, grad, NULL, NULL) == SOL_OK);
     for (int32_t i = 0; i + 1 < n; i++) loss -= lp[i] / n_predicted;
   }
   sol_grad_fold (g->model, grad);
