@@ -24,6 +24,7 @@ typedef struct {
   arg_t arg[MOST];
   sol_weight_t weight;
   char *weight_src;
+  void *weight_packed;
 } call_t;
 
 #define NEAR 0.02  /* of a value's size: results rounded to bf16 once or twice */
@@ -94,7 +95,8 @@ static const sol_weight_t *weight (call_t *c, const sol_weight_t *w)
   src.at = c->weight_src = sol_alloc (bytes + 8);
   c->D->get (c->dq, c->weight_src, w->src.at, bytes);
   if (c->D->sync (c->dq) != SOL_OK && c->q->error == SOL_OK) c->q->error = SOL_ERR_DEVICE;
-  c->weight = (sol_weight_t){ .src = src };
+  c->weight_packed = sol_alloc (c->R->weight_bytes (c->q->backend->plain, src.rows, src.cols, src.dtype) + 8);
+  c->R->weight_prepare (c->rq, src, c->weight_packed, &c->weight);
   return &c->weight;
 }
 
@@ -162,6 +164,7 @@ static void finish (call_t *c)
     if (c->arg[i].out) compare (c, &c->arg[i]);
   for (int i = 0; i < c->n; i++) sol_free (c->arg[i].host.at);
   sol_free (c->weight_src);
+  sol_free (c->weight_packed);
 }
 /* runs the op on both; host operands are named as the device's with an _ behind */
 #define BOTH(name, device_args, host_args)                                                                             \
@@ -423,13 +426,15 @@ sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, so
   const char *of = name + (diff ? 4 : 5), *device = sol_plugin_probe ("cuda", why, sizeof why) ? "cuda" : diff ? "emu" : "cpu";
   if (*of && *of != ':') return sol_fail (SOL_ERR_USAGE, "backend", "expected diff, check, diff:NAME or check:NAME, found \"%s\"", name);
   SOL_TRY (sol_backend_create (*of ? of + 1 : device, threads, isa, &b->inner));
-  if (diff) SOL_TRY (sol_backend_create ("ref", 1, NULL, &b->plain));
+  const int fast = threads > 1 && b->inner->plugin; /* the host's fast ops have the bits of plain loops, on many threads */
+  if (diff) SOL_TRY (sol_backend_create (fast ? "cpu" : "ref", threads, isa, &b->plain));
   b->own = table;
   b->own.name = diff ? "diff" : "check";
   b->own.act = b->inner->head.ops->act;
   b->own.caps = b->inner->head.ops->caps;
   b->head.ops = &b->own;
-  snprintf (b->text, sizeof b->text, diff ? "diff (%.100s against plain loops)" : "check (%.100s, every result looked at)", sol_backend_describe (b->inner));
+  if (diff) snprintf (b->text, sizeof b->text, "diff (%.100s against %.30s)", sol_backend_describe (b->inner), fast ? sol_backend_describe (b->plain) : "plain loops");
+  else snprintf (b->text, sizeof b->text, "check (%.100s, every result looked at)", sol_backend_describe (b->inner));
   for (int i = 0; i < 3; i++) b->queue[i].backend = b;
   return SOL_OK;
 }
