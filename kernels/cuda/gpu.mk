@@ -23,6 +23,7 @@ SECONDS_MOST ?= 450
 JOBS ?= $(shell nproc 2>/dev/null || echo 4)
 CUDA_DIR ?= $(firstword $(foreach d,$(CUDA_HOME) $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)) /usr/local/cuda /usr,$(if $(wildcard $d/include/cublasLt.h),$d)))
 NVCC ?= $(CUDA_DIR)/bin/nvcc
+CUDA_LIB := $(firstword $(wildcard $(CUDA_DIR)/lib64 $(CUDA_DIR)/lib))
 B := $(GPU_BUILD)
 O := $B/obj
 BUILD_FLAGS ?= -O2 -g
@@ -106,7 +107,7 @@ $B/libsolera-$(DEVICE).so: $(PLUGIN)
 	@cp $< $@
 else
 $B/libsolera-cuda.so: $(PLUGIN_cuda)
-	@$(CXX) -shared -o $@ $^ -L$(CUDA_DIR)/lib64 -lcublasLt -lcudart_static -lstdc++ -lm -ldl -lrt -lpthread -Wl,--exclude-libs,ALL -Wl,--no-undefined -Wl,-rpath,$(CUDA_DIR)/lib64
+	@$(CXX) -shared -o $@ $^ -L$(CUDA_LIB) -lcublasLt -lcudart_static -lstdc++ -lm -ldl -lrt -lpthread -Wl,--exclude-libs,ALL -Wl,--no-undefined -Wl,-rpath,$(CUDA_LIB)
 $B/libsolera-emu.so: $(PLUGIN_emu)
 	@$(CXX) -shared -o $@ $^ -lpthread -lm -Wl,--no-undefined
 endif
