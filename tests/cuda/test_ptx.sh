@@ -33,7 +33,7 @@ run "$solera" selftest ptx; is 0 $rc "solera selftest ptx"
 orders="fwd:0 rev:1"
 [ "$SOLERA_TESTS" != full ] || orders="fwd:0 rev:1 rand:1:0 rand:2:1 rand:3:0"
 for o in $orders; do
-  for p in device products head sample attention rows norm flat; do
+  for p in device products head sample attention rows norm flat decode; do
     SOLERA_DEVICE=ptx SOL_EMU_SCHED=${o%:*} SOL_EMU_GUARD=${o##*:}; export SOLERA_DEVICE SOL_EMU_SCHED SOL_EMU_GUARD
     run "$top_builddir/tests/cuda/test_$p"
     points=$(grep -c '^ok' "$t/log")
