@@ -31,6 +31,8 @@
   X (GPUS, "--gpus", "LIST", "numbers of devices: 8 or 8,16,32")                                                                              \
   X (JSON, "--json", NULL, "print the facts as JSON")                                                                                         \
   X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
+  X (SPECIAL, "--special", NULL, "put the model's special tokens around a text; with --decode, leave special tokens out")                     \
+  X (REPLACE, "--replace", NULL, "bytes that are not UTF-8 become U+FFFD instead of an error")                                                \
   X (MAN, "--man", NULL, "print the manual page")                                                                                             \
   X (BASH, "--bash", NULL, "print the completion for bash")                                                                                   \
   X (MARKDOWN, "--markdown", NULL, "print docs/settings.md")                                                                                  \

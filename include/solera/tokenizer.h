@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.h: byte-level BPE from a Hugging Face folder (tokenizer.json, and the special tokens named by tokenizer_config.json and generation_config.json).
- * Same ids as the `tokenizers` library for what is supported: normaliser none or NFC; pre-tokenizers Split (regular expression), Digits, ByteLevel and sequences of
- * them; merges in both spellings; added tokens found in the text. Any other step or model option that would change ids is refused by name. Truncation, padding and
- * post_processor, which act on calls that add special tokens, are not read.
+/* tokenizer.h: the BPE tokenizers of Hugging Face folders (tokenizer.json, or GPT-2's vocab.json and merges.txt; the special tokens named by tokenizer_config.json and
+ * generation_config.json). Same ids and texts as the `tokenizers` library; docs/tokenizers.md lists the components. One that is not known, or an option that would change ids, is
+ * refused by name. Truncation and padding, which act on batches, are not read.
  * A loaded tokenizer is constant: every function that takes it const may be called from several threads at once. Nothing here is collective. */
 #ifndef SOL_TOKENIZER_H
 #define SOL_TOKENIZER_H
@@ -23,11 +22,18 @@ sol_status_t sol_tokenizer_load (const char *folder, sol_tokenizer_t **tokenizer
 void sol_tokenizer_destroy (sol_tokenizer_t *tokenizer);
 
 /* appends the ids of text to ids; no special token is added by itself, but those spelt in the text are recognised. Text that is not UTF-8 is SOL_ERR_FORMAT (not
- * logged: why_p, if not NULL, gets the reason). A byte that has no token (unk_token null) is dropped before merging, as the reference does. */
+ * logged: why_p, if not NULL, gets the reason). What has no token is unk_token, or is dropped before merging where there is none, as the reference does. */
 sol_status_t sol_tokenizer_encode (const sol_tokenizer_t *tokenizer, const char *text, size_t bytes, sol_ids_t *ids, const char **why_p);
-/* appends the text of ids to out, always UTF-8: bytes that are not become U+FFFD, one for every maximal wrong part. An id without a token adds nothing.
- * skip_special: tokens marked special add nothing. */
+/* appends the text of ids to out, always UTF-8: bytes that are not become U+FFFD, one for every maximal wrong part (with byte fallback: one for every byte of a wrong run). An id without
+ * a token adds nothing. skip_special: tokens marked special add nothing. */
 void sol_tokenizer_decode (const sol_tokenizer_t *tokenizer, const int32_t *ids, int32_t n, int skip_special, sol_buffer_t *out);
+/* Decoding token by token: what all calls append together, the end's included, is what sol_tokenizer_decode appends for all ids. A token whose text later ones may change (half a
+ * character, say) adds to out when it is settled. The tokenizer is kept by reference. After the end another text may begin. */
+typedef struct sol_decode sol_decode_t;
+sol_decode_t *sol_decode_create (const sol_tokenizer_t *tokenizer, int skip_special);
+void sol_decode_put (sol_decode_t *decode, int32_t id, sol_buffer_t *out);
+void sol_decode_end (sol_decode_t *decode, sol_buffer_t *out);
+void sol_decode_destroy (sol_decode_t *decode);
 /* the bytes of one token as decoding joins them (maybe half a character); NULL and 0 bytes for an id without a token */
 const char *sol_tokenizer_bytes (const sol_tokenizer_t *tokenizer, int32_t id, size_t *bytes_p);
 /* does an occurrence of what end inside the last token of ids? For stop strings: cheap, allocates nothing, may be called after every token. */
@@ -38,6 +44,9 @@ int32_t sol_tokenizer_size (const sol_tokenizer_t *tokenizer);
 /* id of a token by its spelling in text ("<|im_end|>", "\n"); -1: there is none */
 int32_t sol_tokenizer_id (const sol_tokenizer_t *tokenizer, const char *token);
 int32_t sol_tokenizer_bos (const sol_tokenizer_t *tokenizer); /* -1: none */
+/* what the post-processor puts before and after a text of its own (<s>, say); *n_p may be 0. Encoding adds neither. */
+const int32_t *sol_tokenizer_before (const sol_tokenizer_t *tokenizer, int *n_p);
+const int32_t *sol_tokenizer_after (const sol_tokenizer_t *tokenizer, int *n_p);
 /* the end-of-sequence ids, from generation_config.json and tokenizer_config.json together; *n_p may be 0 */
 const int32_t *sol_tokenizer_eos (const sol_tokenizer_t *tokenizer, int *n_p);
 int sol_tokenizer_is_eos (const sol_tokenizer_t *tokenizer, int32_t id);

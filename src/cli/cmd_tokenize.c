@@ -13,7 +13,13 @@ typedef struct {
   sol_tokenizer_t *tokenizer;
   sol_ids_t ids;
   sol_buffer_t text;
+  int special; /* --special */
 } tokenize_t;
+
+static void add_all (sol_ids_t *ids, const int32_t *id, int n)
+{
+  for (int i = 0; i < n; i++) sol_ids_add (ids, id[i]);
+}
 
 /* {"text"} -> {"ids"} */
 static sol_status_t encode_row (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why)
@@ -25,11 +31,16 @@ static sol_status_t encode_row (void *ctx, const struct cJSON *row, sol_buffer_t
     snprintf (why, SOL_FILTER_WHY, "expected a string \"text\"");
     return SOL_ERR_FORMAT;
   }
+  int n;
+  const int32_t *around = sol_tokenizer_before (t->tokenizer, &n);
+  if (t->special) add_all (&t->ids, around, n);
   sol_status_t st = sol_tokenizer_encode (t->tokenizer, t->text.data ? t->text.data : "", t->text.bytes, &t->ids, &reason);
   if (st != SOL_OK) {
     snprintf (why, SOL_FILTER_WHY, "%s", reason ? reason : sol_status_string (st));
     return st == SOL_ERR_LIMIT ? SOL_ERR_FORMAT : st;
   }
+  around = sol_tokenizer_after (t->tokenizer, &n);
+  if (t->special) add_all (&t->ids, around, n);
   sol_buffer_printf (out, "{\"ids\":[");
   for (int32_t i = 0; i < t->ids.n; i++) sol_buffer_printf (out, i ? ",%d" : "%d", t->ids.data[i]);
   sol_buffer_printf (out, "]}");
@@ -56,7 +67,7 @@ static sol_status_t decode_row (void *ctx, const struct cJSON *row, sol_buffer_t
     sol_ids_add (&t->ids, (int32_t) id);
   }
   sol_buffer_clear (&t->text);
-  sol_tokenizer_decode (t->tokenizer, t->ids.data, t->ids.n, 0, &t->text);
+  sol_tokenizer_decode (t->tokenizer, t->ids.data, t->ids.n, t->special, &t->text);
   sol_buffer_printf (out, "{\"text\":");
   sol_buffer_json (out, t->text.data ? t->text.data : "", t->text.bytes);
   sol_buffer_printf (out, "}");
@@ -70,7 +81,8 @@ static int run (int argc, char **argv)
   long bad = 0;
   sol_status_t st = sol_options_parse (&sol_command_tokenize, argc, argv, &o);
   if (st == SOL_OK) st = sol_tokenizer_load (o.args[0], &t.tokenizer);
-  if (st == SOL_OK) st = sol_filter_run (stdin, stdout, o.given & SOL_OPTION_DECODE ? decode_row : encode_row, &t, &bad);
+  t.special = (o.given & SOL_OPTION_SPECIAL) != 0;
+  if (st == SOL_OK) st = (o.given & SOL_OPTION_REPLACE ? sol_filter_run_lossy : sol_filter_run) (stdin, stdout, o.given & SOL_OPTION_DECODE ? decode_row : encode_row, &t, &bad);
   sol_tokenizer_destroy (t.tokenizer);
   sol_ids_free (&t.ids);
   sol_buffer_free (&t.text);
@@ -81,11 +93,11 @@ static int run (int argc, char **argv)
 const sol_command_t sol_command_tokenize = {
   .name = "tokenize",
   .line = "text to token ids and back",
-  .usage = "MODEL [--decode] <rows >rows",
-  .about = "A filter on JSON lines: {\"text\": ...} gives {\"ids\": [...]}; with --decode, {\"ids\": [...]} gives {\"text\": ...}. MODEL is a folder with tokenizer.json. "
-           "Special tokens spelt in the text are recognised, none is added.\n\n"
+  .usage = "MODEL [--decode] [--special] [--replace] <rows >rows",
+  .about = "A filter on JSON lines: {\"text\": ...} gives {\"ids\": [...]}; with --decode, {\"ids\": [...]} gives {\"text\": ...}. MODEL is a folder with tokenizer.json, or GPT-2's vocab.json and merges.txt. "
+           "Special tokens spelt in the text are recognised; none is added without --special.\n\n"
            "One row out for every row in. A bad row gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
-  .options = SOL_OPTION_DECODE,
+  .options = SOL_OPTION_DECODE | SOL_OPTION_SPECIAL | SOL_OPTION_REPLACE,
   .min_args = 1,
   .max_args = 1,
   .run = run

@@ -2,6 +2,7 @@
 #include "filter.h"
 #include "solera/json.h"
 #include "solera/log.h"
+#include "solera/utf8.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -43,16 +44,20 @@ void sol_filter_floats (sol_buffer_t *row, const char *name, const float *x, int
   sol_buffer_add (row, "]", 1);
 }
 
-static sol_status_t one_row (const char *line, size_t bytes, sol_filter_fn_t fn, void *ctx, sol_buffer_t *row, char *why)
+static sol_status_t one_row (const char *line, size_t bytes, int lossy, sol_filter_fn_t fn, void *ctx, sol_buffer_t *row, char *why)
 {
   cJSON *json;
-  SOL_TRY (sol_filter_parse (line, bytes, &json, why));
-  const sol_status_t st = fn (ctx, json, row, why);
+  sol_buffer_t text = { 0 };
+  if (lossy) sol_utf8_lossy (&text, line, bytes);
+  sol_status_t st = lossy ? sol_filter_parse (text.data, text.bytes, &json, why) : sol_filter_parse (line, bytes, &json, why);
+  sol_buffer_free (&text);
+  if (st != SOL_OK) return st;
+  st = fn (ctx, json, row, why);
   cJSON_Delete (json);
   return st;
 }
 
-sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p)
+static sol_status_t run (FILE *in, FILE *out, int lossy, sol_filter_fn_t fn, void *ctx, long *bad_p)
 {
   sol_buffer_t row = { 0 };
   char *line = NULL, why[SOL_FILTER_WHY];
@@ -63,7 +68,7 @@ sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx,
   while (st == SOL_OK && (n = getline (&line, &room, in)) >= 0) {
     sol_buffer_clear (&row);
     why[0] = 0;
-    st = one_row (line, (size_t) n, fn, ctx, &row, why);
+    st = one_row (line, (size_t) n, lossy, fn, ctx, &row, why);
     if (st == SOL_ERR_FORMAT || st == SOL_ERR_USAGE) {
       sol_filter_error (&row, why);
       ++*bad_p;
@@ -78,3 +83,6 @@ sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx,
   sol_buffer_free (&row);
   return st;
 }
+
+sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p) { return run (in, out, 0, fn, ctx, bad_p); }
+sol_status_t sol_filter_run_lossy (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p) { return run (in, out, 1, fn, ctx, bad_p); }

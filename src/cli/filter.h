@@ -14,6 +14,8 @@ struct cJSON;
 typedef sol_status_t (*sol_filter_fn_t) (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why);
 /* *bad_p: rows that gave an error; the exit status is then 1. Each row is flushed, so that a program may ask and wait for the answer. */
 sol_status_t sol_filter_run (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p);
+/* the same, with bytes that are not UTF-8 made U+FFFD before a line is read */
+sol_status_t sol_filter_run_lossy (FILE *in, FILE *out, sol_filter_fn_t fn, void *ctx, long *bad_p);
 
 /* for a filter with a loop of its own: the line's object (cJSON_Delete it), or why not; the row of a bad line; a member that is a list of numbers */
 sol_status_t sol_filter_parse (const char *line, size_t bytes, struct cJSON **json_p, char *why);

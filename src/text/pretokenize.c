@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pretokenize.c: text to the pieces inside which merging happens. Each step cuts every piece of the step before, seen on its own (so that "not followed by" looks no further). */
-#include "solera/log.h"
+/* pretokenize.c: text to the pieces inside which merging happens. Each step sees every piece of the step before on its own (so that "not followed by" looks no further) and cuts it,
+ * or rewrites it. */
 #include "solera/memory.h"
 #include "solera/utf8.h"
 #include "tokenizer_internal.h"
-#include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
-
-sol_status_t sol_nfc (const char *text, size_t bytes, sol_buffer_t *out)
-{
-  utf8proc_uint8_t *done = NULL;
-  utf8proc_ssize_t n = utf8proc_map ((const utf8proc_uint8_t *) text, (utf8proc_ssize_t) bytes, &done, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-  if (n < 0) return sol_fail (SOL_ERR_MEMORY, "tokenizer", "NFC of %zu bytes: %s", bytes, utf8proc_errmsg (n));
-  sol_buffer_clear (out);
-  sol_buffer_add (out, done, (size_t) n);
-  free (done);
-  return SOL_OK;
-}
 
 static void add_piece (sol_encode_t *e, size_t at, size_t end)
 {
@@ -29,96 +16,129 @@ static void add_piece (sol_encode_t *e, size_t at, size_t end)
   e->next[e->n_next++] = (sol_span_t) { (uint32_t) at, (uint32_t) (end - at) };
 }
 
-/* PCRE2's stack for compiled patterns may be too small for a long run of one class: then its interpreter, which uses the heap */
-static int match (const sol_step_t *s, sol_encode_t *e, const char *text, size_t bytes, size_t from)
-{
-  int rc = pcre2_match (s->code, (PCRE2_SPTR) text, bytes, from, PCRE2_NO_UTF_CHECK, e->match, NULL);
-  if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = pcre2_match (s->code, (PCRE2_SPTR) text, bytes, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, e->match, NULL);
-  return rc;
-}
+/* ---- cutting: runs of a text, each a match or not, come in order; what is pending may still grow */
+typedef struct {
+  sol_encode_t *e;
+  sol_cut_t cut;
+  size_t base, start, end; /* base: of the piece in the text; start, end: what is pending, in the piece */
+  int any, was_match;      /* any: something is pending */
+} cutter_t;
 
-static size_t char_bytes (const char *s, size_t bytes)
+static void run (cutter_t *c, size_t start, size_t end, int is_match)
 {
-  int32_t cp;
-  return (size_t) sol_utf8_next (s, bytes, &cp);
-}
-
-static sol_status_t split (const sol_step_t *s, sol_encode_t *e, const char *text, sol_span_t p)
-{
-  const size_t *found = pcre2_get_ovector_pointer (e->match);
-  const char *base = text + p.at;
-  size_t done = 0, from = 0;
-  const int keep_match = !s->remove || s->invert, keep_rest = !s->remove || !s->invert;
-  while (from <= p.bytes) {
-    int rc = match (s, e, base, p.bytes, from);
-    if (rc == PCRE2_ERROR_NOMATCH) break;
-    if (rc < 0) return sol_fail (SOL_ERR_LIMIT, "tokenizer", "the pre-tokenizer's expression fails on a text of %u bytes (PCRE2 error %d)", p.bytes, rc);
-    if (found[1] == found[0] || found[1] <= done) { /* an empty match cuts nothing */
-      from = found[0] >= p.bytes ? p.bytes + 1 : found[0] + char_bytes (base + found[0], p.bytes - found[0]);
-      continue;
-    }
-    if (keep_rest) add_piece (e, p.at + done, p.at + found[0]);
-    if (keep_match) add_piece (e, p.at + found[0], p.at + found[1]);
-    done = from = found[1];
+  const int was = c->was_match;
+  c->was_match = is_match;
+  if (c->cut == SOL_CUT_REMOVED && is_match) return;
+  if (c->any && ((c->cut == SOL_CUT_CONTIGUOUS && is_match == was) || (c->cut == SOL_CUT_PREVIOUS && is_match && !was) || (c->cut == SOL_CUT_NEXT && !is_match && was))) {
+    c->end = end;
+    return;
   }
-  if (keep_rest) add_piece (e, p.at + done, p.at + p.bytes);
+  if (c->any) add_piece (c->e, c->base + c->start, c->base + c->end);
+  c->any = 1;
+  c->start = start;
+  c->end = end;
+}
+
+static sol_status_t cut_pattern (const sol_step_t *s, sol_encode_t *e, sol_span_t p)
+{
+  cutter_t c = { .e = e, .cut = s->cut, .base = p.at };
+  sol_find_t f = { &s->pattern, e->match, e->text + p.at, p.bytes, 0, SIZE_MAX };
+  size_t done = 0, start, end;
+  sol_status_t st;
+  while ((st = sol_find_next (&f, &start, &end)) == SOL_OK) {
+    if (start > done) run (&c, done, start, s->invert);
+    run (&c, start, end, !s->invert);
+    done = end;
+  }
+  if (st != SOL_END) return st;
+  if (done < p.bytes) run (&c, done, p.bytes, s->invert);
+  if (c.any) add_piece (e, c.base + c.start, c.base + c.end);
   return SOL_OK;
 }
 
-static int is_numeric (int32_t cp)
+static void cut_chars (const sol_step_t *s, sol_encode_t *e, sol_span_t p)
 {
-  utf8proc_category_t c = utf8proc_category (cp);
-  return c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_NO;
-}
-
-static void digits (const sol_step_t *s, sol_encode_t *e, const char *text, sol_span_t p)
-{
-  size_t end = (size_t) p.at + p.bytes, done = p.at;
-  int was = -1;
-  for (size_t i = p.at; i < end;) {
+  cutter_t c = { .e = e, .cut = s->cut, .base = p.at };
+  const char *text = e->text + p.at;
+  size_t done = 0;
+  for (size_t i = 0; i < p.bytes;) {
     int32_t cp;
-    size_t n = (size_t) sol_utf8_next (text + i, end - i, &cp);
-    int now = is_numeric (cp);
-    if (was >= 0 && (now != was || (now && s->individual))) {
-      add_piece (e, done, i);
-      done = i;
+    size_t n = (size_t) sol_utf8_next (text + i, p.bytes - i, &cp);
+    if (s->is ? s->is (cp) : cp == s->delimiter) {
+      if (i > done) run (&c, done, i, 0);
+      run (&c, i, i + n, 1);
+      done = i + n;
     }
-    was = now;
     i += n;
   }
-  add_piece (e, done, end);
+  if (done < p.bytes) run (&c, done, p.bytes, 0);
+  if (c.any) add_piece (e, c.base + c.start, c.base + c.end);
 }
 
-/* PCRE2 still counts U+180E, which is no white space since Unicode 6.3, as \s. A format character of the same length and of the same category for every class that such expressions use
- * (U+200B) takes its place while the expressions look. */
-static const char *mask (sol_encode_t *e, const char *text, size_t bytes)
+/* ---- rewriting */
+
+static int begins (const char *text, size_t bytes, const char *what, size_t n) { return bytes >= n && !memcmp (text, what, n); }
+
+static void metaspace (const sol_step_t *s, const char *text, sol_span_t p, int at_origin, sol_buffer_t *out)
 {
-  if (!bytes || !memmem (text, bytes, "\xe1\xa0\x8e", 3)) return text;
-  sol_buffer_clear (&e->masked);
-  sol_buffer_add (&e->masked, text, bytes);
-  for (char *p = e->masked.data, *end = p + bytes; (p = memmem (p, (size_t) (end - p), "\xe1\xa0\x8e", 3)); p += 3) memcpy (p, "\xe2\x80\x8b", 3);
-  return e->masked.data;
+  const char *piece = text + p.at;
+  if (s->prepend != SOL_PREPEND_NEVER && !begins (piece, p.bytes, s->text, s->bytes) && piece[0] != ' ' && (s->prepend == SOL_PREPEND_ALWAYS || at_origin))
+    sol_buffer_add (out, s->text, s->bytes);
+  for (size_t i = 0, n; i < p.bytes; i += n) {
+    const char *space = memchr (piece + i, ' ', p.bytes - i);
+    n = space ? (size_t) (space - piece) - i : p.bytes - i;
+    sol_buffer_add (out, piece + i, n);
+    if (space) sol_buffer_add (out, s->text, s->bytes), n++;
+  }
+}
+
+static void rewrite (const sol_step_t *s, sol_encode_t *e)
+{
+  sol_buffer_t *out = &e->buf[!e->now];
+  sol_buffer_clear (out);
+  for (size_t i = 0; i < e->n_pieces; i++) {
+    const sol_span_t p = e->piece[i];
+    const size_t at = out->bytes;
+    if (s->kind == SOL_STEP_METASPACE) metaspace (s, e->text, p, e->at_origin && p.at == 0, out);
+    else if (s->kind == SOL_STEP_SPELL) sol_bytes_spell (out, e->text + p.at, p.bytes);
+    else {
+      if (!begins (e->text + p.at, p.bytes, s->text, s->bytes)) sol_buffer_add (out, s->text, s->bytes);
+      sol_buffer_add (out, e->text + p.at, p.bytes);
+    }
+    add_piece (e, at, out->bytes);
+  }
+  e->now = !e->now;
+  e->text = out->data ? out->data : "";
+}
+
+/* what was made becomes what is there */
+static void turn (sol_encode_t *e)
+{
+  sol_span_t *was = e->piece;
+  size_t room = e->piece_room;
+  e->piece = e->next;
+  e->n_pieces = e->n_next;
+  e->piece_room = e->next_room;
+  e->next = was;
+  e->next_room = room;
+  e->n_next = 0;
 }
 
 sol_status_t sol_pretokenize (const sol_tokenizer_t *t, sol_encode_t *e, const char *text, size_t bytes)
 {
-  const char *seen = mask (e, text, bytes);
+  e->text = text;
   e->n_next = 0;
   add_piece (e, 0, bytes);
-  for (int k = 0; k <= t->n_steps; k++) {
-    sol_span_t *was = e->piece;
-    size_t room = e->piece_room;
-    e->piece = e->next;
-    e->n_pieces = e->n_next;
-    e->piece_room = e->next_room;
-    e->next = was;
-    e->next_room = room;
-    e->n_next = 0;
-    if (k == t->n_steps) break;
-    for (size_t i = 0; i < e->n_pieces; i++) {
-      if (t->step[k].kind == SOL_STEP_DIGITS) digits (&t->step[k], e, seen, e->piece[i]);
-      else SOL_TRY (split (&t->step[k], e, seen, e->piece[i]));
-    }
+  turn (e);
+  for (int k = 0; k < t->n_steps; k++) {
+    const sol_step_t *s = &t->step[k];
+    if (s->kind == SOL_STEP_PATTERN || s->kind == SOL_STEP_CHARS)
+      for (size_t i = 0; i < e->n_pieces; i++) {
+        if (s->kind == SOL_STEP_CHARS) cut_chars (s, e, e->piece[i]);
+        else SOL_TRY (cut_pattern (s, e, e->piece[i]));
+      }
+    else rewrite (s, e);
+    turn (e);
   }
   return SOL_OK;
 }

@@ -8,6 +8,7 @@
 #include "tokenizer_internal.h"
 #include <cjson/cJSON.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,7 @@ static int spelling_ok (const char *s) { return s && s[0] && sol_utf8_check (s, 
 static sol_status_t count_ids (const cJSON *vocab, const cJSON *added, const char *path, int32_t *size_p)
 {
   const cJSON *item;
-  int64_t n = cJSON_GetArraySize (vocab) + (int64_t) cJSON_GetArraySize (added), most = 2 * n + 100000, id, size = 0;
+  int64_t n = cJSON_GetArraySize (vocab) + (int64_t) cJSON_GetArraySize (added), most = 2 * n + 1000000, id, size = 0;
   cJSON_ArrayForEach (item, vocab) {
     if (!spelling_ok (item->string)) BAD ("%s: model.vocab: a token's spelling is empty or not UTF-8", path);
     if (!sol_json_int (item, 0, most, &id)) BAD ("%s: model.vocab: token \"%.40s\": expected an id from 0 to %lld", path, item->string, (long long) most);
@@ -72,16 +73,16 @@ static sol_status_t read_vocab (sol_tokenizer_t *t, const cJSON *root, const cha
   t->text = sol_alloc ((size_t) t->size * sizeof *t->text);
   t->special = sol_alloc ((size_t) t->size);
   sol_name_table_create (&t->by_name, (size_t) t->size);
-  cJSON_ArrayForEach (item, vocab) SOL_TRY (add_token (t, item->string, (int32_t) item->valuedouble, path));
-  cJSON_ArrayForEach (item, added) SOL_TRY (add_token (t, sol_json_string (item, "content"), (int32_t) member (item, "id")->valuedouble, path));
-  for (int32_t id = 0; id < t->size; id++) {
-    uint32_t at = (uint32_t) t->bytes.bytes;
-    if (t->name[id].bytes) sol_spelling_bytes (&t->bytes, t->names.data + t->name[id].at, t->name[id].bytes);
-    t->text[id] = (sol_span_t) { at, (uint32_t) t->bytes.bytes - at };
+  t->in_model = sol_alloc ((size_t) t->size);
+  cJSON_ArrayForEach (item, vocab) {
+    SOL_TRY (add_token (t, item->string, (int32_t) item->valuedouble, path));
+    t->in_model[(int32_t) item->valuedouble] = 1;
   }
+  cJSON_ArrayForEach (item, added) SOL_TRY (add_token (t, sol_json_string (item, "content"), (int32_t) member (item, "id")->valuedouble, path));
   for (int b = 0; b < 256; b++) {
-    char c[4];
-    t->byte_id[b] = sol_name_table_get (&t->by_name, t, c, (size_t) sol_utf8_put (sol_byte_char (b), c));
+    char c[8];
+    t->byte_id[b] = sol_model_token (t, c, (size_t) sol_utf8_put (sol_byte_char (b), c));
+    t->fallback[b] = sol_model_token (t, c, (size_t) snprintf (c, sizeof c, "<0x%02X>", (unsigned) b));
   }
   return SOL_OK;
 }
@@ -92,11 +93,14 @@ static int longer (const void *a, const void *b)
   return x->content.bytes == y->content.bytes ? (x->id > y->id) - (x->id < y->id) : x->content.bytes < y->content.bytes ? 1 : -1;
 }
 
-static sol_status_t read_added (sol_tokenizer_t *t, const cJSON *root, const char *path)
+static sol_status_t read_added (sol_tokenizer_t *t, const cJSON *root)
 {
   const cJSON *added = member (root, "added_tokens"), *item;
-  sol_buffer_t nfc = { 0 };
+  sol_buffer_t norm[2] = { { 0 }, { 0 } };
+  pcre2_match_data *match = pcre2_match_data_create (64, NULL);
   sol_status_t st = SOL_OK;
+  t->shown = sol_alloc ((size_t) t->size * sizeof *t->shown);
+  memcpy (t->shown, t->name, (size_t) t->size * sizeof *t->shown);
   t->added = sol_alloc (((size_t) cJSON_GetArraySize (added) + 1) * sizeof *t->added);
   cJSON_ArrayForEach (item, added) {
     sol_added_t *a = &t->added[t->n_added++];
@@ -106,19 +110,24 @@ static sol_status_t read_added (sol_tokenizer_t *t, const cJSON *root, const cha
     a->normalized = cJSON_IsTrue (member (item, "normalized"));
     a->lstrip = cJSON_IsTrue (member (item, "lstrip"));
     a->rstrip = cJSON_IsTrue (member (item, "rstrip"));
-    if (cJSON_IsTrue (member (item, "single_word")))
-      SOL_GO (sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: added token \"%.40s\": single_word is not supported", path, content));
+    a->single_word = cJSON_IsTrue (member (item, "single_word"));
     a->content = t->name[a->id];
-    if (a->normalized && t->nfc) {
-      SOL_GO (sol_nfc (content, strlen (content), &nfc));
-      a->content = keep (&t->names, nfc.data, nfc.bytes);
+    if (a->normalized && t->n_norm) {
+      size_t bytes = strlen (content);
+      SOL_GO (sol_normalize (t, norm, match, &content, &bytes));
+      a->content = t->shown[a->id] = keep (&t->names, content, bytes);
     }
     t->special[a->id] = (uint8_t) a->special;
+    if (!a->content.bytes) { /* nothing is left of it to look for */
+      t->n_added--;
+      continue;
+    }
     t->added_first[a->normalized][(unsigned char) t->names.data[a->content.at]] = 1;
   }
   qsort (t->added, (size_t) t->n_added, sizeof *t->added, longer);
 out:
-  sol_buffer_free (&nfc);
+  for (int i = 0; i < 2; i++) sol_buffer_free (&norm[i]);
+  pcre2_match_data_free (match);
   return st;
 }
 
@@ -157,8 +166,8 @@ static sol_status_t read_merges (sol_tokenizer_t *t, const cJSON *model, const c
     sol_buffer_clear (&both);
     sol_buffer_add (&both, a, a_bytes);
     sol_buffer_add (&both, b, strlen (b));
-    int32_t left = sol_name_table_get (&t->by_name, t, a, a_bytes), right = sol_name_table_get (&t->by_name, t, b, strlen (b));
-    int32_t id = sol_name_table_get (&t->by_name, t, both.data, both.bytes);
+    int32_t left = sol_model_token (t, a, a_bytes), right = sol_model_token (t, b, strlen (b));
+    int32_t id = sol_model_token (t, both.data, both.bytes);
     if (left < 0 || right < 0 || id < 0)
       SOL_GO (sol_fail (SOL_ERR_FORMAT, ROOM, "%s: model.merges: entry %d, \"%.*s\" and \"%.40s\": %s is not in model.vocab", path, rank, (int) a_bytes, a, b,
                         left < 0 ? "the first" : right < 0 ? "the second" : "their join"));
@@ -175,30 +184,21 @@ static sol_status_t read_model (sol_tokenizer_t *t, const cJSON *root, const cha
   if (!cJSON_IsObject (model)) BAD ("%s: model: expected an object", path);
   if (type && !(cJSON_IsString (type) && !strcmp (type->valuestring, "BPE")))
     return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: model.type: only BPE is supported, found %.40s", path, cJSON_IsString (type) ? type->valuestring : "no string");
-  static const char *const off[] = { "dropout", "byte_fallback" }, *const empty[] = { "continuing_subword_prefix", "end_of_word_suffix" };
-  for (int i = 0; i < 2; i++) {
-    if (!is_off (member (model, off[i]))) return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: model.%s is not supported", path, off[i]);
+  static const char *const empty[] = { "continuing_subword_prefix", "end_of_word_suffix" };
+  if (!is_off (member (model, "dropout"))) return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: model.dropout is not supported", path);
+  for (int i = 0; i < 2; i++)
     if (!is_empty (member (model, empty[i]))) return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: model.%s is not supported", path, empty[i]);
-  }
+  t->byte_fallback = cJSON_IsTrue (member (model, "byte_fallback"));
   t->fuse_unk = cJSON_IsTrue (member (model, "fuse_unk"));
   t->ignore_merges = cJSON_IsTrue (member (model, "ignore_merges"));
   SOL_TRY (read_vocab (t, root, path));
   t->unk = -1;
   if (!is_off (unk)) {
     if (!cJSON_IsString (unk)) BAD ("%s: model.unk_token: expected a string or null", path);
-    t->unk = sol_name_table_get (&t->by_name, t, unk->valuestring, strlen (unk->valuestring));
+    t->unk = sol_model_token (t, unk->valuestring, strlen (unk->valuestring));
     if (t->unk < 0) BAD ("%s: model.unk_token \"%.40s\" is not in the vocabulary", path, unk->valuestring);
   }
   return read_merges (t, model, path);
-}
-
-/* decoding is defined for ByteLevel only; what it says beside its type does not change it */
-static sol_status_t check_decoder (const cJSON *root, const char *path)
-{
-  const char *type = sol_json_string (member (root, "decoder"), "type");
-  if (!type || strcmp (type, "ByteLevel"))
-    return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: decoder: only ByteLevel is supported, found %.40s", path, type ? type : "none");
-  return SOL_OK;
 }
 
 /* the special token under key of tokenizer_config.json, "x" or {"content": "x"}; *id_p stays when there is none */
@@ -252,28 +252,44 @@ static sol_status_t read_generation (sol_tokenizer_t *t, const char *path)
   return st;
 }
 
-static sol_status_t read_json (sol_tokenizer_t *t, const char *path)
+/* root: tokenizer.json, or what was put together in its form */
+static sol_status_t read_root (sol_tokenizer_t *t, const cJSON *root, const char *path)
 {
-  cJSON *root;
-  SOL_TRY (sol_json_load (path, &root));
-  sol_status_t st = read_model (t, root, path);
-  if (st == SOL_OK) st = sol_tokenizer_read_steps (t, root, path);
-  if (st == SOL_OK) st = read_added (t, root, path);
-  if (st == SOL_OK) st = check_decoder (root, path);
+  SOL_TRY (read_model (t, root, path));
+  SOL_TRY (sol_tokenizer_read_normalizer (t, root, path));
+  SOL_TRY (sol_tokenizer_read_steps (t, root, path));
+  SOL_TRY (read_added (t, root));
+  SOL_TRY (sol_tokenizer_read_decoder (t, root, path));
+  SOL_TRY (sol_tokenizer_read_post (t, root, path));
+  sol_tokenizer_fill_text (t);
+  return SOL_OK;
+}
+
+static sol_status_t read_json (sol_tokenizer_t *t, const char *folder, const char *path)
+{
+  cJSON *root = NULL;
+  const int is_gpt2 = !sol_file_exists (path) && sol_gpt2_is (folder);
+  sol_status_t st = is_gpt2 ? sol_gpt2_load (folder, &root) : sol_json_load (path, &root);
+  if (st == SOL_OK) st = read_root (t, root, is_gpt2 ? folder : path);
+  if (st == SOL_OK && is_gpt2) { /* unless the settings beside it say otherwise */
+    t->bos = sol_tokenizer_id (t, SOL_GPT2_END);
+    add_eos (t, t->bos);
+  }
   cJSON_Delete (root);
   return st;
 }
 
 sol_status_t sol_tokenizer_read (sol_tokenizer_t *t, const char *folder)
 {
-  static const struct { const char *name; sol_status_t (*read) (sol_tokenizer_t *t, const char *path); int needed; } file[] = {
-    { "tokenizer.json", read_json, 1 }, { "tokenizer_config.json", read_config, 0 }, { "generation_config.json", read_generation, 0 }
-  };
-  sol_status_t st = SOL_OK;
+  static const struct { const char *name; sol_status_t (*read) (sol_tokenizer_t *t, const char *path); } file[] = { { "tokenizer_config.json", read_config },
+                                                                                                                       { "generation_config.json", read_generation } };
+  char *path = sol_path_join (folder, "tokenizer.json");
   t->bos = -1;
-  for (int i = 0; i < 3 && st == SOL_OK; i++) {
-    char *path = sol_path_join (folder, file[i].name);
-    if (file[i].needed || sol_file_exists (path)) st = file[i].read (t, path);
+  sol_status_t st = read_json (t, folder, path);
+  sol_free (path);
+  for (int i = 0; i < 2 && st == SOL_OK; i++) {
+    path = sol_path_join (folder, file[i].name);
+    if (sol_file_exists (path)) st = file[i].read (t, path);
     sol_free (path);
   }
   return st;

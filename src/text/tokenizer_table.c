@@ -47,6 +47,20 @@ int sol_spelling_bytes (sol_buffer_t *out, const char *name, size_t bytes)
   return 1;
 }
 
+int sol_fallback_byte (const char *name, size_t bytes)
+{
+  int byte = 0;
+  if (bytes != 6 || memcmp (name, "<0x", 3) || name[5] != '>') return -1;
+  for (int i = 3; i < 5; i++) {
+    const char c = name[i];
+    if (c >= '0' && c <= '9') byte = byte * 16 + c - '0';
+    else if (c >= 'A' && c <= 'F') byte = byte * 16 + c - 'A' + 10;
+    else if (c >= 'a' && c <= 'f') byte = byte * 16 + c - 'a' + 10;
+    else return -1;
+  }
+  return byte;
+}
+
 static uint32_t table_mask (size_t most)
 {
   uint32_t n = 16;
@@ -67,6 +81,12 @@ int32_t sol_name_table_get (const sol_name_table_t *table, const sol_tokenizer_t
     if (s.bytes == bytes && !memcmp (t->names.data + s.at, name, bytes)) return table->slot[i] - 1;
   }
   return -1;
+}
+
+int32_t sol_model_token (const sol_tokenizer_t *t, const char *name, size_t bytes)
+{
+  const int32_t id = sol_name_table_get (&t->by_name, t, name, bytes);
+  return id >= 0 && t->in_model[id] ? id : -1;
 }
 
 void sol_name_table_put (sol_name_table_t *table, const sol_tokenizer_t *t, int32_t id)

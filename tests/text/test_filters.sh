@@ -22,6 +22,15 @@ printf '%s\n' '{"text":"a"}' 'nonsense' '{"text":5}' '' '[]' '{"text":"b"}' >"$t
 printf '%s\n' '{"ids":[81]}' '{"ids":[-1]}' '{"ids":[49152]}' '{"ids":["x"]}' '{"ids":[1.5]}' '{"ids":{}}' '{"ids":[]}' >"$t/in"
 "$solera" tokenize "$t/model" --decode <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
 [ $rc -eq 1 ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 5 ] && [ "$(sed -n 7p "$t/out")" = '{"text":""}' ]; ok $? "tokenize --decode: bad rows in their places, exit 1 ($rc)"
+printf '{"text":"a\377b"}\n{"text":"a\\ufffdb"}\n' >"$t/in"
+"$solera" tokenize "$t/model" <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && sed -n 1p "$t/out" | grep -q 'byte 11 is not UTF-8' && "$solera" tokenize "$t/model" --replace <"$t/in" >"$t/out" 2>"$t/err" && [ "$(sed -n 1p "$t/out")" = "$(sed -n 2p "$t/out")" ]
+ok $? "tokenize: bytes that are no text are an error that says where, or replaced by U+FFFD"
+mkdir "$t/bos" && sed 's/"post_processor": null/"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"x": {"ids": [33, 34]}}}/' \
+  "$data/tiny_tokenizer/tokenizer.json" >"$t/bos/tokenizer.json"
+[ "$(echo '{"text":"!<|im_end|>"}' | "$solera" tokenize "$t/bos" --special)" = "$(echo '{"text":"!\"!<|im_end|>"}' | "$solera" tokenize "$t/bos")" ] &&
+  [ "$(echo '{"text":"!<|im_end|>"}' | "$solera" tokenize "$t/bos" | "$solera" tokenize "$t/bos" --decode --special)" = '{"text":"!"}' ]
+ok $? "tokenize --special: tokens of the post-processor are added; with --decode special ones are left out"
 "$solera" tokenize "$t/none" </dev/null >"$t/out" 2>"$t/err"; rc=$?
 [ $rc -eq 1 ] && grep -q "$t/none/tokenizer.json" "$t/err"; ok $? "tokenize: a missing model is named, exit 1 ($rc)"
 "$solera" tokenize </dev/null >"$t/out" 2>"$t/err"; rc=$?
