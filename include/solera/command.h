@@ -14,6 +14,7 @@
   X (generate)                                                                                                                                \
   X (score)                                                                                                                                   \
   X (eval)                                                                                                                                    \
+  X (convert)                                                                                                                                \
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
   X (objective)                                                                                                                              \
@@ -25,7 +26,7 @@
 /* options, one table for all commands: symbol, text, argument (NULL: none), doc */
 #define SOL_OPTIONS(X)                                                                                                                        \
   X (RESUME, "--resume", NULL, "continue the run in out from its newest whole checkpoint; an empty folder starts")                            \
-  X (FORCE, "--force", NULL, "replace the run in out")                                                                                        \
+  X (FORCE, "--force", NULL, "replace what is in out")                                                                                        \
   X (ROLE, "--role", "ROLE", "what this rank is: actor, broker or learner (on all ranks or on none)")                                         \
   X (DEVICE, "--device", "DEVICE", "a100, h100, h200, or a file with the rates of another")                                                   \
   X (GPUS, "--gpus", "LIST", "numbers of devices: 8 or 8,16,32")                                                                              \

@@ -9,7 +9,7 @@
  * L(field, "name", groups, doc)                              char **  NULL-terminated (YAML: a sequence, or one scalar); default empty
  * C(field, "name", default index, "a|b|c", groups, doc)      int, index into the choices
  * A default of SOL_AUTO (floats): not set, and written `auto`; what uses the setting then takes its own value and says so in the resolved settings.
- * groups: which commands list it in their help: t train, s sft, g generate, e eval, c score, o objective
+ * groups: which commands list it in their help: t train, s sft, g generate, e eval, c score, o objective, v convert
  * A name with a dot is a key of a YAML mapping: "staleness.k" is  staleness: {k: ...}.
  */
 #ifndef SOL_SETTINGS_H
@@ -35,7 +35,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
 
 #define SOL_SETTINGS(I, F, B, S, L, C)                                                                                                        \
   /* ---- run */                                                                                                                              \
-  S (out, "out", "", "tse", "folder that the run writes; never overwritten without --force, continued with --resume")                         \
+  S (out, "out", "", "tsev", "folder that the run writes; never overwritten without --force, continued with --resume")                         \
   I (seed, "seed", 0, 0, INT64_MAX, "", "tsge", "key of all randomness")                                                                      \
   C (roles, "roles", 0, "auto|solo", "t", "auto: ranks take the roles below; solo: one rank is actor, broker and learner in turn")            \
   I (actors, "actors", 0, 0, 65536, "ranks", "t", "ranks that generate; 0: what brokers and learners leave")                                  \
@@ -46,7 +46,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   F (watchdog_s, "watchdog_s", 600, 0, 1e9, "s", "t", "end the job when nobody has made progress for so long; 0: never")                      \
   /* ---- model */                                                                                                                            \
   S (model_path, "model.path", "", "ts", "Hugging Face model folder to start from; empty: a new model of the sizes below")                    \
-  C (model_dtype, "model.dtype", 0, "model|f32|bf16", "tsgec", "type of the published weights that all roles compute with; model: the folder's own") \
+  C (model_dtype, "model.dtype", 0, "model|f32|bf16", "tsgecv", "type of the published weights that all roles compute with; model: the folder's own") \
   I (model_layers, "model.layers", 2, 1, 1000, "", "ts", "new model: layers")                                                                 \
   I (model_width, "model.width", 64, 2, 65536, "", "ts", "new model: width")                                                                  \
   I (model_heads, "model.heads", 4, 1, 1024, "", "ts", "new model: attention heads")                                                          \

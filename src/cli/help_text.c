@@ -89,7 +89,7 @@ const char *sol_help_section (const sol_setting_t *s, char *buf, size_t n)
 /* by the letters of settings.h */
 void sol_help_users (const sol_setting_t *s, sol_buffer_t *out)
 {
-  static const struct { char letter; const char *name; } users[] = { { 't', "train" }, { 's', "sft" }, { 'g', "generate" }, { 'e', "eval" }, { 'c', "score" }, { 'o', "objective" } };
+  static const struct { char letter; const char *name; } users[] = { { 't', "train" }, { 's', "sft" }, { 'g', "generate" }, { 'e', "eval" }, { 'c', "score" }, { 'o', "objective" }, { 'v', "convert" } };
   int n = 0;
   for (size_t i = 0; i < sizeof users / sizeof *users; i++)
     if (strchr (s->groups, users[i].letter)) sol_buffer_printf (out, "%s%s", n++ ? ", " : "", users[i].name);

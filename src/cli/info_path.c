@@ -11,6 +11,7 @@
 #include "solera/memory.h"
 #include "solera/model.h"
 #include "solera/paper.h"
+#include "solera/safetensors.h"
 #include "solera/stats.h"
 #include <dirent.h>
 #include <math.h>
@@ -149,15 +150,36 @@ out:
   return st;
 }
 
+static void add_rope (const sol_arch_t *a, cJSON *facts)
+{
+  static const char *const kind[] = { "default", "llama3", "linear", "yarn" };
+  cJSON *o = cJSON_AddObjectToObject (facts, "rope");
+  sol_info_string (o, "type", kind[a->rope_kind]);
+  cJSON_AddNumberToObject (o, "theta", a->rope_theta);
+  if (a->rope_kind != SOL_ROPE_PLAIN) cJSON_AddNumberToObject (o, "factor", a->rope_factor);
+  if (a->rope_kind == SOL_ROPE_LLAMA3 || a->rope_kind == SOL_ROPE_YARN) cJSON_AddNumberToObject (o, "original_context", a->rope_original);
+}
+
+/* the headers of weights that are there must fit config.json; a folder of config.json alone will do for plans */
+static sol_status_t add_weights_of (const char *path, const sol_arch_t *a, cJSON *facts)
+{
+  const int present = holds (path, "model.safetensors") || holds (path, "model.safetensors.index.json");
+  sol_table_t *table = sol_table_create (a);
+  sol_info_int (facts, "parameters", table->elements);
+  cJSON_AddBoolToObject (facts, "weights_present", present);
+  const sol_status_t st = present ? sol_safetensors_check (path, table, a->tied) : SOL_OK;
+  sol_table_destroy (table);
+  return st;
+}
+
 static sol_status_t model_facts (const char *path, cJSON *facts)
 {
   sol_arch_t a;
   SOL_TRY (sol_arch_load (path, &a));
-  sol_table_t *table = sol_table_create (&a);
   sol_info_string (facts, "kind", "model");
   sol_info_string (facts, "family", a.family);
-  sol_info_int (facts, "elements", table->elements);
-  sol_table_destroy (table);
+  sol_info_string (facts, "class", sol_arch_class (&a));
+  SOL_TRY (add_weights_of (path, &a, facts));
   sol_info_int (facts, "layers", a.layers);
   sol_info_int (facts, "width", a.width);
   sol_info_int (facts, "heads", a.heads);
@@ -169,7 +191,9 @@ static sol_status_t model_facts (const char *path, cJSON *facts)
   sol_info_string (facts, "dtype", a.dtype == SOL_BF16 ? "bf16" : "f32");
   cJSON_AddBoolToObject (facts, "tied", a.tied);
   cJSON_AddBoolToObject (facts, "tokenizer", holds (path, "tokenizer.json"));
-  cJSON_AddBoolToObject (facts, "weights_present", holds (path, "model.safetensors") || holds (path, "model.safetensors.index.json"));
+  add_rope (&a, facts);
+  cJSON *eos = cJSON_AddArrayToObject (facts, "eos");
+  for (int i = 0; i < a.n_eos; i++) cJSON_AddItemToArray (eos, cJSON_CreateNumber (a.eos[i]));
   return add_memory (&a, facts);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The canonical block -> a folder that transformers loads. */
+/* Weights, a few rows at a time, -> a folder that transformers loads. */
+#include "model_write.h"
 #include "out_file.h"
 #include "replace.h"
 #include "solera/file.h"
@@ -48,35 +49,47 @@ static void header_text (const sol_table_t *t, int from, int to, sol_dtype_t dty
   while (out->bytes % 8) sol_buffer_add (out, " ", 1);
 }
 
-static sol_status_t write_row (sol_out_file_t *f, const sol_weight_row_t *r, const float *block, sol_dtype_t dtype, uint16_t *piece)
+/* room for the pieces of one row of the table at a time */
+typedef struct {
+  float *rows;
+  uint16_t *rounded;
+} piece_t;
+
+/* whole matrix rows, about PIECE elements at once */
+static sol_status_t write_row (sol_out_file_t *f, const sol_table_t *t, int row, const sol_model_source_t *source, sol_dtype_t dtype, const piece_t *piece)
 {
-  const float *w = block + r->offset;
-  if (dtype == SOL_F32) return sol_out_write (f, w, row_bytes (r, dtype));
-  int64_t n = r->vector ? r->cols : r->rows * r->cols;
-  for (int64_t i = 0; i < n; i += PIECE) {
-    int64_t k = n - i < PIECE ? n - i : PIECE;
-    sol_model_round (w + i, k, dtype, piece);
-    SOL_TRY (sol_out_write (f, piece, (size_t) k * sizeof *piece));
+  const sol_weight_row_t *r = &t->row[row];
+  const int64_t step = r->cols < PIECE ? PIECE / r->cols : 1;
+  for (int64_t i = 0; i < r->rows; i += step) {
+    const int64_t n = r->rows - i < step ? r->rows - i : step;
+    const float *w;
+    SOL_TRY (source->rows (source->ctx, row, i, n, piece->rows, &w));
+    if (dtype == SOL_BF16) sol_model_round (w, n * r->cols, dtype, piece->rounded);
+    SOL_TRY (sol_out_write (f, dtype == SOL_BF16 ? (const void *) piece->rounded : w, (size_t) (n * r->cols) * sol_dtype_bytes (dtype)));
   }
   return SOL_OK;
 }
 
-static sol_status_t write_shard (const char *path, const sol_table_t *t, int from, int to, const float *block, sol_dtype_t dtype)
+static sol_status_t write_shard (const char *path, const sol_table_t *t, int from, int to, const sol_model_source_t *source, sol_dtype_t dtype)
 {
   sol_buffer_t header = { 0 };
   sol_out_file_t f;
   uint8_t length[8];
+  size_t most = PIECE;
   sol_status_t st = sol_out_open (path, &f), closed;
   if (st != SOL_OK) return st;
-  uint16_t *piece = sol_alloc (PIECE * sizeof *piece);
+  for (int i = from; i < to; i++)
+    if ((size_t) t->row[i].cols > most) most = (size_t) t->row[i].cols;
+  const piece_t piece = { sol_alloc (most * sizeof (float)), sol_alloc (most * sizeof (uint16_t)) };
   header_text (t, from, to, dtype, &header);
   for (int i = 0; i < 8; i++) length[i] = (uint8_t) ((uint64_t) header.bytes >> 8 * i);
   SOL_GO (sol_out_write (&f, length, 8));
   SOL_GO (sol_out_write (&f, header.data, header.bytes));
-  for (int i = from; i < to; i++) SOL_GO (write_row (&f, &t->row[i], block, dtype, piece));
+  for (int i = from; i < to; i++) SOL_GO (write_row (&f, t, i, source, dtype, &piece));
 out:
   closed = sol_out_close (&f);
-  sol_free (piece);
+  sol_free (piece.rows);
+  sol_free (piece.rounded);
   sol_buffer_free (&header);
   return st != SOL_OK ? st : closed;
 }
@@ -96,7 +109,7 @@ static void shard_name (char *name, size_t room, int k, int n)
   else snprintf (name, room, "model-%05d-of-%05d.safetensors", k + 1, n);
 }
 
-static sol_status_t write_weights (const char *dir, const sol_table_t *t, const float *block, sol_dtype_t dtype, size_t most)
+static sol_status_t write_weights (const char *dir, const sol_table_t *t, const sol_model_source_t *source, sol_dtype_t dtype, size_t most)
 {
   int n = 0, k = 0;
   sol_buffer_t index = { 0 };
@@ -108,7 +121,7 @@ static sol_status_t write_weights (const char *dir, const sol_table_t *t, const 
     to = shard_end (t, from, dtype, most);
     shard_name (name, sizeof name, k, n);
     char *path = sol_path_join (dir, name);
-    st = write_shard (path, t, from, to, block, dtype);
+    st = write_shard (path, t, from, to, source, dtype);
     sol_free (path);
     for (int i = from; i < to; i++) {
       sol_buffer_printf (&index, "%s\n    ", i ? "," : "");
@@ -126,7 +139,7 @@ static sol_status_t write_weights (const char *dir, const sol_table_t *t, const 
   return st;
 }
 
-sol_status_t sol_model_save (const char *dir, const sol_arch_t *arch, const sol_table_t *table, const float *block, sol_dtype_t dtype, size_t max_file_bytes, const char *from_dir)
+sol_status_t sol_model_write (const char *dir, const sol_arch_t *arch, const sol_table_t *table, const sol_model_source_t *source, sol_dtype_t dtype, size_t max_file_bytes)
 {
   sol_buffer_t tmp = { 0 }, json = { 0 };
   char *to = sol_strdup (dir), *path = NULL;
@@ -139,8 +152,8 @@ sol_status_t sol_model_save (const char *dir, const sol_arch_t *arch, const sol_
   SOL_GO (sol_dir_make (tmp.data));
   sol_arch_json (arch, dtype, &json);
   SOL_GO (sol_file_write (path, json.data, json.bytes));
-  SOL_GO (write_weights (tmp.data, table, block, dtype, max_file_bytes ? max_file_bytes : (size_t) 5000000000u));
-  if (from_dir) SOL_GO (sol_model_carry (from_dir, tmp.data));
+  SOL_GO (write_weights (tmp.data, table, source, dtype, max_file_bytes ? max_file_bytes : (size_t) 5000000000u));
+  if (source->more) SOL_GO (source->more (source->ctx, tmp.data));
   SOL_GO (sol_file_sync_dir (tmp.data));
   SOL_GO (sol_dir_replace (tmp.data, to));
 out:
@@ -150,4 +163,33 @@ out:
   sol_free (path);
   sol_free (to);
   return st;
+}
+
+/* ---- the canonical block as a source */
+
+typedef struct {
+  const sol_table_t *table;
+  const float *block;
+  const char *from_dir;
+} block_t;
+
+static sol_status_t block_rows (void *ctx, int row, int64_t first, int64_t n, float *room, const float **rows_p)
+{
+  const block_t *b = ctx;
+  (void) n, (void) room;
+  *rows_p = b->block + b->table->row[row].offset + first * b->table->row[row].cols;
+  return SOL_OK;
+}
+
+static sol_status_t block_more (void *ctx, const char *dir)
+{
+  const block_t *b = ctx;
+  return b->from_dir ? sol_model_carry (b->from_dir, dir) : SOL_OK;
+}
+
+sol_status_t sol_model_save (const char *dir, const sol_arch_t *arch, const sol_table_t *table, const float *block, sol_dtype_t dtype, size_t max_file_bytes, const char *from_dir)
+{
+  block_t b = { table, block, from_dir };
+  const sol_model_source_t source = { &b, block_rows, block_more };
+  return sol_model_write (dir, arch, table, &source, dtype, max_file_bytes);
 }

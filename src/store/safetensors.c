@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A weight folder -> the canonical float32 block. Everything is checked before the first element is written, so that a bad folder leaves the block alone. */
 #include "solera/safetensors.h"
+#include "half.h"
 #include "safetensors_file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -117,29 +118,13 @@ static sol_status_t check_whole (const folder_t *f)
   return SOL_OK;
 }
 
-/* IEEE binary16 -> binary32, exactly: subnormals are scaled, inf and NaN keep their payload's top bits */
-static float widen_f16 (uint16_t h)
-{
-  uint32_t sign = (uint32_t) (h & 0x8000u) << 16, e = h >> 10 & 31u, m = h & 1023u, u;
-  float x;
-  if (e == 0) {
-    x = (float) m * 0x1p-24f;
-    return sign ? -x : x;
-  }
-  u = sign | (e == 31 ? 0x7f800000u : (e + 112) << 23) | m << 13;
-  memcpy (&x, &u, 4);
-  return x;
-}
-
 static void widen (const sol_st_entry_t *e, const uint8_t *in, int64_t n, float *out)
 {
   if (e->dtype[0] == 'F' && e->dtype[1] == '3') { memcpy (out, in, sizeof *out * (size_t) n); return; }
   int bf16 = e->dtype[0] == 'B';
   for (int64_t i = 0; i < n; i++) { /* by bytes: a header of odd length leaves the data unaligned */
-    uint16_t h = (uint16_t) (in[2 * i] | in[2 * i + 1] << 8);
-    uint32_t u = (uint32_t) h << 16;
-    if (bf16) memcpy (out + i, &u, 4);
-    else out[i] = widen_f16 (h);
+    const uint16_t h = sol_half_bits (in + 2 * i);
+    out[i] = bf16 ? sol_widen_bf16 (h) : sol_widen_f16 (h);
   }
 }
 
