@@ -23,7 +23,8 @@ static int text_member (const struct cJSON *row, const char *key, sol_buffer_t *
 static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why)
 {
   verify_t *v = ctx;
-  const char *form = sol_json_string (row, "form"), *missing = NULL;
+  const char *form = sol_json_string (row, "form"), *mode = sol_json_string (row, "mode"), *missing = NULL;
+  int m = 0;
   if (!text_member (row, "prediction", &v->prediction)) missing = "prediction";
   else if (!text_member (row, "gold", &v->gold)) missing = "gold";
   if (missing || !form || (strcmp (form, "answer") && strcmp (form, "response"))) {
@@ -31,8 +32,14 @@ static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t
     else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\" or \"response\"");
     return SOL_ERR_FORMAT;
   }
+  static const char *const modes[] = { "answer", "strict", "m2po" };
+  while (mode && m < 3 && strcmp (mode, modes[m])) m++;
+  if (m == 3) {
+    snprintf (why, SOL_FILTER_WHY, "\"mode\": expected \"answer\", \"strict\" or \"m2po\"");
+    return SOL_ERR_FORMAT;
+  }
   sol_buffer_clear (&v->extracted);
-  int equal = sol_answer_check (v->prediction.data ? v->prediction.data : "", v->gold.data ? v->gold.data : "", form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE, &v->extracted);
+  int equal = sol_answer_check (v->prediction.data ? v->prediction.data : "", v->gold.data ? v->gold.data : "", form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE, (sol_verify_mode_t) m, &v->extracted);
   sol_buffer_printf (out, "{\"equal\":%s,\"extracted\":", equal ? "true" : "false");
   if (v->extracted.bytes) sol_buffer_json (out, v->extracted.data, v->extracted.bytes);
   else sol_buffer_printf (out, "null");
@@ -58,9 +65,9 @@ const sol_command_t sol_command_verify = {
   .name = "verify",
   .line = "is an answer right?",
   .usage = "<rows >rows",
-  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\"} gives {\"equal\": true | false, \"extracted\": ...}. "
+  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
            "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number. "
-           "Numbers are compared by their exact value, everything else by its text; a doubtful case is not equal.\n\n"
+           "Answers are compared as mathematics (docs/verifier.md); a doubtful case is not equal.\n\n"
            "One row out for every row in. A bad row gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
   .run = run
 };

@@ -198,7 +198,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
   if (text.bytes && task->data) {
-    grade->correct = sol_answer_check (text.data, answer, SOL_FORM_RESPONSE, &found);
+    grade->correct = sol_answer_check (text.data, answer, SOL_FORM_RESPONSE, (sol_verify_mode_t) task->c->task_verifier, &found);
     grade->part[SOL_PART_FORMAT] = found.bytes > 0;
   } else if (text.bytes) {
     char *end = task->chat ? NULL : strchr (text.data, '\n'); /* raw: the first line, all of it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* extract.c: the answer in a model's text. */
-#include "number.h"
+#include "answer.h"
 #include "solera/verify.h"
 #include <ctype.h>
 #include <string.h>
@@ -97,12 +97,7 @@ static size_t skip_frac (span_t t, size_t i)
     if (i + n < t.n && !memcmp (t.s + i, name[k], n) && (end = skip_argument (t, i + n))) end = skip_argument (t, end);
   }
   if (!end) return 0;
-  sol_buffer_t text = { 0 };
-  sol_number_t number;
-  sol_answer_normalise (t.s + i, end - i, &text);
-  int good = sol_number_parse (text.data, &number);
-  sol_buffer_free (&text);
-  return good ? end : 0;
+  return sol_answer_is_number (t.s + i, end - i) ? end : 0;
 }
 
 /* behind the digits, thousands, decimals, exponent and denominator at i, or 0 */
@@ -127,10 +122,10 @@ static size_t skip_decimal (span_t t, size_t i)
 /* may the number end at i? Not inside a word, unless the word is a unit. */
 static int ends_well (span_t t, size_t i)
 {
-  char rest[40] = "", unit[48];
-  if (i >= t.n || !isalpha ((unsigned char) t.s[i])) return 1;
-  memcpy (rest, t.s + i, t.n - i < 39 ? t.n - i : 39);
-  return sol_unit_scan (rest, unit) > 0;
+  size_t k = i;
+  while (k < t.n && isalpha ((unsigned char) t.s[k])) k++;
+  if (k == i || sol_unit_word (t.s + i, k - i)) return 1;
+  return k == i + 1 && t.s[i] == 'm' && k < t.n && (t.s[k] == '^' || t.s[k] == '\xc2'); /* m^2 */
 }
 
 /* a percent sign or word behind a number, perhaps behind the dollar that closes it */
@@ -212,12 +207,30 @@ static span_t in_sentence (span_t t)
   if (leading_math (t, &found)) return found;
   const char *line = memchr (t.s, '\n', t.n);
   if (line) t = trim ((span_t) { .s = t.s, .n = (size_t) (line - t.s) });
-  sol_buffer_t text = { 0 };
-  sol_number_t number;
-  sol_answer_normalise (t.s, t.n, &text);
-  int whole = sol_number_parse (text.data, &number);
-  sol_buffer_free (&text);
-  return !whole && last_number (t, &found) ? found : t;
+  return !sol_answer_is_number (t.s, t.n) && last_number (t, &found) ? found : t;
+}
+
+static int is_relation (span_t t)
+{
+  static const char *const sign[] = { "<", ">", "\\le", "\\ge", "\\ne", "\\lt", "\\gt", "!=" };
+  for (int k = 0; k < 8; k++)
+    if (last (t, sign[k], 0) != (size_t) -1) return 1;
+  return 0;
+}
+
+/* The inequality between dollars that the last number is part of: "so $x \ge 5$ is the solution". */
+static void widen (span_t t, span_t *found)
+{
+  size_t open = (size_t) -1, from = (size_t) (found->s - t.s);
+  for (size_t i = 0; i < t.n; i++) {
+    if (t.s[i] != '$' || (i && t.s[i - 1] == '\\')) continue;
+    if (open == (size_t) -1) open = i;
+    else {
+      const span_t math = { .s = t.s + open + 1, .n = i - open - 1 };
+      if (open < from && from < i && is_relation (math)) *found = math;
+      open = (size_t) -1;
+    }
+  }
 }
 
 static int find (span_t t, span_t *found)
@@ -235,18 +248,39 @@ static int find (span_t t, span_t *found)
   }
   size_t hope = last (t, "i hope it is correct", 1);
   span_t end = trim (hope == (size_t) -1 ? t : (span_t) { .s = t.s, .n = hope });
-  return trailing_math (end, found) || last_number (t, found) ? 4 : 0;
+  if (trailing_math (end, found)) return 4;
+  if (!last_number (t, found)) return 0;
+  widen (t, found);
+  return 4;
 }
 
-int sol_answer_extract (const char *text, size_t bytes, sol_buffer_t *out)
+/* A model that runs on into the next turn of a chat has answered before it. */
+static span_t first_turn (const char *text, size_t bytes)
 {
-  /* a model that runs on into the next turn of a chat has answered before it */
   static const char *const turn[] = { "<|im_start|>", "<|im_end|>", "<|endoftext|>" };
-  span_t t = { .s = text, .n = bytes }, found = { .s = text };
+  span_t t = { .s = text, .n = bytes };
   for (int k = 0; k < 3; k++) {
     const char *p = bytes ? memmem (t.s, t.n, turn[k], strlen (turn[k])) : NULL;
     if (p) t.n = (size_t) (p - t.s);
   }
+  return t;
+}
+
+int sol_answer_extract_box (const char *text, size_t bytes, sol_buffer_t *out)
+{
+  const span_t t = first_turn (text, bytes);
+  span_t found = { .s = text };
+  const size_t box = last (t, "\\boxed{", 0), fbox = last (t, "\\fbox{", 0);
+  const int good = box != (size_t) -1 && find_box ((span_t) { .s = t.s, .n = fbox != (size_t) -1 && fbox > box ? fbox : t.n }, &found) == 1;
+  sol_buffer_clear (out);
+  if (good) sol_buffer_add (out, found.s, found.n);
+  return good;
+}
+
+int sol_answer_extract (const char *text, size_t bytes, sol_buffer_t *out)
+{
+  const span_t t = first_turn (text, bytes);
+  span_t found = { .s = text };
   int how = find (t, &found);
   sol_buffer_clear (out);
   if (how) sol_buffer_add (out, found.s, found.n);

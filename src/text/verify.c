@@ -1,133 +1,141 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify.c: are two answers equal? Numbers by value; lists, tuples and intervals element by element, in order; the rest by its text. */
+/* verify.c: are two answers equal? Opens the pool of a comparison, and is where it ends when a bound is passed. */
 #include "solera/verify.h"
-#include "number.h"
-#include "solera/memory.h"
+#include "answer.h"
 #include <ctype.h>
 #include <string.h>
 
-#define MAX_DEPTH 4
+typedef struct {
+  const char *x, *y;
+  size_t bytes_x, bytes_y;
+  int lexed, verdict; /* lexed: both are tokens; verdict: 1 equal, 0 not, -1 undecided */
+} question_t;
+typedef void (*work_t) (sol_pool_t *p, question_t *q);
 
-/* x = 5, f(3) = 5: the name before the equals sign is not the answer. Returns where the answer begins; *name_bytes: the length of the name. */
-static const char *right_side (const char *s, size_t *name_bytes)
+/* 0: it gave up */
+static int guarded (sol_pool_t *p, work_t work, question_t *q)
 {
-  const char *equals = strchr (s, '=');
-  *name_bytes = 0;
-  if (!equals || equals == s || strchr (equals + 1, '=') || strchr ("<>!:\\", equals[-1])) return s;
-  const char *p = s;
-  if (*p == '\\') p++;
-  while (isalpha ((unsigned char) *p)) p++;
-  if (p == s || (p - s > 1 && *s != '\\')) return s; /* one letter or one command */
-  if (*p == '(') {
-    p = strchr (p, ')');
-    if (!p) return s;
-    p++;
+  jmp_buf out;
+  volatile int done = 0;
+  p->out = &out;
+  if (setjmp (out) == 0) {
+    work (p, q);
+    done = 1;
   }
-  if (p != equals) return s;
-  *name_bytes = (size_t) (equals - s);
-  return equals + 1;
+  sol_pool_free (p);
+  return done;
 }
 
-/* the next comma outside brackets, or the end */
-static const char *element_end (const char *s)
+/* the tokens decide: equal, or a word on a side; else trees of both */
+static int tokens_decide (sol_pool_t *p, question_t *q, sol_tokens_t *x, sol_tokens_t *y)
 {
-  int depth = 0;
-  for (; *s && (depth > 0 || *s != ','); s++) {
-    if (*s == '\\' && s[1]) s++; /* \{ too: the caller has taken the outer pair off */
-    else if (strchr ("([{", *s)) depth++;
-    else if (strchr (")]}", *s)) depth--;
-  }
-  return s;
+  sol_answer_lex (p, q->x, q->bytes_x, x);
+  sol_answer_lex (p, q->y, q->bytes_y, y);
+  q->lexed = 1;
+  q->verdict = 0;
+  if (sol_tokens_equal (x, y)) q->verdict = 1;
+  return q->verdict || !x->n || !y->n || sol_tokens_words (x) || sol_tokens_words (y);
 }
 
-static int is_word (char c) { return isalnum ((unsigned char) c); }
-
-/* the same but for spaces that part nothing: between letters or digits a space counts */
-static int text_equal (const char *x, const char *y)
+static void work_equal (sol_pool_t *p, question_t *q)
 {
-  const char *x0 = x, *y0 = y;
-  for (;; x++, y++) {
-    int gap_x = *x == ' ' && x > x0 && is_word (x[-1]) && is_word (x[1]), gap_y = *y == ' ' && y > y0 && is_word (y[-1]) && is_word (y[1]);
-    if (*x == ' ' && !gap_x) x++;
-    if (*y == ' ' && !gap_y) y++;
-    if (*x != *y) return 0;
-    if (!*x) return 1;
-  }
+  sol_tokens_t x, y;
+  if (tokens_decide (p, q, &x, &y)) return;
+  sol_node_t *a = sol_answer_prepare (p, sol_answer_parse (p, &x)), *b = sol_answer_prepare (p, sol_answer_parse (p, &y));
+  q->verdict = sol_tree_equal (p, a, b);
 }
 
-static int equal (const char *x, const char *y, int depth);
-
-/* brackets around all of s: (..) [..) \{..\} and so on; sets inside to the length between them */
-static int bracketed (const char *s, size_t *head, size_t *tail)
+/* a number in exact form with or without a unit, else NULL */
+static sol_node_t *exact (sol_pool_t *p, const sol_tokens_t *t, sol_node_t **unit_p)
 {
-  size_t n = strlen (s);
-  if (n >= 4 && s[0] == '\\' && s[1] == '{' && s[n - 2] == '\\' && s[n - 1] == '}') *head = *tail = 2;
-  else if (n >= 2 && strchr ("([", s[0]) && strchr (")]", s[n - 1])) *head = *tail = 1;
-  else return 0;
-  return 1;
+  sol_node_t *x = sol_unit_split (p, sol_answer_prepare (p, sol_answer_parse (p, t)), unit_p);
+  return x->kind == N_NUM ? x : NULL;
 }
 
-/* both lists of more than one element, with the same brackets or none */
-static int list_equal (const char *x, const char *y, int depth)
+static void work_quick (sol_pool_t *p, question_t *q)
 {
-  size_t hx = 0, tx = 0, hy = 0, ty = 0;
-  int bx = bracketed (x, &hx, &tx), by = bracketed (y, &hy, &ty);
-  size_t nx = strlen (x), ny = strlen (y);
-  if (bx != by || hx != hy || memcmp (x, y, hx) || memcmp (x + nx - tx, y + ny - ty, tx)) return 0;
-  char *a = sol_strdup (x + hx), *b = sol_strdup (y + hy), *p = a, *q = b;
-  a[nx - hx - tx] = b[ny - hy - ty] = 0;
-  int count = 0, same = 1;
-  for (int more = 1; more && same; count++) {
-    char *pe = p + (element_end (p) - p), *qe = q + (element_end (q) - q);
-    more = *pe == ',';
-    same = (*pe == ',') == (*qe == ',');
-    *pe = *qe = 0;
-    same = same && *p && *q && equal (p, q, depth + 1);
-    if (more && same) p = pe + 1, q = qe + 1;
-  }
-  sol_free (a);
-  sol_free (b);
-  return same && count > 1;
+  sol_tokens_t x, y;
+  sol_node_t *unit_x, *unit_y;
+  if (tokens_decide (p, q, &x, &y)) return;
+  q->verdict = -1;
+  const sol_node_t *a = exact (p, &x, &unit_x), *b = exact (p, &y, &unit_y);
+  if (!a || !b || a->digits > 11 || b->digits > 11) return; /* decimals of many digits may be roundings */
+  q->verdict = mpq_equal (a->q, b->q) && !(unit_x && unit_y && sol_node_order (unit_x, unit_y));
 }
 
-/* of normalised texts */
-static int equal (const char *x, const char *y, int depth)
+static void work_number (sol_pool_t *p, question_t *q)
 {
-  sol_number_t a, b;
-  size_t name_x, name_y;
-  while (*x == ' ') x++;
-  while (*y == ' ') y++;
-  if (!*x || !*y) return 0;
-  const char *rx = right_side (x, &name_x), *ry = right_side (y, &name_y);
-  if (name_x && name_y && (name_x != name_y || memcmp (x, y, name_x))) return 0;
-  int number_x = sol_number_parse (rx, &a), number_y = sol_number_parse (ry, &b);
-  if (number_x && number_y) return sol_number_equal (&a, &b) || text_equal (rx, ry); /* numbers too large to compare */
-  if (number_x != number_y) return 0;
-  if (text_equal (rx, ry)) return 1;
-  return depth < MAX_DEPTH && list_equal (rx, ry, depth);
+  sol_tokens_t x;
+  sol_node_t *unit;
+  q->verdict = 0;
+  sol_answer_lex (p, q->x, q->bytes_x, &x);
+  q->verdict = exact (p, &x, &unit) != NULL;
 }
+
+/* bytes of a text without white space at its ends */
+static size_t trimmed (const char **s)
+{
+  while (isspace ((unsigned char) **s)) ++*s;
+  size_t n = strlen (*s);
+  while (n && isspace ((unsigned char) (*s)[n - 1])) n--;
+  return n;
+}
+
+static question_t ask (const char *prediction, const char *gold)
+{
+  question_t q = { .x = prediction, .y = gold };
+  q.bytes_x = trimmed (&q.x);
+  q.bytes_y = trimmed (&q.y);
+  return q;
+}
+
+static int same_text (const question_t *q) { return q->bytes_x && q->bytes_x == q->bytes_y && !memcmp (q->x, q->y, q->bytes_x); }
 
 int sol_answer_equal (const char *prediction, const char *gold)
 {
-  sol_buffer_t x = { 0 }, y = { 0 };
-  sol_answer_normalise (prediction, strlen (prediction), &x);
-  sol_answer_normalise (gold, strlen (gold), &y);
-  int same = equal (x.data, y.data, 0);
-  sol_buffer_free (&x);
-  sol_buffer_free (&y);
-  return same;
+  question_t q = ask (prediction, gold);
+  sol_pool_t pool = { 0 };
+  if (guarded (&pool, work_equal, &q)) return q.verdict;
+  return !q.lexed && same_text (&q); /* what could not be read at all is equal to itself */
 }
 
-int sol_answer_check (const char *prediction, const char *gold, sol_answer_form_t form, sol_buffer_t *extracted)
+int sol_answer_quick (const char *prediction, const char *gold)
+{
+  question_t q = ask (prediction, gold);
+  sol_pool_t pool = { .max_work = 1000, .max_bits = 2000 };
+  if (q.bytes_x > SOL_QUICK_BYTES || q.bytes_y > SOL_QUICK_BYTES) return -1;
+  return guarded (&pool, work_quick, &q) ? q.verdict : -1;
+}
+
+int sol_answer_is_number (const char *text, size_t bytes)
+{
+  question_t q = { .x = text, .bytes_x = bytes };
+  sol_pool_t pool = { .max_work = 1000, .max_bits = 2000 };
+  return bytes <= SOL_QUICK_BYTES && guarded (&pool, work_number, &q) && q.verdict;
+}
+
+int sol_answer_strict (const char *prediction, const char *gold)
+{
+  const question_t q = ask (prediction, gold);
+  return same_text (&q);
+}
+
+int sol_answer_take (const char *prediction, sol_answer_form_t form, sol_verify_mode_t mode, sol_buffer_t *out)
+{
+  const size_t bytes = strlen (prediction);
+  int found = 1;
+  sol_buffer_clear (out);
+  if (mode == SOL_VERIFY_M2PO && form == SOL_FORM_RESPONSE) found = sol_answer_extract_box (prediction, bytes, out);
+  else if (form == SOL_FORM_RESPONSE || strstr (prediction, "\\boxed{")) found = sol_answer_extract (prediction, bytes, out);
+  else sol_buffer_add (out, prediction, bytes);
+  return found && out->bytes;
+}
+
+int sol_answer_check (const char *prediction, const char *gold, sol_answer_form_t form, sol_verify_mode_t mode, sol_buffer_t *extracted)
 {
   sol_buffer_t own = { 0 }, *out = extracted ? extracted : &own;
-  int found = 1, same;
-  if (form == SOL_FORM_RESPONSE || strstr (prediction, "\\boxed{")) found = sol_answer_extract (prediction, strlen (prediction), out);
-  else {
-    sol_buffer_clear (out);
-    sol_buffer_add (out, prediction, strlen (prediction));
-  }
-  same = found && out->bytes && sol_answer_equal (out->data, gold);
+  int same = sol_answer_take (prediction, form, mode, out);
+  if (same) same = mode == SOL_VERIFY_STRICT ? sol_answer_strict (out->data, gold) : sol_answer_equal (out->data, gold);
   sol_buffer_free (&own);
   return same;
 }
