@@ -116,6 +116,8 @@ static void test_others (void)
   ok (has ("model", "kind: model\n") && has ("model", "family: llama\n") && has ("model", "vocabulary: 50\n") && has ("model", "tied: yes\n") && has ("model", "tokenizer: no\n"));
   ok (has ("model", "memory:\n  cpu: training ") && has ("model", "\n  cuda: training "));
   ok (has ("model", "parameters: 5488\n") && has ("model", "class: LlamaForCausalLM\n") && has ("model", "rope: type default theta 10000\n")); /* 50*16 + 2 (16*16*2 + 16*8*2 + 3*16*32 + 2*16) + 16 */
+  put ("model/model.safetensors", "\2\0\0\0"); /* too short for weights */
+  ok (describe ("model", 0) == NULL);
   put ("model/config.json", "{\"model_type\": \"mamba\"}");
   ok (describe ("model", 0) == NULL);
   sol_free (empty);

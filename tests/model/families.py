@@ -65,6 +65,21 @@ def main():
         print(name)
 
 
+def back():
+    """families.py --back FOLDER: what Solera wrote to FOLDER/*/run/model, read by transformers: the name, the class and the largest difference of log-probs from want.jsonl"""
+    for name in sorted(os.listdir(sys.argv[2])):
+        folder = os.path.join(sys.argv[2], name)
+        model, said = transformers.AutoModelForCausalLM.from_pretrained(os.path.join(folder, "run", "model"), dtype=torch.float64, output_loading_info=True)
+        worst = 0.0
+        with open(os.path.join(folder, "rows.jsonl")) as rows, open(os.path.join(folder, "want.jsonl")) as want:
+            for row, w in zip(list(rows), list(want), strict=True):
+                ids = torch.tensor([json.loads(row)["ids"]])
+                with torch.no_grad():
+                    lp = torch.log_softmax(model.eval()(ids).logits[0, :-1], -1)[torch.arange(ids.shape[1] - 1), ids[0, 1:]]
+                worst = max(worst, (lp - torch.tensor(json.loads(w)["logprobs"], dtype=torch.float64)).abs().max().item())
+        print(name, type(model).__name__, "right" if worst < 1e-9 and not any(said.values()) else f"wrong: {worst:.2e} {said}")
+
+
 def compare():
     """families.py --compare FOUND WANT: the largest difference of log-probs"""
     worst = 0.0
@@ -77,6 +92,10 @@ def compare():
 
 if sys.argv[1] == "--compare":
     compare()
+elif sys.argv[1] == "--back":
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    back()
 else:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

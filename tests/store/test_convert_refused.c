@@ -201,6 +201,48 @@ static void test_others (void)
   unload_model (&m);
 }
 
+/* small vocabularies, each wrong in one way */
+static void test_words (void)
+{
+  static const struct { const char *model, *word[4], *merge; int type, scores, n_types, bos; float score; sol_status_t want; const char *key, *expected, *found; } cases[] = {
+    { "gpt2", { "a", "b", "ab", "b" }, "a b", 1, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.tokens", "different texts", "tokens 1 and 3" },
+    { "gpt2", { "a", "b", "ab", "" }, "a b", 1, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.tokens", "a text", "token 3" },
+    { "gpt2", { "a", "b", "ab", "\xff" }, "a b", 1, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.tokens", "UTF-8", "string 3" },
+    { "gpt2", { "a", "b", "ab", "c" }, "a c", 1, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.merges", "joint text is a token", "a c" },
+    { "gpt2", { "a", "b", "ab", "c" }, "ab", 1, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.merges", "two tokens", "ab" },
+    { "gpt2", { "a", "b", "ab", "c" }, "a b", 7, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.token_type", "1 to 6", "7" },
+    { "gpt2", { "a", "b", "ab", "c" }, "a b", 1, 0, 3, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.token_type", "4 values", "3" },
+    { "llama", { "a", "b", "ab", "c" }, NULL, 1, 4, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.unknown_token_id", "expected", "nothing" },
+    { "llama", { "a", "b", "ab", "c" }, NULL, 2, 0, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.scores", "an array of f32", "nothing" },
+    { "llama", { "a", "b", "ab", "c" }, NULL, 2, 3, 4, 0, 0, SOL_ERR_FORMAT, "tokenizer.ggml.scores", "4 values", "3" },
+    { "llama", { "a", "b", "ab", "c" }, NULL, 2, 4, 4, 0, NAN, SOL_ERR_FORMAT, "tokenizer.ggml.scores", "a number", "NaN" },
+    { "llama", { "a", "b", "ab", "c" }, NULL, 2, 4, 4, -1, 0, SOL_ERR_FORMAT, "tokenizer.ggml.bos_token_id", "add_bos_token", "nothing" },
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    model_t m = small ("llama");
+    sol_buffer_t file = { 0 };
+    gguf_t g = { 0 };
+    uint32_t score;
+    memcpy (&score, &cases[i].score, 4);
+    arch_values (&g, &m.arch);
+    value_text (&g, "tokenizer.ggml.model", cases[i].model);
+    value_text (&g, "tokenizer.ggml.pre", "qwen2");
+    value_array (&g, "tokenizer.ggml.tokens", STRING, 4);
+    for (int k = 0; k < 4; k++) put_text (&g.values, cases[i].word[k]);
+    value_array (&g, "tokenizer.ggml.token_type", I32, (uint64_t) cases[i].n_types);
+    for (int k = 0; k < cases[i].n_types; k++) put_number (&g.values, k ? 1 : (uint64_t) cases[i].type, 4);
+    if (cases[i].merge && value_array (&g, "tokenizer.ggml.merges", STRING, 1)) put_text (&g.values, cases[i].merge);
+    if (cases[i].scores && value_array (&g, "tokenizer.ggml.scores", F32, (uint64_t) cases[i].scores))
+      for (int k = 0; k < cases[i].scores; k++) put_number (&g.values, score, 4);
+    if (cases[i].bos >= 0) value_u32 (&g, "tokenizer.ggml.bos_token_id", 0);
+    model_tensors (&g, &m, NULL);
+    finish (&g, &file);
+    refused (&file, cases[i].want, cases[i].key, cases[i].expected, cases[i].found);
+    sol_buffer_free (&file);
+    unload_model (&m);
+  }
+}
+
 /* an existing folder stays as it is */
 static void test_folders (void)
 {
@@ -286,6 +328,7 @@ int main (void)
   test_missing ();
   test_tensors ();
   test_others ();
+  test_words ();
   test_folders ();
   test_fuzz ();
   sol_free (caught);
