@@ -60,6 +60,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   C (task_prompt, "task.prompt", 0, "raw|chat", "tge", "prompts as plain text or in the model's chat format")                                 \
   I (task_shots, "task.shots", 3, 0, 16, "", "tge", "sums: worked examples before the question")                                              \
   C (task_verifier, "task.verifier", 0, "answer|strict|m2po", "tge", "jsonl: what is a right answer: docs/verifier.md")                               \
+  F (task_verifier_s, "task.verifier_s", 2, 0.05, 600, "s", "tge", "jsonl: time for one answer; then it is wrong and counted in verifier_stopped")    \
   S (task_path, "task.path", "", "tsge", "jsonl: file of rows {\"problem\", \"answer\"}")                                                      \
   S (task_system, "task.system", "", "tge", "chat: system message; empty: the template's own default")                                        \
   S (task_suffix, "task.suffix", "", "tge", "jsonl: text added to every problem")                                                             \

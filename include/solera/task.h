@@ -24,11 +24,11 @@ typedef struct {
 void sol_prompt_free (sol_prompt_t *prompt);
 
 /* parts of a reward, in this order in records */
-enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_COUNT };
+enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_STOPPED, SOL_PART_COUNT };
 extern const char *const sol_part_name[SOL_PART_COUNT];
 typedef struct {
-  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus */
-  double total;                /* their sum: the reward */
+  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus; stopped: 1 when the verifier was stopped at a limit */
+  double total;                /* answer and format together: the reward */
   int correct;                 /* the pass rate counts this */
 } sol_grade_t;
 

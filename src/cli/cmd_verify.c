@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter.h"
 #include "solera/command.h"
+#include "solera/grader.h"
 #include "solera/json.h"
-#include "solera/verify.h"
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#define LIMIT_S 2.0 /* for one row */
+
 extern const sol_command_t sol_command_verify;
 
-typedef struct { sol_buffer_t prediction, gold, extracted; } verify_t;
+typedef struct { sol_buffer_t prediction, gold, extracted; sol_grader_t *grader; } verify_t;
 
 /* a string member, as text that a zero byte does not end */
 static int text_member (const struct cJSON *row, const char *key, sol_buffer_t *text)
@@ -39,11 +41,13 @@ static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t
     return SOL_ERR_FORMAT;
   }
   sol_buffer_clear (&v->extracted);
-  int equal = sol_answer_check (v->prediction.data ? v->prediction.data : "", v->gold.data ? v->gold.data : "", form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE, (sol_verify_mode_t) m, &v->extracted);
+  int stopped;
+  const sol_answer_form_t from = form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE;
+  const int equal = sol_grader_check (v->grader, v->prediction.data, v->gold.data, from, (sol_verify_mode_t) m, &v->extracted, &stopped);
   sol_buffer_printf (out, "{\"equal\":%s,\"extracted\":", equal ? "true" : "false");
   if (v->extracted.bytes) sol_buffer_json (out, v->extracted.data, v->extracted.bytes);
   else sol_buffer_printf (out, "null");
-  sol_buffer_printf (out, "}");
+  sol_buffer_printf (out, stopped ? ",\"stopped\":true}" : "}");
   return SOL_OK;
 }
 
@@ -53,7 +57,9 @@ static int run (int argc, char **argv)
   verify_t v = { 0 };
   long bad = 0;
   sol_status_t st = sol_options_parse (&sol_command_verify, argc, argv, &o);
+  v.grader = sol_grader_new (NULL, LIMIT_S);
   if (st == SOL_OK) st = sol_filter_run (stdin, stdout, verify_row, &v, &bad);
+  sol_grader_free (v.grader);
   sol_buffer_free (&v.prediction);
   sol_buffer_free (&v.gold);
   sol_buffer_free (&v.extracted);
@@ -67,7 +73,7 @@ const sol_command_t sol_command_verify = {
   .usage = "<rows >rows",
   .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
            "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number. "
-           "Answers are compared as mathematics (docs/verifier.md); a doubtful case is not equal.\n\n"
+           "Answers are compared as mathematics (docs/verifier.md); a doubtful case is not equal. What takes longer than two seconds is stopped: not equal, with \"stopped\": true.\n\n"
            "One row out for every row in. A bad row gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
   .run = run
 };

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format" };
+const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped" };
 
 static int is_chain (const sol_task_t *task) { return task->c->task == SOL_TASK_CHAIN; }
 
@@ -40,6 +40,7 @@ sol_status_t sol_task_create (const sol_config_t *config, const sol_tokenizer_t 
 void sol_task_destroy (sol_task_t *task)
 {
   if (!task) return;
+  sol_grader_free (task->grader);
   sol_chat_destroy (task->chat);
   sol_dataset_close (task->data);
   sol_free (task->row[0]);
@@ -91,7 +92,7 @@ sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt,
   else sol_text_grade (task, prompt, ids, n, &g);
   g.part[SOL_PART_ANSWER] = g.correct;
   g.part[SOL_PART_FORMAT] *= task->c->task_format_bonus;
-  for (int k = 0; k < SOL_PART_COUNT; k++) g.total += g.part[k];
+  g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT];
   *grade_p = g;
   return SOL_OK;
 }

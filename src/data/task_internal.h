@@ -4,6 +4,7 @@
 #define SOL_TASK_INTERNAL_H
 #include "solera/chat.h"
 #include "solera/dataset.h"
+#include "solera/grader.h"
 #include "solera/task.h"
 
 struct sol_task {
@@ -11,6 +12,7 @@ struct sol_task {
   const sol_tokenizer_t *tokenizer; /* text */
   sol_chat_t *chat;                 /* NULL: raw prompts */
   sol_dataset_t *data;              /* jsonl */
+  sol_grader_t *grader;             /* jsonl: compares answers; takes a lock */
   uint64_t n_rows;                  /* questions that can be listed; 0: chain */
   uint32_t *row[2];                 /* [SOL_SPLIT_TRAIN | SOL_SPLIT_HELDOUT]: their row numbers */
   uint64_t n_split[2];

@@ -75,6 +75,7 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   if (chat) SOL_TRY (sol_chat_load (model_folder, &task->chat));
   SOL_TRY (set_stops (task));
   if (is_jsonl) SOL_TRY (sol_dataset_open (c->task_path, &task->data));
+  if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
   task->n_rows = is_jsonl ? (uint64_t) sol_dataset_size (task->data) : family_size (c->sums_family);
   if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", c->task_path, UINT32_MAX);
   split_rows (task);
@@ -198,7 +199,9 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
   if (text.bytes && task->data) {
-    grade->correct = sol_answer_check (text.data, answer, SOL_FORM_RESPONSE, (sol_verify_mode_t) task->c->task_verifier, &found);
+    int stopped = 0;
+    grade->correct = sol_grader_check (task->grader, text.data, answer, SOL_FORM_RESPONSE, (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);
+    grade->part[SOL_PART_STOPPED] = stopped;
     grade->part[SOL_PART_FORMAT] = found.bytes > 0;
   } else if (text.bytes) {
     char *end = task->chat ? NULL : strchr (text.data, '\n'); /* raw: the first line, all of it */

@@ -3,6 +3,7 @@
 #include "learner_internal.h"
 #include "solera/decoder.h"
 #include "solera/file.h"
+#include "solera/task.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,7 +87,7 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
 /* what every learner knows of the mini-batch: all its groups, without what was dropped from them */
 static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m)
 {
-  int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, zero = 0, tokens = 0;
+  int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, stopped = 0, zero = 0, tokens = 0;
   double reward = 0, share;
   for (int64_t i = 0; i < groups; i++) {
     const sol_rollout_t *g = &l->group[mini * groups + i];
@@ -98,6 +99,7 @@ static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t 
       reward += g->reward[s];
       tokens += g->len[s];
       trunc += g->finish[s] == SOL_FINISH_LENGTH;
+      stopped += g->n_parts > SOL_PART_STOPPED && g->parts[s * g->n_parts + SOL_PART_STOPPED] > 0;
     }
     zero += same;
   }
@@ -106,6 +108,7 @@ static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t 
   m->reward_consumed = reward / share;
   m->response_length = (double) tokens / share;
   m->truncated_share = (double) trunc / share;
+  m->verifier_stopped = (double) stopped;
   m->zero_groups_share = (double) zero / (double) groups;
 }
 

@@ -37,6 +37,7 @@
   X (ratio_dev, D, "policy", "", "mean distance of r from 1")                                                                                           \
   X (response_length, D, "data", "tokens", "mean length of the responses")                                                                 \
   X (truncated_share, D, "data", "share", "responses that hit the length limit")                                                           \
+  X (verifier_stopped, D, "data", "responses", "responses whose answer the verifier was stopped at, by time, memory or a death of its process")\
   X (zero_groups_share, D, "data", "share", "groups whose rewards are all equal (advantage 0)")                                            \
   X (dropped_sequences, D, "data", "responses", "responses dropped so far because of values that float32 cannot hold")                     \
   X (skipped_updates, D, "data", "updates", "updates skipped so far because all of their responses were dropped")                          \

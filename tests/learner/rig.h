@@ -6,6 +6,7 @@
 #include "solera/decoder.h"
 #include "solera/file.h"
 #include "solera/random.h"
+#include "solera/task.h"
 #include <string.h>
 
 enum { PROMPTS = 6, GROUP = 4, UPS = 2, PROMPT_MAX = 5, NEW_MAX = 8, VOCAB = 2048, TOKENS = GROUP * NEW_MAX };
@@ -57,10 +58,10 @@ static inline sol_status_t rig_learner (const rig_t *r, sol_comm_t *comm, sol_br
 }
 
 /* one group; groups 1 and 4 have equal rewards: nothing to learn from them */
-typedef struct { int32_t prompt[PROMPT_MAX], len[GROUP], ids[TOKENS]; float lp[TOKENS], entropy[TOKENS]; double reward[GROUP], parts[GROUP * 2]; uint8_t finish[GROUP]; sol_version_run_t run; } mem_t;
+typedef struct { int32_t prompt[PROMPT_MAX], len[GROUP], ids[TOKENS]; float lp[TOKENS], entropy[TOKENS]; double reward[GROUP], parts[GROUP * SOL_PART_COUNT]; uint8_t finish[GROUP]; sol_version_run_t run; } mem_t;
 static inline sol_rollout_t group_make (int ticket, mem_t *m)
 {
-  sol_rollout_t g = { .ticket = (uint64_t) ticket, .index = (uint64_t) ticket, .n_responses = GROUP, .n_prompt = 1 + ticket % PROMPT_MAX, .n_runs = 1, .n_parts = 2, .temperature = 1, .prompt = m->prompt,
+  sol_rollout_t g = { .ticket = (uint64_t) ticket, .index = (uint64_t) ticket, .n_responses = GROUP, .n_prompt = 1 + ticket % PROMPT_MAX, .n_runs = 1, .n_parts = SOL_PART_COUNT, .temperature = 1, .prompt = m->prompt,
                       .len = m->len, .ids = m->ids, .lp = m->lp, .entropy = m->entropy, .reward = m->reward, .parts = m->parts, .finish = m->finish, .runs = &m->run };
   const uint32_t key = (uint32_t) ticket;
   memset (m, 0, sizeof *m);
@@ -68,7 +69,7 @@ static inline sol_rollout_t group_make (int ticket, mem_t *m)
   for (int s = 0; s < GROUP; s++) {
     m->len[s] = 1 + (int32_t) (draw (key, 100 + (uint32_t) s) % NEW_MAX);
     m->reward[s] = ticket % 3 == 1 ? 1 : (s + ticket) % 3 == 0;
-    m->parts[2 * s] = m->reward[s];
+    m->parts[SOL_PART_COUNT * s] = m->reward[s];
     m->finish[s] = SOL_FINISH_EOS;
     g.n_tokens += m->len[s];
   }
