@@ -23,6 +23,8 @@ enum { SOL_ROLES_AUTO, SOL_ROLES_SOLO };
 enum { SOL_TASK_CHAIN, SOL_TASK_SUMS, SOL_TASK_JSONL };
 enum { SOL_FAMILY_ADD1, SOL_FAMILY_ADD2, SOL_FAMILY_SUCCESSOR };
 enum { SOL_PROMPT_RAW, SOL_PROMPT_CHAT };
+enum { SOL_CHAT_THINKING, SOL_CHAT_NOT_THINKING };
+enum { SOL_WORDING_PLAIN, SOL_WORDING_M2PO, SOL_WORDING_BOXED };
 enum { SOL_STALE_EXACT, SOL_STALE_BOUNDED, SOL_STALE_FREE };
 enum { SOL_KV_KEEP, SOL_KV_RECOMPUTE };
 enum { SOL_DECAY_CONSTANT, SOL_DECAY_LINEAR, SOL_DECAY_COSINE };
@@ -64,6 +66,13 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   S (task_path, "task.path", "", "tsge", "jsonl: file of rows {\"problem\", \"answer\"}")                                                      \
   S (task_system, "task.system", "", "tge", "chat: system message; empty: the template's own default")                                        \
   S (task_suffix, "task.suffix", "", "tge", "jsonl: text added to every problem")                                                             \
+  C (task_wording, "task.wording", 0, "plain|m2po|boxed", "tge", "jsonl: words around a problem: none; those of the M2PO paper; a request to reason and to box the answer") \
+  S (chat_user, "chat.user", "", "tge", "chat: a message of the user as text with {content} in it, instead of the model's template; {bos} and {eos} are the model's tokens") \
+  S (chat_assistant, "chat.assistant", "", "tge", "chat: an answer as text with {content} in it; what stands before {content} ends a prompt")                    \
+  S (chat_system, "chat.system", "", "tge", "chat: a system message as text with {content} in it; empty: the format given has none")                             \
+  S (chat_begin, "chat.begin", "", "tge", "chat: what the text begins with, {bos} for instance")                                                                 \
+  C (chat_thinking, "chat.thinking", 0, "on|off", "tge", "chat: off puts an empty thought into the prompt, where the model's template has that switch (Qwen3)")   \
+  S (chat_date, "chat.date", "", "tge", "chat: the date that a template prints (Llama 3.1: 26 Jul 2024); empty: the template's own, which in Llama 3.2 is today's") \
   L (task_stop, "task.stop", "tge", "a response ends when its text contains one of these")                                                    \
   F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tge", "prompts held out of training, chosen by seed")                               \
   C (task_split, "task.split", 0, "train|heldout|all", "ge", "which prompts are used")                                                        \

@@ -24,6 +24,8 @@ void sol_tokenizer_destroy (sol_tokenizer_t *tokenizer);
 /* appends the ids of text to ids; no special token is added by itself, but those spelt in the text are recognised. Text that is not UTF-8 is SOL_ERR_FORMAT (not
  * logged: why_p, if not NULL, gets the reason). What has no token is unk_token, or is dropped before merging where there is none, as the reference does. */
 sol_status_t sol_tokenizer_encode (const sol_tokenizer_t *tokenizer, const char *text, size_t bytes, sol_ids_t *ids, const char **why_p);
+/* the same, with what the post-processor puts before a text (<s>, say) in front, unless the text spells it itself: for prompts that are plain text */
+sol_status_t sol_tokenizer_encode_prompt (const sol_tokenizer_t *tokenizer, const char *text, size_t bytes, sol_ids_t *ids, const char **why_p);
 /* appends the text of ids to out, always UTF-8: bytes that are not become U+FFFD, one for every maximal wrong part (with byte fallback: one for every byte of a wrong run). An id without
  * a token adds nothing. skip_special: tokens marked special add nothing. */
 void sol_tokenizer_decode (const sol_tokenizer_t *tokenizer, const int32_t *ids, int32_t n, int skip_special, sol_buffer_t *out);

@@ -48,7 +48,7 @@ static const char *chat_text (gen_t *g, const char *problem, sol_buffer_t *text)
   sol_buffer_printf (&user, "%s%s", problem, g->c->task_suffix);
   const sol_message_t m[2] = { { "system", g->c->task_system }, { "user", user.data } };
   const int with_system = g->c->task_system[0] != 0;
-  if (!g->chat && sol_chat_load (g->setup.model_dir, &g->chat) != SOL_OK) why = "the model's chat format is not known";
+  if (!g->chat && sol_chat_open (g->setup.model_dir, g->c, &g->chat) != SOL_OK) why = "the model's chat format is not known";
   else if (sol_chat_render (g->chat, m + !with_system, 1 + with_system, 1, text) != SOL_OK) why = "the chat format refuses this problem";
   sol_buffer_free (&user);
   return why;
@@ -75,7 +75,8 @@ static const char *prompt_ids (gen_t *g, const cJSON *json, sol_ids_t *ids, char
   if (has_prompt && !has_problem && sol_json_text (json, "prompt", &text)) why = NULL;
   else if (has_problem && !has_prompt && problem) why = chat_text (g, problem, &text);
   else why = "expected one string, \"prompt\" or \"problem\" (the latter without U+0000)";
-  if (!why && sol_tokenizer_encode (g->tokenizer, text.data ? text.data : "", text.bytes, ids, &why) != SOL_OK && !why) why = "cannot be tokenized";
+  sol_status_t (*const encode) (const sol_tokenizer_t *, const char *, size_t, sol_ids_t *, const char **) = has_prompt ? sol_tokenizer_encode_prompt : sol_tokenizer_encode;
+  if (!why && encode (g->tokenizer, text.data ? text.data : "", text.bytes, ids, &why) != SOL_OK && !why) why = "cannot be tokenized";
   sol_buffer_free (&text);
   if (!why && ids->n == 0) why = "an empty prompt";
   return why ? why : too_long (g, ids->n, room);

@@ -112,6 +112,7 @@ static sol_status_t check_task (const sol_loading_t *l)
   const sol_config_t *c = l->config;
   REFUSE_IF (c->task == SOL_TASK_JSONL && !*c->task_path, "task.name", "task.path", "the file with the problems must be given");
   REFUSE_IF (c->task == SOL_TASK_CHAIN && c->task_prompt == SOL_PROMPT_CHAT, "task.prompt", "task.name", "the chain has no chat format");
+  REFUSE_IF (c->task != SOL_TASK_JSONL && c->task_wording != SOL_WORDING_PLAIN, "task.wording", "task.name", "only problems of a file (jsonl) take other words");
   for (char **stop = c->task_stop; *stop; stop++) REFUSE_IF (!**stop, "task.stop", NULL, "an empty stop text would end every response at once");
   return SOL_OK;
 }

@@ -72,7 +72,7 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   if (!chat && c->task_system && c->task_system[0]) return sol_fail (SOL_ERR_USAGE, "task", "task.system is given, but task.prompt is raw: only chat prompts have a system message");
   if (is_jsonl && !(c->task_path && c->task_path[0])) return sol_fail (SOL_ERR_USAGE, "task", "task.name is jsonl: give task.path a file of problems");
   if (chat && !model_folder) return sol_fail (SOL_ERR_USAGE, "task", "task.prompt is chat: a model folder with a chat template is needed");
-  if (chat) SOL_TRY (sol_chat_load (model_folder, &task->chat));
+  if (chat) SOL_TRY (sol_chat_open (model_folder, c, &task->chat));
   SOL_TRY (set_stops (task));
   if (is_jsonl) SOL_TRY (sol_dataset_open (c->task_path, &task->data));
   if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
@@ -97,10 +97,19 @@ static uint64_t example_row (const sol_task_t *task, uint64_t index, uint32_t k,
 
 static int32_t shots (const sol_task_t *task) { return task->data || task->n_split[SOL_SPLIT_TRAIN] < 2 ? 0 : (int32_t) task->c->task_shots; }
 
+/* task.wording: what stands before and behind a problem; m2po is the prompt of the paper's code, its last space included */
+static const struct { const char *before, *behind; } wording[] = {
+  { "", "" },
+  { "Please solve the following math problem: ", ". The assistant first thinks about the reasoning process step by step and then provides the user with the answer. Return the final answer in "
+                                                "\\boxed{} tags, for example \\boxed{1}. Let's solve this step by step. " },
+  { "", "\nPlease reason step by step, and put your final answer within \\boxed{}." }
+};
+
 static void write_raw (const sol_task_t *task, uint64_t index, uint64_t row, sol_buffer_t *out)
 {
   if (task->data) {
-    sol_buffer_printf (out, "%s%s", sol_dataset_row (task->data, (int64_t) row)->problem, task->c->task_suffix ? task->c->task_suffix : "");
+    const int w = task->c->task_wording;
+    sol_buffer_printf (out, "%s%s%s%s", wording[w].before, sol_dataset_row (task->data, (int64_t) row)->problem, wording[w].behind, task->c->task_suffix ? task->c->task_suffix : "");
     return;
   }
   for (int32_t k = 0; k < shots (task); k++) {
@@ -163,7 +172,8 @@ sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index,
   sol_buffer_add (&prompt->answer, answer, strlen (answer));
   if (task->chat) SOL_TRY (write_chat (task, index, row, &prompt->text));
   else write_raw (task, index, row, &prompt->text);
-  if (sol_tokenizer_encode (task->tokenizer, prompt->text.data, prompt->text.bytes, &prompt->ids, &why) != SOL_OK || !prompt->ids.n)
+  sol_status_t (*const encode) (const sol_tokenizer_t *, const char *, size_t, sol_ids_t *, const char **) = task->chat ? sol_tokenizer_encode : sol_tokenizer_encode_prompt;
+  if (encode (task->tokenizer, prompt->text.data, prompt->text.bytes, &prompt->ids, &why) != SOL_OK || !prompt->ids.n)
     return sol_fail (SOL_ERR_FORMAT, "task", "the prompt of question %llu cannot be tokenized: %s", (unsigned long long) row, why ? why : "nothing is left of it");
   return SOL_OK;
 }

@@ -1,135 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chat.c: the ChatML family. A template is brought to one spelling (white space outside strings and the dashes of {%- -%} removed, '\n' in strings made a line end) and cut into the
- * pieces whose text decides what is printed for messages without tools; every piece must be one that is known. */
+/* chat.c: conversations as text. The form comes from the settings where they give one, else from the model's template, which must be of a family that is known. */
 #include "solera/chat.h"
+#include "chat_internal.h"
 #include "solera/file.h"
 #include "solera/json.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include "solera/utf8.h"
+#include "template.h"
 #include <cjson/cJSON.h>
 #include <string.h>
 
+#define ROOM "chat"
+
 struct sol_chat {
-  char *system;      /* default system message; NULL: none is added */
-  int thinking;      /* Qwen3: reasoning of earlier answers is left out, that of the last is kept */
+  sol_form_t form;
+  const char *name;
+  char *bos, *eos;   /* texts of the two tokens, "" where there is none */
+  char *end;
+  char *given[9];    /* parts of a form of the settings */
+  int no_thinking;
 };
 
-#define START "<|im_start|>"
-#define END "<|im_end|>"
+static void add (sol_buffer_t *out, const char *s) { sol_buffer_add (out, s, strlen (s)); }
 
-/* the spellings of a message's parts: m['role'], m["role"] and m.role are one */
-static void simplify (const char *s, sol_buffer_t *out)
+/* a text of a form */
+static void add_form (const sol_chat_t *chat, const char *s, sol_buffer_t *out)
 {
-  const char *start = s;
-  char quote = 0;
   for (; *s; s++) {
-    if (quote) {
-      if (*s == '\\' && s[1] == 'n') sol_buffer_add (out, "\n", 1), s++;
-      else if (*s == quote) sol_buffer_add (out, "'", 1), quote = 0;
-      else sol_buffer_add (out, s, 1);
-    } else if (!strncmp (s, "['role']", 8)) sol_buffer_add (out, ".role", 5), s += 7;
-    else if (!strncmp (s, "['content']", 11)) sol_buffer_add (out, ".content", 8), s += 10;
-    else if (*s == '"' || *s == '\'') sol_buffer_add (out, "'", 1), quote = *s;
-    else if (*s == ' ' || *s == '\n' || *s == '\t' || *s == '\r') continue;
-    else if (*s == '-' && s > start && (s[-1] == '%' || s[-1] == '{' || s[1] == '%' || s[1] == '}')) continue;
+    if (*s == BOS[0]) add (out, chat->bos);
+    else if (*s == EOS[0]) add (out, chat->eos);
     else sol_buffer_add (out, s, 1);
   }
 }
 
-/* does s continue with what? Then moves behind it. */
-static int take (const char **s, const char *what)
-{
-  size_t n = strlen (what);
-  if (strncmp (*s, what, n)) return 0;
-  *s += n;
-  return 1;
-}
+/* ---- the form of the settings */
 
-/* text up to what, copied; moves behind what. NULL: it does not occur */
-static char *take_until (const char **s, const char *what)
-{
-  const char *end = strstr (*s, what);
-  if (!end) return NULL;
-  char *copy = sol_strdup (*s);
-  copy[end - *s] = 0;
-  *s = end + strlen (what);
-  return copy;
-}
+static int is_given (const char *text) { return text && text[0]; }
 
-#define MESSAGE "{{'" START "'+message.role+'\n'+message.content+'" END "'+'\n'}}"
-#define HEADER "{%ifadd_generation_prompt%}{{'" START "assistant\n'}}"
-
-/* SmolLM2, Qwen2: one loop over all messages, a default system message before a first message that is none */
-static int is_plain (sol_chat_t *chat, const char *s)
+/* text with {bos} and {eos} made the bytes that stand for them; the part before or behind {content} */
+static char *part (const char *text, int behind)
 {
-  if (!take (&s, "{%formessageinmessages%}")) return 0;
-  if (take (&s, "{%ifloop.firstandmessages[0].role!='system'%}{{'" START "system\n")) {
-    chat->system = take_until (&s, END "\n'}}{%endif%}");
-    if (!chat->system || strchr (chat->system, '\'')) return 0;
+  const char *content = strstr (text, "{content}"), *end = behind ? text + strlen (text) : content;
+  sol_buffer_t b = { 0 };
+  add (&b, "");
+  for (const char *s = behind ? content + 9 : text; s < end;) {
+    const int bos = !strncmp (s, "{bos}", 5), eos = !strncmp (s, "{eos}", 5);
+    sol_buffer_add (&b, bos ? BOS : eos ? EOS : s, 1);
+    s += bos || eos ? 5 : 1;
   }
-  return take (&s, MESSAGE "{%endfor%}" HEADER "{%endif%}") && !*s;
+  return b.data;
 }
 
-/* the beginning of Qwen2.5 and Qwen3: tools, else the system message and perhaps a default one. Leaves *s_p behind it. */
-static int take_head (sol_chat_t *chat, const char **s_p)
+static sol_status_t need_content (const char *key, const char *text)
 {
-  const char *s = *s_p, *no_tools;
-  static const char system[] = "{%else%}{%ifmessages[0].role=='system'%}{{'" START "system\n'+messages[0].content+'" END "\n'}}";
-  if (!take (&s, "{%iftools%}") || !(no_tools = strstr (s, system))) return 0;
-  s = no_tools + sizeof system - 1;
-  if (take (&s, "{%else%}{{'" START "system\n")) {
-    chat->system = take_until (&s, END "\n'}}");
-    if (!chat->system || strchr (chat->system, '\'')) return 0;
-  }
-  if (!take (&s, "{%endif%}{%endif%}")) return 0;
-  *s_p = s;
-  return 1;
+  const char *at = text ? strstr (text, "{content}") : NULL;
+  if (at && !strstr (at + 9, "{content}")) return SOL_OK;
+  return sol_fail (SOL_ERR_USAGE, ROOM, "%s: expected a text with {content} once in it, found \"%.60s\"", key, text ? text : "");
 }
 
-/* Qwen2.5: messages without tool calls as they are */
-static int is_tools (sol_chat_t *chat, const char *s)
+static sol_status_t take_given (sol_chat_t *chat, const sol_config_t *c)
 {
-  return take_head (chat, &s)
-         && take (&s, "{%formessageinmessages%}{%if(message.role=='user')or(message.role=='system'andnotloop.first)or(message.role=='assistant'andnotmessage.tool_calls)%}" MESSAGE
-                      "{%elifmessage.role=='assistant'%}")
-         && (s = strstr (s, HEADER)) && take (&s, HEADER "{%endif%}") && !*s;
+  sol_form_t *f = &chat->form;
+  const int has_system = is_given (c->chat_system);
+  SOL_TRY (need_content ("chat.user", c->chat_user));
+  SOL_TRY (need_content ("chat.assistant", c->chat_assistant));
+  if (has_system) SOL_TRY (need_content ("chat.system", c->chat_system));
+  if (is_given (c->chat_begin) && strstr (c->chat_begin, "{content}")) return sol_fail (SOL_ERR_USAGE, ROOM, "chat.begin: expected a text without {content}");
+  sol_buffer_t begin = { 0 };
+  sol_buffer_printf (&begin, "%s{content}", is_given (c->chat_begin) ? c->chat_begin : "");
+  chat->given[0] = part (begin.data, 0);
+  sol_buffer_free (&begin);
+  chat->given[1] = part (c->chat_user, 0);
+  chat->given[2] = part (c->chat_user, 1);
+  chat->given[3] = part (c->chat_assistant, 0);
+  chat->given[4] = part (c->chat_assistant, 1);
+  chat->given[5] = part (has_system ? c->chat_system : "{content}", 0);
+  chat->given[6] = part (has_system ? c->chat_system : "{content}", 1);
+  chat->given[7] = sol_strdup (chat->given[4]); /* what ends an answer, without the white space behind it */
+  for (size_t n = strlen (chat->given[7]); n && strchr (" \n\t\r", chat->given[7][n - 1]); n--) chat->given[7][n - 1] = 0;
+  *f = (sol_form_t) { .begin = chat->given[0], .user = { chat->given[1], chat->given[2] }, .assistant = { chat->given[3], chat->given[4] }, .system = { chat->given[5], chat->given[6] },
+                      .prompt = chat->given[3], .end = chat->given[7], .system_where = has_system ? SOL_SYSTEM_TURN : SOL_SYSTEM_NONE };
+  chat->name = "given";
+  return SOL_OK;
 }
 
-/* Qwen3: the reasoning part of assistant messages */
-static int is_thinking (sol_chat_t *chat, const char *s)
-{
-  static const char *const part[] = { /* in this order, whatever the spelling between them */
-    "{%formessageinmessages[::-1]%}", "ns.last_query_index=index", "{%formessageinmessages%}",
-    "(message.role=='user')or(message.role=='system'andnotloop.first)%}{{'" START "'+message.role+'\n'+", "+'" END "'+'\n'}}{%elifmessage.role=='assistant'%}",
-    "'</think>'in", "split('</think>')[-1].lstrip('\n')", "split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n')", "{%ifloop.index0>ns.last_query_index%}",
-    "{{'" START "'+message.role+'\n<think>\n'+reasoning_content.strip('\n')+'\n</think>\n\n'+content.lstrip('\n')}}", "{{'" START "'+message.role+'\n'+content}}",
-    "{{'" END "\n'}}", HEADER };
-  if (!take_head (chat, &s)) return 0;
-  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-    const char *p = strstr (s, part[i]);
-    if (!p) return 0;
-    s = p + strlen (part[i]);
-  }
-  take (&s, "{%ifenable_thinkingisdefinedandenable_thinkingisfalse%}{{'<think>\n\n</think>\n\n'}}{%endif%}");
-  chat->thinking = 1;
-  return take (&s, "{%endif%}") && !*s;
-}
+/* ---- the model's template */
 
 static sol_status_t recognise (sol_chat_t *chat, const char *template, const char *path)
 {
-  static int (*const form[]) (sol_chat_t *chat, const char *s) = { is_plain, is_tools, is_thinking };
-  sol_buffer_t simple = { 0 };
-  int known = 0;
-  sol_buffer_add (&simple, "\n", 1); /* never empty */
-  simplify (template, &simple);
-  for (int i = 0; i < 3 && !known; i++) {
-    sol_free (chat->system);
-    *chat = (sol_chat_t) { 0 };
-    known = form[i](chat, simple.data + 1);
-  }
-  sol_buffer_free (&simple);
+  sol_buffer_t spelt = { 0 };
+  const int known = sol_template_spell (template, &spelt) && sol_form_find (spelt.data, &chat->form, &chat->name);
+  sol_buffer_free (&spelt);
   if (known) return SOL_OK;
-  return sol_fail (SOL_ERR_UNSUPPORTED, "chat", "%s: this chat template is not one of the ChatML family (SmolLM2, Qwen2, Qwen2.5, Qwen3); use task.prompt=raw", path);
+  return sol_fail (SOL_ERR_UNSUPPORTED, ROOM,
+                   "%s: this chat template is of no family that is known (ChatML, Qwen2.5, Qwen3, Llama 2, Llama 3, Mistral, Gemma). Give the format as text in the run's YAML, for instance\n"
+                   "  chat: {user: \"<|user|>{content}<|end|>\\n\", assistant: \"<|bot|>{content}<|end|>\\n\", system: \"<|system|>{content}<|end|>\\n\", begin: \"{bos}\"}\n"
+                   "(the answer follows what stands before {content} in chat.assistant), or use task.prompt=raw",
+                   path);
 }
 
 /* the template in tokenizer_config.json: a string, or a list of {name, template} with one named default */
@@ -145,29 +113,63 @@ static const char *template_of (const cJSON *config)
   return NULL;
 }
 
-static sol_status_t load_config (sol_chat_t *chat, const char *path)
+/* text of a special token: a string, {"content": string}, or none */
+static char *token_text (const cJSON *config, const char *key)
 {
-  cJSON *config;
-  SOL_TRY (sol_json_load (path, &config));
+  const cJSON *item = cJSON_GetObjectItemCaseSensitive (config, key);
+  const char *text = cJSON_IsObject (item) ? sol_json_string (item, "content") : sol_json_string (config, key);
+  return sol_strdup (text ? text : "");
+}
+
+static sol_status_t load_jinja (sol_chat_t *chat, const char *path)
+{
+  char *text;
+  size_t bytes;
+  SOL_TRY (sol_file_read (path, 1 << 24, &text, &bytes));
+  sol_status_t st = recognise (chat, text, path);
+  sol_free (text);
+  return st;
+}
+
+static sol_status_t load (sol_chat_t *chat, const sol_config_t *settings, const char *jinja, const char *path)
+{
+  cJSON *config = NULL;
+  if (sol_file_exists (path)) SOL_TRY (sol_json_load (path, &config));
+  chat->bos = token_text (config, "bos_token");
+  chat->eos = token_text (config, "eos_token");
   const char *template = template_of (config);
-  sol_status_t st = template ? recognise (chat, template, path) : sol_fail (SOL_ERR_UNSUPPORTED, "chat", "%s: there is no chat_template: this model has no chat format", path);
+  sol_status_t st;
+  if (settings && (is_given (settings->chat_user) || is_given (settings->chat_assistant) || is_given (settings->chat_system) || is_given (settings->chat_begin))) st = take_given (chat, settings);
+  else if (sol_file_exists (jinja)) st = load_jinja (chat, jinja);
+  else if (template) st = recognise (chat, template, path);
+  else st = sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: there is no chat_template: this model has no chat format; give one in the run's YAML (chat.user, chat.assistant), or use task.prompt=raw", path);
   cJSON_Delete (config);
   return st;
 }
 
-sol_status_t sol_chat_load (const char *folder, sol_chat_t **chat_p)
+static sol_status_t apply (sol_chat_t *chat, const sol_config_t *settings)
 {
-  char *jinja = sol_path_join (folder, "chat_template.jinja"), *config = sol_path_join (folder, "tokenizer_config.json"), *text;
-  size_t bytes;
+  sol_buffer_t end = { 0 };
+  add (&end, "");
+  add_form (chat, chat->form.end, &end);
+  chat->end = end.data;
+  if (!settings) return SOL_OK;
+  chat->no_thinking = settings->chat_thinking == SOL_CHAT_NOT_THINKING;
+  if (chat->no_thinking && chat->form.thinking != SOL_THINKING_SWITCH)
+    return sol_fail (SOL_ERR_USAGE, ROOM, "chat.thinking is off, but this model's template (%s) has no switch for it", chat->name);
+  if (is_given (settings->chat_date)) {
+    if (!chat->form.date) return sol_fail (SOL_ERR_USAGE, ROOM, "chat.date is given, but this model's template (%s) prints no date", chat->name);
+    chat->form.date = chat->given[8] = sol_strdup (settings->chat_date);
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_chat_open (const char *folder, const sol_config_t *settings, sol_chat_t **chat_p)
+{
+  char *jinja = sol_path_join (folder, "chat_template.jinja"), *config = sol_path_join (folder, "tokenizer_config.json");
   sol_chat_t *chat = sol_alloc (sizeof *chat);
-  sol_status_t st;
-  if (sol_file_exists (jinja)) {
-    st = sol_file_read (jinja, 1 << 24, &text, &bytes);
-    if (st == SOL_OK) {
-      st = recognise (chat, text, jinja);
-      sol_free (text);
-    }
-  } else st = load_config (chat, config);
+  sol_status_t st = load (chat, settings, jinja, config);
+  if (st == SOL_OK) st = apply (chat, settings);
   sol_free (jinja);
   sol_free (config);
   if (st == SOL_OK) *chat_p = chat;
@@ -175,31 +177,42 @@ sol_status_t sol_chat_load (const char *folder, sol_chat_t **chat_p)
   return st;
 }
 
+sol_status_t sol_chat_load (const char *folder, sol_chat_t **chat_p) { return sol_chat_open (folder, NULL, chat_p); }
+
 void sol_chat_destroy (sol_chat_t *chat)
 {
-  if (chat) sol_free (chat->system);
+  if (!chat) return;
+  for (int i = 0; i < 2; i++) sol_free (chat->form.kept[i]);
+  for (size_t i = 0; i < sizeof chat->given / sizeof *chat->given; i++) sol_free (chat->given[i]);
+  sol_free (chat->bos);
+  sol_free (chat->eos);
+  sol_free (chat->end);
   sol_free (chat);
 }
 
-const char *sol_chat_name (const sol_chat_t *chat) { return chat->thinking ? "chatml-thinking" : "chatml"; }
-const char *sol_chat_end (const sol_chat_t *chat)
-{
-  (void) chat;
-  return END;
-}
+const char *sol_chat_name (const sol_chat_t *chat) { return chat->name; }
+const char *sol_chat_end (const sol_chat_t *chat) { return chat->end; }
 
 /* ---- rendering */
 
-static void add (sol_buffer_t *out, const char *s) { sol_buffer_add (out, s, strlen (s)); }
+typedef struct { const char *s; size_t n; } span_t;
 
-static void add_message (sol_buffer_t *out, const char *role, const char *content)
+/* what Python's strip takes for white space */
+static int is_white (int32_t cp) { return sol_utf8_is_space (cp) || (cp >= 0x1c && cp <= 0x1f); }
+
+static span_t trim (span_t t)
 {
-  sol_buffer_printf (out, START "%s\n", role);
-  add (out, content);
-  add (out, END "\n");
+  int32_t cp;
+  for (int k; t.n && (k = sol_utf8_next (t.s, t.n, &cp)) > 0 && is_white (cp); t.n -= (size_t) k) t.s += k;
+  while (t.n) {
+    size_t k = t.n - 1;
+    while (k && ((unsigned char) t.s[k] & 0xc0) == 0x80) k--;
+    if (sol_utf8_next (t.s + k, t.n - k, &cp) < 0 || !is_white (cp)) break;
+    t.n = k;
+  }
+  return t;
 }
 
-typedef struct { const char *s; size_t n; } span_t;
 static span_t strip (span_t t, int left, int right)
 {
   while (left && t.n && t.s[0] == '\n') t.s++, t.n--;
@@ -217,7 +230,7 @@ static const char *last_in (span_t t, const char *what)
   return found;
 }
 
-/* Qwen3's assistant message: content behind the last </think>; before the first is the reasoning, printed only in the last turn */
+/* Qwen3's answer: content behind the last </think>; before the first is the reasoning, printed only in the last turn */
 static void add_thinking (sol_buffer_t *out, const char *text, int in_last_turn, int is_last)
 {
   span_t content = { text, strlen (text) }, thought = { text, 0 };
@@ -230,7 +243,6 @@ static void add_thinking (sol_buffer_t *out, const char *text, int in_last_turn,
     thought = strip (thought, 1, 0);
     content = strip ((span_t) { end + 8, strlen (end + 8) }, 1, 0);
   }
-  add (out, START "assistant\n");
   if (in_last_turn && (is_last || thought.n)) {
     thought = strip (thought, 1, 1);
     content = strip (content, 1, 0);
@@ -239,7 +251,6 @@ static void add_thinking (sol_buffer_t *out, const char *text, int in_last_turn,
     add (out, "\n</think>\n\n");
   }
   sol_buffer_add (out, content.s, content.n);
-  add (out, END "\n");
 }
 
 static int is_tool_response (const char *s)
@@ -249,22 +260,93 @@ static int is_tool_response (const char *s)
   return n >= sizeof tail - 1 && !strncmp (s, head, sizeof head - 1) && !strcmp (s + n - (sizeof tail - 1), tail);
 }
 
+/* the last message of the user that is no tool's answer; as the template, the last message when there is none */
+static int last_question (const sol_message_t *m, int n)
+{
+  for (int i = n - 1; i >= 0; i--)
+    if (!strcmp (m[i].role, "user") && !is_tool_response (m[i].content)) return i;
+  return n - 1;
+}
+
+static void add_content (sol_buffer_t *out, const char *text, int trimmed)
+{
+  span_t t = { text, strlen (text) };
+  if (trimmed) t = trim (t);
+  sol_buffer_add (out, t.s, t.n);
+}
+
+/* a message of the user; system: what goes before it in its turn, or NULL */
+static void add_user (const sol_chat_t *chat, const char *system, const char *content, sol_buffer_t *out)
+{
+  const sol_form_t *f = &chat->form;
+  sol_buffer_t whole = { 0 };
+  add (&whole, "");
+  if (system) {
+    add_form (chat, f->system.open, &whole);
+    add (&whole, system);
+    add_form (chat, f->system.close, &whole);
+  }
+  add_content (&whole, content, f->trim && !f->trim_whole);
+  add_form (chat, f->user.open, out);
+  add_content (out, whole.data, f->trim_whole);
+  add_form (chat, f->user.close, out);
+  sol_buffer_free (&whole);
+}
+
+static void add_system (const sol_chat_t *chat, const char *before, const char *content, sol_buffer_t *out)
+{
+  add_form (chat, chat->form.system.open, out);
+  add (out, before);
+  add_content (out, content, chat->form.trim);
+  add_form (chat, chat->form.system.close, out);
+}
+
+/* the roles that the form allows, in the order that it asks for */
+static sol_status_t check (const sol_chat_t *chat, const sol_message_t *m, int n)
+{
+  const sol_form_t *f = &chat->form;
+  const int in_user = f->system_where == SOL_SYSTEM_FIRST || f->system_where == SOL_SYSTEM_LAST, from = in_user && n && !strcmp (m[0].role, "system");
+  for (int i = 0; i < n; i++) {
+    const int is_user = !strcmp (m[i].role, "user"), is_system = !strcmp (m[i].role, "system");
+    if (!is_user && !is_system && strcmp (m[i].role, "assistant"))
+      return sol_fail (SOL_ERR_USAGE, ROOM, "message %d: role: expected system, user or assistant, found %.40s", i + 1, m[i].role);
+    if (is_system && f->system_where == SOL_SYSTEM_NONE) return sol_fail (SOL_ERR_USAGE, ROOM, "message %d: this chat format (%s) has no system message", i + 1, chat->name);
+    if (i < from) continue;
+    if (is_system && in_user) return sol_fail (SOL_ERR_USAGE, ROOM, "message %d: this chat format (%s) allows a system message at the beginning only", i + 1, chat->name);
+    if (f->alternate && is_user != ((i - from) % 2 == 0))
+      return sol_fail (SOL_ERR_USAGE, ROOM, "message %d: in this chat format (%s) user and assistant must take turns, the user first; found %s", i + 1, chat->name, m[i].role);
+  }
+  return SOL_OK;
+}
+
 sol_status_t sol_chat_render (const sol_chat_t *chat, const sol_message_t *m, int n, int add_generation_prompt, sol_buffer_t *out)
 {
-  int last_query = n - 1; /* the last message of the user that is no tool's answer; as the template, the last message when there is none */
-  for (int i = 0; i < n; i++)
-    if (strcmp (m[i].role, "system") && strcmp (m[i].role, "user") && strcmp (m[i].role, "assistant"))
-      return sol_fail (SOL_ERR_USAGE, "chat", "message %d: role: expected system, user or assistant, found %.40s", i + 1, m[i].role);
-  for (int i = n - 1; i >= 0; i--)
-    if (!strcmp (m[i].role, "user") && !is_tool_response (m[i].content)) {
-      last_query = i;
-      break;
+  const sol_form_t *f = &chat->form;
+  const int has_system = n && !strcmp (m[0].role, "system"), question = last_question (m, n);
+  const int in_user = f->system_where == SOL_SYSTEM_FIRST || f->system_where == SOL_SYSTEM_LAST, dated = f->system_where == SOL_SYSTEM_DATED, from = has_system && (in_user || dated);
+  SOL_TRY (check (chat, m, n));
+  add_form (chat, f->begin, out);
+  if (dated) {
+    sol_buffer_t date = { 0 };
+    sol_buffer_printf (&date, "Cutting Knowledge Date: December 2023\nToday Date: %s\n\n", f->date);
+    add_system (chat, date.data, has_system ? m[0].content : "", out);
+    sol_buffer_free (&date);
+  } else if (!has_system && f->default_system) add_system (chat, "", f->default_system, out);
+  for (int i = from; i < n; i++) {
+    const int with_system = from && in_user && (f->system_where == SOL_SYSTEM_FIRST ? i == from : i == n - 1);
+    if (!strcmp (m[i].role, "system")) add_system (chat, "", m[i].content, out);
+    else if (!strcmp (m[i].role, "user")) add_user (chat, with_system ? m[0].content : NULL, m[i].content, out);
+    else {
+      add_form (chat, f->assistant.open, out);
+      if (f->thinking) add_thinking (out, m[i].content, i > question, i == n - 1);
+      else add_content (out, m[i].content, f->trim_answer);
+      add_form (chat, f->assistant.close, out);
     }
-  if (chat->system && (n == 0 || strcmp (m[0].role, "system"))) add_message (out, "system", chat->system);
-  for (int i = 0; i < n; i++) {
-    if (chat->thinking && !strcmp (m[i].role, "assistant")) add_thinking (out, m[i].content, i > last_query, i == n - 1);
-    else add_message (out, m[i].role, m[i].content);
   }
-  if (add_generation_prompt) add (out, START "assistant\n");
+  if (add_generation_prompt || f->always_prompt) {
+    add_form (chat, f->prompt, out);
+    if (f->thinking == SOL_THINKING_OPEN) add (out, "<think>\n");
+    if (chat->no_thinking) add (out, "<think>\n\n</think>\n\n");
+  }
   return SOL_OK;
 }

@@ -162,3 +162,14 @@ sol_status_t sol_tokenizer_encode (const sol_tokenizer_t *t, const char *text, s
   put_room (t, e);
   return st;
 }
+
+sol_status_t sol_tokenizer_encode_prompt (const sol_tokenizer_t *t, const char *text, size_t bytes, sol_ids_t *ids, const char **why_p)
+{
+  const int32_t start = ids->n, n = t->before.n;
+  SOL_TRY (sol_tokenizer_encode (t, text, bytes, ids, why_p));
+  if (!n || (ids->n - start >= n && !memcmp (ids->data + start, t->before.data, (size_t) n * sizeof *ids->data))) return SOL_OK;
+  for (int32_t i = 0; i < n; i++) sol_ids_add (ids, 0);
+  memmove (ids->data + start + n, ids->data + start, (size_t) (ids->n - start - n) * sizeof *ids->data);
+  memcpy (ids->data + start, t->before.data, (size_t) n * sizeof *ids->data);
+  return SOL_OK;
+}

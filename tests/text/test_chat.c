@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "helpers.h"
 #include "solera/chat.h"
+#include "solera/memory.h"
 
 static int renders (const sol_chat_t *chat, const sol_message_t *m, int n, int prompt, const char *want)
 {
@@ -111,6 +112,119 @@ static void test_thinking (void)
   sol_free (folder);
 }
 
+/* ---- every family: what transformers prints */
+
+static sol_config_t *defaults (void)
+{
+  sol_config_t *c;
+  need (sol_config_load (NULL, NULL, 0, NULL, &c) == SOL_OK);
+  return c;
+}
+
+static void golden_family (void *ctx, const cJSON *line)
+{
+  char *folder = scratch_path ("family"), *path = sol_path_join (folder, "tokenizer_config.json");
+  const cJSON *row, *item;
+  sol_config_t *settings[2];
+  sol_chat_t *chat[2] = { NULL, NULL };
+  int good = 0, bad = 0, refused = 0;
+  (void) ctx;
+  cJSON *config = cJSON_CreateObject ();
+  cJSON_AddItemToObject (config, "chat_template", cJSON_Duplicate (cJSON_GetObjectItem (line, "template"), 1));
+  cJSON_AddItemToObject (config, "bos_token", cJSON_Duplicate (cJSON_GetObjectItem (line, "bos"), 1));
+  cJSON_AddItemToObject (config, "eos_token", cJSON_Duplicate (cJSON_GetObjectItem (line, "eos"), 1));
+  char *text = cJSON_PrintUnformatted (config);
+  need (sol_dir_make (folder) == SOL_OK && sol_file_write (path, text, strlen (text)) == SOL_OK);
+  for (int off = 0; off < 2; off++) {
+    settings[off] = defaults ();
+    sol_free (settings[off]->chat_date);
+    settings[off]->chat_date = sol_strdup (sol_json_string (line, "date"));
+    settings[off]->chat_thinking = off ? SOL_CHAT_NOT_THINKING : SOL_CHAT_THINKING;
+    if (!off || strstr (sol_json_string (line, "template"), "enable_thinking")) need (sol_chat_open (folder, settings[off], &chat[off]) == SOL_OK);
+  }
+  cJSON_ArrayForEach (row, cJSON_GetObjectItem (line, "rows")) {
+    sol_message_t m[16];
+    sol_buffer_t out = { 0 };
+    const char *want = sol_json_string (row, "text");
+    int n = 0;
+    cJSON_ArrayForEach (item, cJSON_GetObjectItem (row, "messages")) m[n++] = (sol_message_t) { sol_json_string (item, "role"), sol_json_string (item, "content") };
+    const int ok = sol_chat_render (chat[cJSON_IsTrue (cJSON_GetObjectItem (row, "off"))], m, n, cJSON_IsTrue (cJSON_GetObjectItem (row, "prompt")), &out) == SOL_OK;
+    const int same = want ? ok && !strcmp (out.data ? out.data : "", want) : !ok;
+    if (!same && bad < 2) printf ("# expected %s\n# got %s\n", want ? want : "a refusal", ok && out.data ? out.data : "a refusal");
+    same ? good++ : bad++;
+    refused += !want;
+    sol_buffer_free (&out);
+  }
+  tap_ok (!bad && good > 20, "%-22s %-16s %3d conversations as by transformers (%d refused by both), %d differ", sol_json_string (line, "name"), sol_chat_name (chat[0]), good, refused, bad);
+  for (int off = 0; off < 2; off++) {
+    sol_chat_destroy (chat[off]);
+    sol_config_destroy (settings[off]);
+  }
+  free (text);
+  cJSON_Delete (config);
+  sol_free (folder);
+  sol_free (path);
+}
+
+static void test_families (void)
+{
+  char *from = data_path ("chat/golden.jsonl.gz"), *to = scratch_path ("golden.jsonl");
+  const char *other = getenv ("SOLERA_CHATS"); /* another file of the same form, not packed */
+  sol_buffer_t cmd = { 0 };
+  sol_buffer_printf (&cmd, "gzip -dc '%s' >'%s'", from, to);
+  need (system (cmd.data) == 0);
+  each_row (other ? other : to, golden_family, NULL);
+  sol_buffer_free (&cmd);
+  sol_free (from);
+  sol_free (to);
+}
+
+/* a form in the settings */
+static void test_given (void)
+{
+  char *folder = data_path ("tiny_tokenizer");
+  sol_config_t *c = defaults ();
+  sol_chat_t *chat = NULL;
+  sol_buffer_t out = { 0 };
+  sol_free (c->chat_user);
+  sol_free (c->chat_assistant);
+  c->chat_user = sol_strdup ("<u>{content}</u>\n");
+  c->chat_assistant = sol_strdup ("<a>{content}{eos}\n");
+  need (sol_chat_open (folder, c, &chat) == SOL_OK);
+  ok (renders (chat, more, 3, 1, "<u>a</u>\n<a>b<|im_end|>\n<u>c</u>\n<a>") && renders (chat, more, 2, 0, "<u>a</u>\n<a>b<|im_end|>\n"));
+  ok (!strcmp (sol_chat_end (chat), "<|im_end|>") && !strcmp (sol_chat_name (chat), "given") && sol_chat_render (chat, sys, 2, 1, &out) == SOL_ERR_USAGE);
+  sol_chat_destroy (chat);
+  sol_free (c->chat_system);
+  sol_free (c->chat_begin);
+  c->chat_system = sol_strdup ("[{content}]");
+  c->chat_begin = sol_strdup ("^");
+  need (sol_chat_open (folder, c, &chat) == SOL_OK);
+  ok (renders (chat, sys, 2, 1, "^[be]<u>hi</u>\n<a>") && renders (chat, hi, 1, 0, "^<u>hi</u>\n"));
+  sol_chat_destroy (chat);
+  freopen ("/dev/null", "w", stderr);
+  c->chat_user[3] = 0; /* without {content} */
+  ok (sol_chat_open (folder, c, &chat) == SOL_ERR_USAGE);
+  sol_config_destroy (c);
+  c = defaults ();
+  sol_free (c->chat_date);
+  c->chat_date = sol_strdup ("1 Jan 2020");
+  ok (sol_chat_open (folder, c, &chat) == SOL_ERR_USAGE); /* Qwen3 prints none */
+  sol_config_destroy (c);
+  sol_buffer_free (&out);
+  sol_free (folder);
+}
+
+/* text outside tags is printed: white space that a template leaves there is no detail */
+static void test_spelling (void)
+{
+  static const char *const same[] = { ("{%- for message in messages %}\n" LOOP PROMPT), ("{# a #}{% for message in messages -%}  \n " LOOP "{# b #}\n" PROMPT "\n"),
+                                      ("  {% for   message in messages %}<|im_start|>{{message.role}}{{\"\\n\" ~ '' if 0 else '\\n'}}{{message.content}}<|im_end|>{{'\\n'}}{% endfor %}" PROMPT) };
+  ok (!refuses (same[0]) && !refuses (same[1]) && refuses (same[2]));
+  ok (!refuses ("{% for message in messages %}<|im_start|>{{ message.role }}{{ '\\n' }}{{ message.content }}<|im_end|>\n{% endfor %}" PROMPT));
+  ok (refuses ("{% for message in messages %}<|im_start|>{{ message.role }} {{ '\\n' }}{{ message.content }}<|im_end|>\n{% endfor %}" PROMPT));
+  ok (refuses ("{% for message in messages %}" LOOP "\n\n" PROMPT) && refuses ("{% for message in messages %}" LOOP PROMPT "{{ x") && refuses ("x{% for message in messages %}" LOOP PROMPT));
+}
+
 static int try_load (void *ctx)
 {
   sol_chat_t *chat = NULL;
@@ -143,7 +257,9 @@ int main (void)
   test_smollm2 ();
   test_qwen ();
   test_thinking ();
-  freopen ("/dev/null", "w", stderr);
+  test_families ();
+  test_given ();
+  test_spelling ();
   test_bad ();
   return tap_done ();
 }

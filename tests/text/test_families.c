@@ -150,6 +150,18 @@ static void known (const char *name, const char *data, const char *const *file, 
 
 /* ---- small tokenizers, one a component */
 
+static void check_prompt (count_t *c, const sol_buffer_t *text, const int32_t *before, int n_before, const sol_ids_t *ids)
+{
+  sol_ids_t got = { 0 };
+  for (int k = 0; k < 2; k++) { /* behind other ids too */
+    const int32_t start = got.n;
+    need (sol_tokenizer_encode_prompt (c->t, text->data, text->bytes, &got, NULL) == SOL_OK);
+    c->bad += got.n - start != n_before + ids->n || (n_before && memcmp (got.data + start, before, (size_t) n_before * sizeof *before));
+    c->bad += ids->n && memcmp (got.data + start + n_before, ids->data, (size_t) ids->n * sizeof *ids->data);
+  }
+  sol_ids_free (&got);
+}
+
 static void check_around (count_t *c, const cJSON *row)
 {
   int n_before, n_after;
@@ -160,6 +172,10 @@ static void check_around (count_t *c, const cJSON *row)
     for (int i = 0; i < ids.n; i++) sol_ids_add (&got, ids.data[i]);
     for (int i = 0; i < n_after; i++) sol_ids_add (&got, after[i]);
     c->bad += !same_ids (&got, &want);
+    sol_buffer_t text = { 0 };
+    need (sol_json_text (row, "text", &text));
+    check_prompt (c, &text, before, n_before, &ids);
+    sol_buffer_free (&text);
   }
   sol_ids_free (&want);
   sol_ids_free (&got);
