@@ -96,11 +96,17 @@ AC_DEFUN([SOL_CUDA], [
       AS_IF([test -z "$CUDA_DIR" && test -x "$sol_try/bin/nvcc" && test -f "$sol_try/include/cublasLt.h"], [CUDA_DIR=$sol_try])
     done
     AS_IF([test -z "$CUDA_DIR"], [sol_cuda_why="no toolkit with nvcc and cuBLASLt in $sol_try_dirs"])
+    # the oldest that knows all three architectures of kernels/cuda/Makefile.am
+    AS_IF([test -n "$CUDA_DIR" && test -z "`${NVCC-$CUDA_DIR/bin/nvcc} --list-gpu-arch 2>/dev/null | grep -x compute_100`"], [
+      sol_cuda_why="CUDA 12.8 or newer is needed, `${NVCC-$CUDA_DIR/bin/nvcc} --version 2>/dev/null | sed -n 's/.*release \(@<:@0-9.@:>@*\).*/\1/p'` is in $CUDA_DIR"
+      CUDA_DIR=])
     AC_CHECK_PROGS([CUDA_CXX], [g++ c++])
     AS_IF([test -n "$CUDA_DIR" && test -z "$CUDA_CXX"], [sol_cuda_why="no g++, which nvcc needs"; CUDA_DIR=])
     AS_IF([test "x$with_cuda" != xauto && test -z "$CUDA_DIR"], [AC_MSG_ERROR([--with-cuda=$with_cuda: $sol_cuda_why])])])
   AS_IF([test -z "$NVCC"], [NVCC=$CUDA_DIR/bin/nvcc])
   AC_SUBST([CUDA_DIR])
+  AS_IF([test -d "$CUDA_DIR/lib64"], [CUDA_LIB=$CUDA_DIR/lib64], [CUDA_LIB=$CUDA_DIR/lib])
+  AC_SUBST([CUDA_LIB])
   AM_CONDITIONAL([HAVE_CUDA], [test -n "$CUDA_DIR"])
   AC_CHECK_PROGS([PTX_PYTHON], [python3])
   AC_CHECK_TOOL([OBJCOPY], [objcopy])

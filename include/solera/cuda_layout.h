@@ -5,6 +5,8 @@
 #include "solera/ops.h"
 
 #define SOL_CUDA_ACT SOL_BF16           /* activations, their gradients, keys and values */
+#define SOL_CUDA_HEAD_STEP 8            /* attention: 16 bytes of a row at once, */
+#define SOL_CUDA_HEAD_MOST 128          /* and tiles that fit in shared memory */
 #define SOL_CUDA_WORKSPACE (32 << 20)   /* cuBLASLt's, of an open device */
 /* products want bf16: f32 weights are rounded once into memory of their own */
 static inline size_t sol_cuda_layout_weight (int64_t n, int64_t k, sol_dtype_t dtype) { return dtype == SOL_BF16 ? 0 : (size_t) (n * k) * 2; }

@@ -59,8 +59,10 @@ uint64_t sol_table_digest (const sol_table_t *table, const float *block);
 typedef struct sol_model sol_model_t;
 /* dtype: SOL_F32 or SOL_BF16, of the published block. All memory is made here. */
 sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p);
-/* A model without memory, to ask how much there would be: only for sol_model_arch, _table, _dtype, _backend, _bytes, _need, sol_grad_elements, sol_pass_bytes, sol_decoder_need, sol_decoder_bytes
- * and sol_model_destroy. */
+/* can this backend compute it? SOL_ERR_UNSUPPORTED: its attention heads are of another size. sol_model_create asks too. */
+sol_status_t sol_model_fits (const sol_model_t *m);
+/* A model without memory, to ask how much there would be: only for sol_model_arch, _table, _dtype, _backend, _bytes, _need, _fits, sol_grad_elements, sol_pass_bytes, sol_decoder_need,
+ * sol_decoder_bytes and sol_model_destroy. */
 sol_model_t *sol_model_measure (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype);
 /* backend memory of a model, published block included */
 size_t sol_model_need (const sol_model_t *model);

@@ -22,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 4
+#define SOL_OPS_ABI 5
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -55,6 +55,7 @@ typedef struct sol_ops {
   uint64_t caps;        /* SOL_CAP_* */
   const char *name;     /* "cpu", "ref", "cuda", "emu", "ptx" */
   sol_dtype_t act;      /* of activations, their gradients and the KV cache */
+  int32_t head_step, head_most; /* sizes of attention heads: multiples of head_step up to head_most */
 
   /* ---- memory and order */
   sol_status_t (*alloc) (sol_backend_t *b, size_t bytes, const char *what, void **mem_p); /* 64-byte aligned, zeroed; not for hot paths */

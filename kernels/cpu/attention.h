@@ -5,7 +5,7 @@
 #define SOL_CPU_ATTENTION_H
 #include "gemm.h"
 
-#define MAX_D 256
+#define MAX_D SOL_HOST_HEAD_MOST
 
 /* ---- sums: c [rows, 16 nv] += chain over k of a (row, k) b (k, .). by_row: a is row-major (k along); by_column: its transpose */
 typedef void (*sum_t) (const float *a, int64_t ld, const float *b, int64_t ldb, int64_t n, float *c, int64_t ldc);

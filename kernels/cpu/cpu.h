@@ -2,6 +2,7 @@
 /* cpu.h: the fast ops, one set of functions for each instruction set. */
 #ifndef SOL_CPU_H
 #define SOL_CPU_H
+#define SOL_HOST_HEAD_MOST 256 /* columns of an attention head: a thread's room holds its tiles */
 #include "solera/ops.h"
 
 /* ---- of the queue (src/backend): threads and their rooms */

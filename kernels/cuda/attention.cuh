@@ -99,7 +99,7 @@ static inline void attention_require (sol_tensor_t Q, sol_tensor_t K, sol_tensor
                                       float scale)
 {
   SOL_REQUIRE (n_heads > 0 && n_kv_heads > 0 && n_heads % n_kv_heads == 0 && Q.cols % n_heads == 0);
-  SOL_REQUIRE (Q.cols / n_heads % 8 == 0 && Q.cols / n_heads <= 128);
+  SOL_REQUIRE (Q.cols / n_heads % SOL_CUDA_HEAD_STEP == 0 && Q.cols / n_heads <= SOL_CUDA_HEAD_MOST);
   SOL_REQUIRE (K.cols == Q.cols / n_heads * n_kv_heads && V.cols == K.cols);
   SOL_REQUIRE (attention_operand (Q) && attention_operand (K) && attention_operand (V));
   SOL_REQUIRE (spans.at && spans.dtype == SOL_I32 && spans.rows >= n_spans && spans.cols == 6 && spans.stride == 6 && host_spans);

@@ -31,9 +31,27 @@ void sol_cuda_fail (sol_queue_t *q, sol_status_t st, const char *format, ...)
   va_end (ap);
 }
 
+/* faults of a kernel are told by whatever call comes next, and by every one after that */
+static bool late (cudaError_t e)
+{
+  switch (e) {
+  case cudaErrorIllegalAddress:
+  case cudaErrorMisalignedAddress:
+  case cudaErrorInvalidAddressSpace:
+  case cudaErrorInvalidPc:
+  case cudaErrorIllegalInstruction:
+  case cudaErrorHardwareStackError:
+  case cudaErrorAssert:
+  case cudaErrorLaunchTimeout:
+  case cudaErrorLaunchFailure: return true;
+  default: return false;
+  }
+}
+
 void sol_cuda_note (sol_queue_t *q, cudaError_t e, const char *what)
 {
-  if (e != cudaSuccess) sol_cuda_fail (q, SOL_ERR_DEVICE, "%s: %s", what, cudaGetErrorString (e));
+  if (late (e)) sol_cuda_fail (q, SOL_ERR_DEVICE, "%s, noticed at: %s (this or an op before it; CUDA_LAUNCH_BLOCKING=1 names the one)", cudaGetErrorString (e), what);
+  else if (e != cudaSuccess) sol_cuda_fail (q, SOL_ERR_DEVICE, "%s: %s", what, cudaGetErrorString (e));
 }
 
 /* one line why no device can run this, or what it would run on */
@@ -119,6 +137,7 @@ sol_status_t sol_device_open (const sol_plugin_host_t *host, int index, void **d
   if (e == cudaSuccess) e = cudaDeviceGetAttribute (&major, cudaDevAttrComputeCapabilityMajor, d->index);
   if (e == cudaSuccess) e = cudaDeviceGetAttribute (&minor, cudaDevAttrComputeCapabilityMinor, d->index);
   if (e == cudaSuccess) e = cudaDeviceGetAttribute (&d->sms, cudaDevAttrMultiProcessorCount, d->index);
+  if (e == cudaSuccess && major * 10 + minor < CAPABILITY) return refuse (d, "compute capability", "8.0 or more is needed"); /* probe has looked at the first device only */
   for (int i = 0; i < 3 && e == cudaSuccess; i++) {
     d->queue[i].device = d;
     e = cudaStreamCreateWithFlags (&d->queue[i].stream, cudaStreamNonBlocking);
@@ -264,4 +283,13 @@ void sol_cuda_graph_destroy (sol_backend_t *b, sol_graph_t *g)
   if (!g) return;
   cudaGraphExecDestroy (g->run);
   free (g);
+}
+
+/* of a launch: the kernel's name alone does not tell which call of it */
+void sol_cuda_note_launch (sol_queue_t *q, cudaError_t e, const char *kernel, dim3 grid, dim3 block)
+{
+  char text[200];
+  if (e == cudaSuccess) return;
+  snprintf (text, sizeof text, "%.120s, %u x %u x %u blocks of %u threads", kernel, grid.x, grid.y, grid.z, block.x * block.y * block.z);
+  sol_cuda_note (q, e, text);
 }

@@ -27,6 +27,9 @@ struct sol_graph {
 
 /* takes note of an error of the CUDA runtime (what: the op); cudaSuccess: nothing */
 void sol_cuda_note (sol_queue_t *q, cudaError_t e, const char *what);
+#ifdef __cplusplus
+void sol_cuda_note_launch (sol_queue_t *q, cudaError_t e, const char *kernel, dim3 grid, dim3 block);
+#endif
 /* any other error */
 void sol_cuda_fail (sol_queue_t *q, sol_status_t st, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
 /* the caller broke an op's contract: a message, then abort. As SOL_ASSERT of the program. */
@@ -37,7 +40,7 @@ void sol_cuda_fail (sol_queue_t *q, sol_status_t st, const char *format, ...) __
 void sol_cuda_bug (const char *file, int line, const char *what);
 
 /* a launch on queue q, whose error is noted under the kernel's name */
-#define SOL_RUN(q, kernel, grid, block, bytes, ...) sol_cuda_note (q, SOL_LAUNCH (kernel, grid, block, bytes, (q)->stream, __VA_ARGS__), #kernel)
+#define SOL_RUN(q, kernel, grid, block, bytes, ...) sol_cuda_note_launch (q, SOL_LAUNCH (kernel, grid, block, bytes, (q)->stream, __VA_ARGS__), #kernel, grid, block)
 
 /* ---- matmul.cu: c [m, n] = or += alpha op (a) [m, k] op (b) [k, n], all row-major, by cuBLASLt with float32 accumulation. trans_a: a is stored [k, m]; trans_b: b is stored [n, k].
  * a, b bf16; c bf16 or f32, written or (accumulate) added to. bias: bf16 [n] or none, added to every row; c must be bf16 then. ld: elements between rows. */

@@ -125,6 +125,7 @@ void sol_cuda_product (sol_queue_t *q, const sol_product_t *p)
   cublasStatus_t st = p->bias ? cublasLtMatmulDescSetAttribute (s->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof p->bias) : CUBLAS_STATUS_SUCCESS;
   if (st == CUBLAS_STATUS_SUCCESS)
     st = cublasLtMatmul (q->device->lt, s->desc, &alpha, p->b, s->a, p->a, s->b, &beta, p->c, s->c, p->c, s->c, &s->algo, q->device->workspace, q->device->workspace_bytes, q->stream);
+  if (st != CUBLAS_STATUS_SUCCESS) sol_cuda_note (q, cudaGetLastError (), "a product by cuBLASLt"); /* a fault of an op before it */
   if (st != CUBLAS_STATUS_SUCCESS)
     sol_cuda_fail (q, SOL_ERR_DEVICE, "a product of %lld x %lld x %lld: cuBLASLt status %d", (long long) p->m, (long long) p->n, (long long) p->k, (int) st);
 }

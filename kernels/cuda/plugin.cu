@@ -29,6 +29,7 @@ static void fill (void)
   ops.bytes = sizeof ops;
   ops.name = NAME;
   ops.act = SOL_CUDA_ACT;
+  ops.head_step = SOL_CUDA_HEAD_STEP, ops.head_most = SOL_CUDA_HEAD_MOST;
 #define OP(op) ops.op = sol_cuda_##op
   OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait);
   OP (graph_begin), OP (graph_end), OP (graph_run), OP (graph_destroy);

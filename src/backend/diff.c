@@ -431,6 +431,8 @@ sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, so
   b->own = table;
   b->own.name = diff ? "diff" : "check";
   b->own.act = b->inner->head.ops->act;
+  b->own.head_step = b->inner->head.ops->head_step;
+  b->own.head_most = b->inner->head.ops->head_most;
   b->own.caps = b->inner->head.ops->caps;
   b->head.ops = &b->own;
   if (diff) snprintf (b->text, sizeof b->text, "diff (%.100s against %.30s)", sol_backend_describe (b->inner), fast ? sol_backend_describe (b->plain) : "plain loops");

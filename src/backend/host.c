@@ -67,7 +67,7 @@ static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol
 
 #define HOST_TABLE                                                                                                     \
   .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .caps = SOL_CAP_HOST | SOL_CAP_EXACT, .alloc = host_alloc, .free = host_free, .put = host_copy, .get = host_copy, .copy = host_copy,       \
-  .zero = host_zero, .sync = host_sync, .event_create = host_event_create, .event_destroy = host_event_destroy, .record = host_event, .wait = host_event, .act = SOL_F32,                        \
+  .zero = host_zero, .sync = host_sync, .event_create = host_event_create, .event_destroy = host_event_destroy, .record = host_event, .wait = host_event, .act = SOL_F32, .head_step = 1, .head_most = SOL_HOST_HEAD_MOST, \
   .weight_bytes = host_weight_bytes, .head_scratch = host_head_scratch
 #define REF_TABLE                                                                                                      \
   .weight_prepare = ref_weight_prepare,                                                                                \

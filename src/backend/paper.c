@@ -274,7 +274,7 @@ static void p_sumsq (sol_queue_t *q, sol_tensor_t x, sol_tensor_t out) { take (q
 static void p_round (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y) { take (q, SOL_PAPER_OPTIMIZER, 0, size (x) + size (y)); }
 
 #define OP(op) .op = p_##op
-static const sol_ops_t table = { .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .name = "paper", .act = SOL_CUDA_ACT, .head_scratch = sol_cuda_layout_head,
+static const sol_ops_t table = { .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .name = "paper", .act = SOL_CUDA_ACT, .head_step = SOL_CUDA_HEAD_STEP, .head_most = SOL_CUDA_HEAD_MOST, .head_scratch = sol_cuda_layout_head,
                                  OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), .record = p_event, .wait = p_event,
                                  OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw), OP (embed), OP (embed_dw), OP (gather), OP (scatter),
                                  OP (scatter_add), OP (add), OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope), OP (attention), OP (attention_backward), OP (swiglu),

@@ -34,6 +34,7 @@ static void broker_need (const sol_config_t *c, const sol_setup_t *setup, const 
 sol_status_t sol_setup_need (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles, sol_role_t role, int index, const sol_model_t *model, sol_needs_t *need)
 {
   const int solo = role == SOL_ROLE_SOLO;
+  if (model) SOL_TRY (sol_model_fits (model));
   if (model) sol_need_add (&need->device, SOL_NEED_LIBRARY, sol_backend_workspace (sol_model_backend (model)));
   if (role == SOL_ROLE_LEARNER || solo) SOL_TRY (sol_learner_need (c, model, solo ? 0 : index, roles->n_learners, need));
   if (role == SOL_ROLE_ACTOR || solo) SOL_TRY (sol_actor_need (c, model, need));

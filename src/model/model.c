@@ -83,10 +83,18 @@ sol_model_t *sol_model_measure (sol_backend_t *backend, const sol_arch_t *arch, 
   return m;
 }
 
+sol_status_t sol_model_fits (const sol_model_t *m)
+{
+  const int32_t size = m->arch.head_size, step = m->ops->head_step, most = m->ops->head_most;
+  if (size % step == 0 && size <= most) return SOL_OK;
+  return sol_fail (SOL_ERR_UNSUPPORTED, "model", "attention heads of size %d: expected a multiple of %d up to %d on %s", size, step, most, sol_backend_describe (m->backend));
+}
+
 sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p)
 {
   sol_model_t *m = sol_model_measure (backend, arch, dtype);
   sol_status_t st;
+  SOL_GO (sol_model_fits (m));
   SOL_GO (sol_arena_create (backend, m->need, "the model's weights", &m->arena));
   lay_out (m, &m->arena);
   SOL_GO (fill_rope (m));

@@ -105,8 +105,12 @@ static inline double gpu_sheet_rate (void)
   static const struct { const char *word; double rate; } sheet[] = { { "A100", 312e12 },     { "A800", 312e12 }, { "H100 PCIe", 756e12 }, { "H100 NVL", 835e12 }, { "H100", 989e12 }, { "H800", 989e12 },
                                                                      { "H200 NVL", 835e12 }, { "H200", 989e12 }, { "H20", 148e12 },       { "B200", 2250e12 },    { "L40S", 362e12 }, { "L40", 181e12 },
                                                                      { "L4", 121e12 },       { "A40", 150e12 },  { "A30", 165e12 } }; /* a longer word before the shorter one in it */
-  for (size_t i = 0; i < sizeof sheet / sizeof *sheet; i++)
-    if (strstr (sol_backend_describe (gpu.backend), sheet[i].word)) return sheet[i].rate;
+  const char *name = sol_backend_describe (gpu.backend);
+  for (size_t i = 0; i < sizeof sheet / sizeof *sheet; i++) {
+    const char *at = strstr (name, sheet[i].word);
+    const size_t n = strlen (sheet[i].word);
+    if (at && (at == name || strchr (" -", at[-1])) && strchr (" -,)", at[n])) return sheet[i].rate; /* a whole word: not the A40 in A4000, the B200 in GB200 */
+  }
   return 0;
 }
 

@@ -180,7 +180,7 @@ static void lag_zero (preset_t p, int32_t layers, int32_t groups, int32_t n_prom
   hold (n == groups * samples * n_new, "decoding", "every token that was asked for");
   hold (equal, "decoding twice", "the same tokens and the same bits of every log-prob");
   /* emulated, 24 layers of 0.5B and 4 of 7B are 0.026 and 0.025 apart in the mean, 0.08 and 0.10 at most: roundings to bf16 that fall differently. */
-  hold (a.mean < 0.1 && a.most < 2, "lag 0", "a mean difference under 0.1 and none of 2");
+  hold (a.mean < 0.06 && a.most < 0.6, "lag 0", "a mean difference under 0.06 and none of 0.6");
   sol_pass_destroy (pass);
   pack_free (pack), pack_free (again);
   sol_model_destroy (m);

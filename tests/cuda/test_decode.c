@@ -88,15 +88,19 @@ static void test_decoder (int i, float temperature, int32_t slots, int64_t rows)
   p.no_graphs = 0;
   const int64_t some = decode (m, p, graphs);
   tap_ok (none == 0 && some > 10, "%s, %d places: %d steps were graphs", shape_name (i), (int) slots, (int) some);
-  /* Up to 16 places no row is added to a graph, so nothing differs; and on emu no sum depends on rows beside it. On a device whose kernels are chosen by the number of rows only the first tokens are
-   * sure to be comparable. */
+  /* Up to 16 places no row is added to a graph, so nothing differs; and on emu and ptx no sum depends on rows beside it. On a device whose kernels are chosen by the number of rows, tokens are
+   * comparable as long as those before them are the same. */
   if (slots <= 16 || !strcmp (D->name, "emu")) tap_ok (!memcmp (plain, graphs, sizeof plain), "%s, %d places: the same bits as launched one by one", shape_name (i), (int) slots);
   else {
     double worst = 0;
+    int compared = 0;
     for (int g = 0; g < GROUPS; g++)
       for (int s = 0; s < 4 + g; s++)
-        if (plain[g].ids[s * MOST] == graphs[g].ids[s * MOST]) worst = fmax (worst, fabs ((double) plain[g].lp[s * MOST] - (double) graphs[g].lp[s * MOST]));
-    tap_ok (worst < 0.02, "%s, %d places: first tokens within %.3g", shape_name (i), (int) slots, worst);
+        for (int t = 0, at = s * MOST; t < plain[g].len[s] && t < graphs[g].len[s] && plain[g].ids[at] == graphs[g].ids[at]; t++, at++, compared++) {
+          const double x = fabs ((double) plain[g].lp[at] - (double) graphs[g].lp[at]);
+          if (!(x <= worst)) worst = x;
+        }
+    tap_ok (compared > 150 && worst < 0.05, "%s, %d places: %d tokens within %.3g", shape_name (i), (int) slots, compared, worst);
   }
   sol_model_destroy (m);
   sol_free (w);

@@ -39,4 +39,9 @@ for more in "learner.leaves=4:leave it 0" "learners=2 learner.leaves=4:leave it 
   is 1 "$(grep -c ' error learner: ' "$t/log")" "it is said once"
   [ ! -e refused ]; ok $? "no folder is made"
 done
+# heads that the device's attention cannot hold; the host can
+odd="small.yaml model.path= model.layers=1 model.width=72 model.heads=2 model.kv_heads=1 model.mlp=64 train.updates=2"
+ranks 4 $odd out=odd backend.name=emu; [ $rc -ne 0 ]; ok $? "heads of 36: exit $rc"; has 'attention heads of size 36: expected a multiple of 8 up to 128 on emu'
+[ ! -e odd ]; ok $? "no folder is made"
+ranks 4 $odd out=odd backend.name=cpu; is 0 $rc "heads of 36 on the host"
 finish

@@ -2,7 +2,7 @@
 /* Protects: the next token on a device is the reference's, greedy, over the whole distribution, top-k, top-p and both, with many equal logits too; over many draws frequencies follow the distribution. */
 #include "both.h"
 
-enum { ROWS = 40 };
+static int ROWS = 40;
 
 /* kind 0: normal logits, 1: few values (ties), 2: one far above */
 static void make_logits (pair_t *z, int kind)
@@ -54,6 +54,10 @@ int main (void)
       test (size[s], kind, 0, 0, 0.8);
       test (size[s], kind, 0, 7, 0.6);
     }
+  ROWS = 3; /* a real vocabulary: ids of more than 16 bits, many tiles */
+  test (151936, 1, 0, 40, 1);
+  test (151936, 0, 0, 0, 0.9);
+  test (151936, 1, 1, 0, 1);
   both_close ();
   return tap_done ();
 }
