@@ -31,7 +31,13 @@ static sol_complex_t *push (sol_eval_t *e)
   return c;
 }
 
-static int is_variable (const sol_node_t *x) { return x->kind == N_VAR || x->kind == N_WORD || x->kind == N_UNIT || (x->kind == N_FUNC && !sol_eval_known (x->name)); }
+/* steps of what varies: points say nothing of where they are */
+static int is_step (const sol_node_t *x) { return (!strcmp (x->name, "floor") || !strcmp (x->name, "ceil")) && (sol_node_has (x, N_VAR, NULL) || sol_node_has (x, N_WORD, NULL)); }
+
+static int is_variable (const sol_node_t *x)
+{
+  return x->kind == N_VAR || x->kind == N_WORD || x->kind == N_UNIT || (x->kind == N_FUNC && (!sol_eval_known (x->name) || is_step (x)));
+}
 
 int sol_eval_collect (sol_eval_t *e, const sol_node_t *x)
 {

@@ -21,7 +21,7 @@ static const char *const alias[][2] = {
   { "textstyle", "" }, { "limits", "" }, { "bf", "" }, { "rm", "" }, { "it", "" }, { "quad", " " }, { "qquad", " " }, { "space", " " }, { "backslash", "setminus" }, { "dots", "dots" },
   { "R", "reals" }, { "colon", ":" }, { "bigcup", "cup" }, { "bigcap", "cap" }, { "arctg", "arctan" }, { "tg", "tan" }, { "ctg", "cot" }, { "varphi", "phi" }, { "varepsilon", "epsilon" }
 };
-static const char *const fonts[] = { "text", "textbf", "textit", "textrm", "mbox", "hbox", "mathrm", "mathbf", "mathit", "mathsf", "operatorname", "boxed", "fbox", "boldsymbol", "mathcal" };
+static const char *const fonts[] = { "text", "textbf", "textit", "textrm", "textnormal", "mbox", "hbox", "mathrm", "mathbf", "mathit", "mathsf", "operatorname", "boxed", "fbox", "boldsymbol", "mathcal" };
 /* Unicode to LaTeX or a character */
 static const char *const unicode[][2] = {
   { "\xc3\x97", "*" }, { "\xc2\xb7", "*" }, { "\xe2\x8b\x85", "*" }, { "\xc3\xb7", "/" }, { "\xe2\x88\x92", "-" }, { "\xe2\x80\x93", "-" }, { "\xc2\xb2", "^2" }, { "\xc2\xb3", "^3" },
@@ -235,6 +235,10 @@ static const char *letters (lexer_t *x, const char *s, const char *end, int text
   while (p < end && isalpha ((unsigned char) *p)) p++;
   const size_t n = (size_t) (p - s);
   if (p + 1 < end && *p == '.' && isalpha ((unsigned char) p[1]) && ((n == 2 && !memcmp (s, "np", 2)) || (n == 4 && !memcmp (s, "math", 4)))) return p + 1;
+  if (n == 1 && strchr ("apAP", *s) && starts (p, end, ".m")) { /* p.m. */
+    put (x, T_LETTERS, *s == 'p' || *s == 'P' ? "PM" : "AM", 2, 1);
+    return starts (p, end, ".m.") ? p + 3 : p + 2;
+  }
   put (x, T_LETTERS, s, n, text);
   return p;
 }

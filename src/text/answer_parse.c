@@ -161,6 +161,13 @@ static char sign_at (const sol_parser_t *s)
 
 static sol_node_t *with_sign (sol_parser_t *s, char sign, sol_node_t *x)
 {
+  if (sign == '-' && x->kind == N_BASED && x->name[0] != '-') { /* -37_8: the sign belongs to the digits */
+    char *name = sol_pool_take (s->pool, strlen (x->name) + 2);
+    name[0] = '-';
+    strcpy (name + 1, x->name);
+    x->name = name;
+    return x;
+  }
   if (sign == '-') return sol_node_pair (s->pool, N_MUL, sol_node_number (s->pool, -1), x);
   if (sign != 'p' && sign != 'm') return x;
   sol_node_t *y = keep (s, N_PM, &x, 1);
@@ -217,10 +224,12 @@ static sol_node_t *parse_mixed (sol_parser_t *s, sol_node_t *whole)
   return sol_node_pair (s->pool, N_ADD, whole, fraction);
 }
 
-/* may the number that stands here be a factor without a sign of multiplication? Only behind a power or a closing bracket, or a currency sign: 2^6 3^5, (2) 3, $5 */
+/* May the number that stands here be a factor without a sign of multiplication? Only behind a power, a closing bracket or a currency sign, and a power of it behind what is no number:
+ * 2^6 3^5, (2) 3, $5, n 2^{n-2} */
 static int number_may_follow (const sol_parser_t *s, const sol_node_t *last)
 {
   if (last->kind == N_UNIT) return sol_unit_is_currency (last->name);
+  if (last->kind != N_NUM && last->kind != N_ADD && s->t->space && is_char (s->t + 1, '^')) return 1;
   return last->kind == N_POW || is_char (s->t - 1, ')');
 }
 

@@ -7,7 +7,10 @@
 
 #define MIN_BITS 384
 #define MAX_BITS 3072
-#define POINTS 20
+#define SCALES 6  /* sizes of the points, in turn: |x - 100| is not 100 - x */
+#define FAR 4     /* from here on values may be too large to tell (beyond 2^FAR_EXTREME); then the point is passed over */
+#define FAR_EXTREME 200
+#define POINTS 24
 #define WANTED 6  /* points where both are defined, if there are so many */
 #define NEEDED 3
 
@@ -17,13 +20,13 @@ typedef enum { WHERE_POSITIVE, WHERE_SIGNED, WHERE_WHOLE } where_t;
 
 static void set_point (sol_eval_t *e, int t, where_t where)
 {
-  static const double low[] = { .2, 1, 4, .05 }, wide[] = { 1, 3, 16, .3 };
+  static const double low[SCALES] = { .2, 1, 4, .05, 40, 2000 }, wide[SCALES] = { 1, 3, 16, .3, 300, 20000 };
   for (int k = 0; k < e->vars; k++) {
     const sol_random_t r = sol_random (20230817, (uint64_t) t, SOL_RANDOM_TEST, (uint32_t) k, (uint32_t) where);
     const int positive = where == WHERE_POSITIVE || e->var[k]->kind == N_UNIT || (e->var[k]->name && e->var[k]->name[0] == 1);
     if (where == WHERE_WHOLE && e->var[k]->kind == N_VAR && positive == 0) mpfr_set_ui (e->value[k].re, 1 + r.w[0] % 12, MPFR_RNDN);
     else {
-      double x = low[t % 4] + wide[t % 4] * sol_random_u53 (r, 0);
+      double x = low[t % SCALES] + wide[t % SCALES] * sol_random_u53 (r, 0);
       mpfr_set_d (e->value[k].re, !positive && (r.w[2] & 1) ? -x : x, MPFR_RNDN);
     }
   }
@@ -79,7 +82,7 @@ static point_t at_points (sol_eval_t *e, const sol_node_t *x, const sol_node_t *
   for (int t = 0; t < points && *good < WANTED; t++) {
     set_point (e, t, where);
     const point_t p = at_point (e, x, y, complex);
-    if (p == P_UNDEFINED) continue;
+    if (p == P_UNDEFINED || (t % SCALES >= FAR && p != P_EQUAL && p != P_DIFFERENT && e->extreme > FAR_EXTREME)) continue;
     if (p != P_EQUAL) return p;
     ++*good;
   }

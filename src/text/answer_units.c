@@ -40,10 +40,12 @@ const char *sol_unit_find (const sol_token_t *t, int *used, int *power)
   if (t->kind == T_CHAR && t->s[0] == '%') return "%";
   if (t->kind == T_COMMAND) return sol_token_is (t, "euro") ? "EUR" : sol_token_is (t, "sterling") ? "GBP" : sol_token_is (t, "circ") ? "degree" : NULL;
   if (t->kind != T_LETTERS) return NULL;
-  if ((sol_token_is (t, "square") || sol_token_is (t, "sq") || sol_token_is (t, "cubic")) && t[1].kind == T_LETTERS) {
-    *used = 2;
+  if (sol_token_is (t, "square") || sol_token_is (t, "sq") || sol_token_is (t, "cubic") || sol_token_is (t, "cu")) {
+    const int dot = sol_token_is (t + 1, ".");
+    if (t[1 + dot].kind != T_LETTERS) return NULL;
+    *used = 2 + dot;
     *power = t->s[0] == 'c' ? 3 : 2;
-    return sol_unit_word (t[1].s, (size_t) t[1].bytes);
+    return sol_unit_word (t[1 + dot].s, (size_t) t[1 + dot].bytes);
   }
   if (sol_token_is (t, "miles") && sol_token_is (t + 1, "per") && sol_token_is (t + 2, "hour")) return *used = 3, "mph";
   if ((unit = sol_unit_word (t->s, (size_t) t->bytes))) return unit;

@@ -102,6 +102,8 @@ static void test_algebra (void)
   ok (same ("x^2-1", "(x-1)(x+1)") && differ ("x^2-1", "(x-1)^2") && same ("\\frac{x^2-1}{x-1}", "x+1") && same ("\\sin^2 x + \\cos^2 x", "1") && differ ("\\sin x", "\\sin y"));
   ok (differ ("\\sqrt{x^2}", "x") && same ("\\sqrt{x^2}", "|x|") && differ ("|x|", "x") && same ("\\log x^2", "2\\log x") && differ ("\\log 100", "2") && differ ("\\log 8", "\\ln 8"));
   ok (same ("(-1)^n", "(-1)^{n+2}") && differ ("(-1)^n", "(-1)^{n+1}") && same ("\\cos n\\pi", "\\cos n\\pi") && differ ("\\sin \\pi n", "0") && same ("\\frac{n!}{(n-1)!}", "n"));
+  ok (differ ("|x-100|", "100-x") && differ ("\\sqrt{(x-1000)^2}", "1000-x") && differ ("x+\\lfloor\\frac{|x|}{10^9}\\rfloor", "x") && same ("\\lfloor\\frac{n+1}{2}\\rfloor+1", "1+\\lfloor\\frac n2+\\frac12\\rfloor"));
+  ok (same ("(x+1)^{200}-(x+1)^{199}", "x(x+1)^{199}") && same ("e^{x}e^{y}", "e^{x+y}") && same ("x^{60}-1", "(x^{30}-1)(x^{30}+1)") && differ ("x^{60}-1", "x^{60}-2"));
   ok (differ ("\\pi + 10^{-100}", "\\pi") && differ ("\\pi + 10^{-700}", "\\pi") && differ ("1+e^{-900}", "1") && differ ("\\pi+\\frac{1}{2^{9000}}", "\\pi") && same ("\\sqrt2\\sqrt3-\\sqrt6", "0"));
   ok (differ ("e^{\\pi\\sqrt{163}}", "262537412640768744") && differ ("640320^3+744", "e^{\\pi\\sqrt{163}}") && differ ("\\sin 10^{-200}", "10^{-200}") && differ ("\\sin 1", "1-\\frac16+\\frac1{120}"));
   ok (same ("\\sqrt[3]{-8}", "-2") && same ("\\sqrt{-4}", "2i") && same ("i^{2023}", "-i") && same ("e^{2\\pi i/3}", "-\\frac12+\\frac{\\sqrt3}{2}i") && differ ("2i", "-2i"));
@@ -109,6 +111,8 @@ static void test_algebra (void)
   ok (same ("x<-1 or x>2", "(-\\infty,-1)\\cup(2,\\infty)") && differ ("x<-1 or x>2", "x<-1, x>3") && same ("2x+1 > 7", "x > 3") && differ ("x > 3", "y > 3") && same ("x \\ne 3", "(-\\infty,3)\\cup(3,\\infty)"));
   ok (same ("1:2", "2:4") && differ ("4:20", "8:40") && differ ("1:2", "2:1") && differ ("1:2", "\\frac12") && differ ("y = 2x+3", "2x+3") && same ("f(x) = 2x+3", "2x+3") && same ("xy = 5", "5 = yx") && differ ("xy = 5", "5"));
   ok (differ ("5 feet 3 inches", "3 feet 5 inches") && differ ("odd", "dod") && differ ("\\text{god}", "\\text{dog}") && same ("EVEN", "even") && differ ("101_2", "101_3") && differ ("101_2", "5") && differ ("12_5", "12"));
+  ok (same ("-37_8", "-37_{8}") && differ ("-37_8", "37_8") && same ("34 sq. units", "34\\text{ square units}") && same ("4:30 p.m.", "4:30 PM") && differ ("4:30 a.m.", "4:30 p.m."));
+  ok (same ("n 2^{n-2}", "2^{n-2} n") && differ ("2 3^4", "162") && differ ("1 2^2", "12^2") && same ("\\binom{100}{50} 2^{98}", "2^{98}\\binom{100}{50}") && differ ("x 2", "2x"));
   ok (differ ("1,2,2", "1,1,2") && same ("\\{1,2,2\\}", "\\{2,1\\}") && differ ("1,1,2", "1,2") && differ ("(1,2),(3,4)", "(1,2),(4,3)") && differ ("x=1, y=2", "x=2, y=1") && differ ("x=1,y=2", "2,1"));
   ok (differ ("\\begin{pmatrix} 1 & 2 \\end{pmatrix}", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}") && differ ("(1,2)", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}") && same ("2\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix} 2 \\\\ 4 \\end{pmatrix}"));
 }
