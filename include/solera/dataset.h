@@ -14,6 +14,8 @@ typedef struct sol_dataset sol_dataset_t;
 
 /* refuses an empty file, rows without the two strings, ids that appear twice */
 sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p);
+/* the same, with bytes that are not UTF-8 made U+FFFD */
+sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p);
 void sol_dataset_close (sol_dataset_t *dataset);
 int64_t sol_dataset_size (const sol_dataset_t *dataset);
 const sol_problem_t *sol_dataset_row (const sol_dataset_t *dataset, int64_t row);

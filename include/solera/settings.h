@@ -23,6 +23,7 @@ enum { SOL_ROLES_AUTO, SOL_ROLES_SOLO };
 enum { SOL_TASK_CHAIN, SOL_TASK_SUMS, SOL_TASK_JSONL };
 enum { SOL_FAMILY_ADD1, SOL_FAMILY_ADD2, SOL_FAMILY_SUCCESSOR };
 enum { SOL_PROMPT_RAW, SOL_PROMPT_CHAT };
+enum { SOL_UTF8_ERROR, SOL_UTF8_REPLACE };
 enum { SOL_CHAT_THINKING, SOL_CHAT_NOT_THINKING };
 enum { SOL_WORDING_PLAIN, SOL_WORDING_M2PO, SOL_WORDING_BOXED };
 enum { SOL_STALE_EXACT, SOL_STALE_BOUNDED, SOL_STALE_FREE };
@@ -66,6 +67,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   S (task_path, "task.path", "", "tsge", "jsonl: file of rows {\"problem\", \"answer\"}")                                                      \
   S (task_system, "task.system", "", "tge", "chat: system message; empty: the template's own default")                                        \
   S (task_suffix, "task.suffix", "", "tge", "jsonl: text added to every problem")                                                             \
+  C (task_utf8, "task.utf8", 0, "error|replace", "tge", "jsonl: bytes that are not UTF-8 are an error, or become U+FFFD")                                          \
   C (task_wording, "task.wording", 0, "plain|m2po|boxed", "tge", "jsonl: words around a problem: none; those of the M2PO paper; a request to reason and to box the answer") \
   S (chat_user, "chat.user", "", "tge", "chat: a message of the user as text with {content} in it, instead of the model's template; {bos} and {eos} are the model's tokens") \
   S (chat_assistant, "chat.assistant", "", "tge", "chat: an answer as text with {content} in it; what stands before {content} ends a prompt")                    \

@@ -6,6 +6,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/random.h"
+#include "solera/utf8.h"
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +78,16 @@ static sol_status_t check_ids (const sol_dataset_t *d, const char *path)
   return st;
 }
 
-sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p)
+static sol_status_t read_lossy (sol_dataset_t *d, const char *path, int64_t line, const char *text, size_t bytes)
+{
+  sol_buffer_t whole = { 0 };
+  sol_utf8_lossy (&whole, text, bytes);
+  const sol_status_t st = read_line (d, path, line, whole.data, whole.bytes);
+  sol_buffer_free (&whole);
+  return st;
+}
+
+static sol_status_t open_file (const char *path, int lossy, sol_dataset_t **dataset_p)
 {
   sol_map_t map;
   SOL_TRY (sol_file_map (path, &map));
@@ -88,7 +98,7 @@ sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p)
     const char *stop = memchr (text, '\n', (size_t) (end - text));
     size_t n = (size_t) ((stop ? stop : end) - text), used = n;
     if (used && text[used - 1] == '\r') used--;
-    if (used) st = read_line (d, path, line, text, used); /* empty lines are passed over */
+    if (used) st = (lossy ? read_lossy : read_line) (d, path, line, text, used); /* empty lines are passed over */
     text = stop ? stop + 1 : end;
   }
   if (st == SOL_OK && d->n == 0) st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: no problem in it", path);
@@ -98,6 +108,9 @@ sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p)
   else sol_dataset_close (d);
   return st;
 }
+
+sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p) { return open_file (path, 0, dataset_p); }
+sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p) { return open_file (path, 1, dataset_p); }
 
 void sol_dataset_close (sol_dataset_t *d)
 {

@@ -74,7 +74,7 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   if (chat && !model_folder) return sol_fail (SOL_ERR_USAGE, "task", "task.prompt is chat: a model folder with a chat template is needed");
   if (chat) SOL_TRY (sol_chat_open (model_folder, c, &task->chat));
   SOL_TRY (set_stops (task));
-  if (is_jsonl) SOL_TRY (sol_dataset_open (c->task_path, &task->data));
+  if (is_jsonl) SOL_TRY ((c->task_utf8 == SOL_UTF8_REPLACE ? sol_dataset_open_lossy : sol_dataset_open) (c->task_path, &task->data));
   if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
   task->n_rows = is_jsonl ? (uint64_t) sol_dataset_size (task->data) : family_size (c->sums_family);
   if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", c->task_path, UINT32_MAX);

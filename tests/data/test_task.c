@@ -228,6 +228,43 @@ static void test_jsonl (void)
   sol_free (path);
 }
 
+/* other words around a problem; a raw prompt begins with what the post-processor puts before a text; bytes that are no text, by the setting */
+static void test_wording (void)
+{
+  char *path = scratch_path ("w.jsonl"), *home = scratch_path ("bos"), *from = sol_path_join (folder, "tokenizer.json"), *to = sol_path_join (home, "tokenizer.json"), *data;
+  static const char post[] = "\"post_processor\": null", with[] = "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
+                                                                 "\"special_tokens\": {\"x\": {\"ids\": [33]}}}";
+  size_t bytes;
+  sol_buffer_t text = { 0 }, changed = { 0 };
+  sol_tokenizer_t *plain = tokenizer;
+  sol_prompt_t p = { 0 };
+  need (sol_file_write (path, "{\"problem\":\"1+1\xff\",\"answer\":\"2\"}\n", 32) == SOL_OK);
+  need (sol_dir_make (home) == SOL_OK && sol_file_read (from, 0, &data, &bytes) == SOL_OK);
+  char *at = strstr (data, post);
+  need (at != NULL);
+  sol_buffer_add (&changed, data, (size_t) (at - data));
+  sol_buffer_printf (&changed, "%s%s", with, at + sizeof post - 1);
+  need (sol_file_write (to, changed.data, changed.bytes) == SOL_OK && sol_tokenizer_load (home, &tokenizer) == SOL_OK);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, wording: m2po, utf8: replace, holdout: 0}\n", path);
+  sol_config_t *c = configure (text.data);
+  sol_task_t *t = make (c);
+  need (t && sol_task_prompt (t, SOL_SPLIT_TRAIN, 0, &p) == SOL_OK);
+  ok (!strcmp (p.text.data, "Please solve the following math problem: 1+1\xef\xbf\xbd. The assistant first thinks about the reasoning process step by step and then provides the user with the answer. "
+                            "Return the final answer in \\boxed{} tags, for example \\boxed{1}. Let's solve this step by step. "));
+  ok (p.ids.n > 2 && p.ids.data[0] == 33 && p.ids.data[1] == sol_tokenizer_id (tokenizer, "P"));
+  sol_task_destroy (t);
+  c->task_utf8 = SOL_UTF8_ERROR;
+  ok (!make (c)); /* the line is no text */
+  sol_config_destroy (c);
+  sol_tokenizer_destroy (tokenizer);
+  tokenizer = plain;
+  sol_prompt_free (&p);
+  sol_buffer_free (&text);
+  sol_buffer_free (&changed);
+  char *all[] = { path, home, from, to, data };
+  for (int i = 0; i < 5; i++) sol_free (all[i]);
+}
+
 static void test_refused (void)
 {
   sol_config_t *c = configure ("task: {name: sums, holdout: 0}\n");
@@ -257,6 +294,7 @@ int main (void)
   test_sums ();
   test_order ();
   test_jsonl ();
+  test_wording ();
   test_refused ();
   sol_tokenizer_destroy (tokenizer);
   sol_free (folder);

@@ -57,6 +57,12 @@ static void decode_row (void *ctx, const cJSON *row)
     sol_buffer_clear (&got);
     sol_tokenizer_decode (c->t, ids.data, ids.n, skip, &got);
     int same = got.bytes == want.bytes && (!want.bytes || !memcmp (got.data, want.data, want.bytes));
+    sol_buffer_clear (&got);
+    sol_decode_t *d = sol_decode_create (c->t, skip);
+    for (int32_t i = 0; i < ids.n; i++) sol_decode_put (d, ids.data[i], &got); /* and token by token */
+    sol_decode_end (d, &got);
+    sol_decode_destroy (d);
+    same = same && got.bytes == want.bytes && (!want.bytes || !memcmp (got.data, want.data, want.bytes));
     same ? c->good++ : c->bad++;
     if (!same) printf ("# %s differs\n", sol_json_string (row, "id"));
   }
