@@ -11,7 +11,8 @@ int main (int argc, char **argv)
   char help[] = "help";
   if (argc >= 2 && strcmp (argv[1], "--version") == 0) return puts (PACKAGE_STRING) == EOF || fflush (stdout) != 0;
   if (argc >= 2 && (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0)) argv[1] = help;
-  if (argc == 2 && strcmp (argv[1], SOL_GRADER_ARG) == 0) return sol_grader_serve (sol_answer_equal); /* started by ourselves */
+  const int child = sol_grader_main (argc, argv, sol_answer_equal); /* started by ourselves */
+  if (child >= 0) return child;
   const sol_command_t *command = sol_command_find (argc >= 2 ? argv[1] : help);
   if (!command) return sol_command_unknown (argv[1]);
   if (argc >= 2) return command->run (argc - 1, argv + 1);

@@ -15,7 +15,7 @@
 typedef struct sol_grader sol_grader_t;
 typedef struct { int64_t quick, slow, timeouts, deaths, starts; } sol_grader_counts_t; /* questions; killed at the limit of time; died by themselves; children started */
 
-/* program: started for a child; NULL: this program. limit_s: time for one question. No child is started before the first question that needs one. */
+/* program: started for a child; NULL: this program, if it can be one (sol_grader_main). limit_s: time for one question. No child is started before the first question that needs one. */
 sol_grader_t *sol_grader_new (const char *program, double limit_s);
 void sol_grader_free (sol_grader_t *g); /* ends the child; NULL is fine */
 /* 1: equal for certain. *stopped_p (may be NULL): the child passed a limit or died. Several threads may ask: they take turns. Where no child can be started, which is said once, the
@@ -26,6 +26,7 @@ int sol_grader_check (sol_grader_t *g, const char *prediction, const char *gold,
 sol_grader_counts_t sol_grader_counts (sol_grader_t *g);
 pid_t sol_grader_pid (const sol_grader_t *g); /* of the child; 0: none */
 
-/* What the child does: answers questions on file descriptor 0 by equal until the other side closes it; returns the exit status. main calls it for SOL_GRADER_ARG with sol_answer_equal. */
-int sol_grader_serve (int (*equal) (const char *prediction, const char *gold));
+/* The first thing of main in a program that can be its own child. Of a child (SOL_GRADER_ARG): answers questions on file descriptor 0 by equal until the other side closes it, and
+ * returns the exit status. Else -1, and from now on program NULL means this program; where it was never called, graders without a program compare in the process. */
+int sol_grader_main (int argc, char **argv, int (*equal) (const char *prediction, const char *gold));
 #endif

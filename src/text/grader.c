@@ -28,6 +28,7 @@ struct sol_grader {
 };
 
 extern char **environ;
+static int can_serve; /* this program is its own child */
 
 static double now (void)
 {
@@ -41,6 +42,7 @@ sol_grader_t *sol_grader_new (const char *program, double limit_s)
   sol_grader_t *g = sol_alloc (sizeof *g);
   pthread_mutex_init (&g->lock, NULL);
   g->program = sol_strdup (program ? program : "/proc/self/exe");
+  g->broken = !program && !can_serve;
   g->limit_s = limit_s;
   return g;
 }
@@ -232,7 +234,7 @@ static void set_limits (void)
 #endif
 }
 
-int sol_grader_serve (int (*equal) (const char *prediction, const char *gold))
+static int serve (int (*equal) (const char *prediction, const char *gold))
 {
   static char prediction[TEXT_BYTES + 1], gold[TEXT_BYTES + 1];
   uint32_t bytes[2];
@@ -244,4 +246,11 @@ int sol_grader_serve (int (*equal) (const char *prediction, const char *gold))
     if (send (0, equal (prediction, gold) ? "1" : "0", 1, MSG_NOSIGNAL) != 1) return 1;
   }
   return 0;
+}
+
+int sol_grader_main (int argc, char **argv, int (*equal) (const char *prediction, const char *gold))
+{
+  if (argc == 2 && !strcmp (argv[1], SOL_GRADER_ARG)) return serve (equal);
+  can_serve = 1;
+  return -1;
 }

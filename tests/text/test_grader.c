@@ -77,9 +77,13 @@ static void test_no_child (void)
 
 int main (int argc, char **argv)
 {
-  if (argc == 2 && !strcmp (argv[1], SOL_GRADER_ARG)) return sol_grader_serve (odd_equal);
+  sol_grader_t *early = argc == 2 ? NULL : sol_grader_new (NULL, 1);
+  const int child = sol_grader_main (argc, argv, odd_equal);
+  if (child >= 0) return child;
   tap_init (&argc, &argv);
   ok (has_mpi ());
+  ok (sol_grader_equal (early, "x+x", "2x", NULL) && sol_grader_counts (early).starts == 0 && sol_grader_pid (early) == 0); /* a program that is no child of its own */
+  sol_grader_free (early);
   sol_grader_t *g = sol_grader_new (NULL, 1.5);
   test_answers (g);
   test_limits (g);
