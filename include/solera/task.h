@@ -41,6 +41,8 @@ int sol_task_needs_tokenizer (const sol_config_t *config);
 /* smallest vocabulary a model needs; its end-of-sequence id (the first of several; -1: none) */
 int32_t sol_task_vocab (const sol_task_t *task);
 int32_t sol_task_eos (const sol_task_t *task);
+/* appends a problem with the words that task.wording and task.suffix put around it */
+void sol_task_words (const sol_config_t *config, const char *problem, sol_buffer_t *out);
 /* different questions in a split (SOL_SPLIT_*); 0: too many to list (chain) */
 uint64_t sol_task_count (const sol_task_t *task, int split);
 

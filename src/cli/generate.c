@@ -9,6 +9,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/stop.h"
+#include "solera/task.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ static const char *chat_text (gen_t *g, const char *problem, sol_buffer_t *text)
 {
   const char *why = NULL;
   sol_buffer_t user = { 0 };
-  sol_buffer_printf (&user, "%s%s", problem, g->c->task_suffix);
+  sol_task_words (g->c, problem, &user);
   const sol_message_t m[2] = { { "system", g->c->task_system }, { "user", user.data } };
   const int with_system = g->c->task_system[0] != 0;
   if (!g->chat && sol_chat_open (g->setup.model_dir, g->c, &g->chat) != SOL_OK) why = "the model's chat format is not known";

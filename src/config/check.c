@@ -112,7 +112,6 @@ static sol_status_t check_task (const sol_loading_t *l)
   const sol_config_t *c = l->config;
   REFUSE_IF (c->task == SOL_TASK_JSONL && !*c->task_path, "task.name", "task.path", "the file with the problems must be given");
   REFUSE_IF (c->task == SOL_TASK_CHAIN && c->task_prompt == SOL_PROMPT_CHAT, "task.prompt", "task.name", "the chain has no chat format");
-  REFUSE_IF (c->task != SOL_TASK_JSONL && c->task_wording != SOL_WORDING_PLAIN, "task.wording", "task.name", "only problems of a file (jsonl) take other words");
   for (char **stop = c->task_stop; *stop; stop++) REFUSE_IF (!**stop, "task.stop", NULL, "an empty stop text would end every response at once");
   return SOL_OK;
 }
@@ -125,10 +124,18 @@ static sol_status_t check_sampling (const sol_loading_t *l)
   return SOL_OK;
 }
 
+static sol_status_t check_wording (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  REFUSE_IF (c->task != SOL_TASK_JSONL && c->task_wording != SOL_WORDING_PLAIN, "task.wording", "task.name", "only problems of a file (jsonl) take other words");
+  return SOL_OK;
+}
+
 sol_status_t sol_config_check (const sol_loading_t *l, const char *command)
 {
   const int train = is (command, "train"), sft = is (command, "sft");
   if (train || sft || is (command, "generate") || is (command, "eval")) SOL_TRY (check_task (l));
+  if (train || is (command, "eval")) SOL_TRY (check_wording (l)); /* generate's rows are problems, whatever the task */
   if (train || sft) SOL_TRY (check_training (l, command));
   if (is (command, "plan")) SOL_TRY (check_model (l));
   if (train || is (command, "plan")) SOL_TRY (check_train (l));

@@ -105,11 +105,15 @@ static const struct { const char *before, *behind; } wording[] = {
   { "", "\nPlease reason step by step, and put your final answer within \\boxed{}." }
 };
 
+void sol_task_words (const sol_config_t *c, const char *problem, sol_buffer_t *out)
+{
+  sol_buffer_printf (out, "%s%s%s%s", wording[c->task_wording].before, problem, wording[c->task_wording].behind, c->task_suffix ? c->task_suffix : "");
+}
+
 static void write_raw (const sol_task_t *task, uint64_t index, uint64_t row, sol_buffer_t *out)
 {
   if (task->data) {
-    const int w = task->c->task_wording;
-    sol_buffer_printf (out, "%s%s%s%s", wording[w].before, sol_dataset_row (task->data, (int64_t) row)->problem, wording[w].behind, task->c->task_suffix ? task->c->task_suffix : "");
+    sol_task_words (task->c, sol_dataset_row (task->data, (int64_t) row)->problem, out);
     return;
   }
   for (int32_t k = 0; k < shots (task); k++) {

@@ -52,7 +52,7 @@ static void test_bad (void)
   ok (refuses (GOOD "{\"problem\":\"p\"}\n", ":2: expected a string \"answer\"") && refuses ("{\"problem\":\"p\",\"answer\":3}", "\"answer\"") && refuses ("{\"problem\":\"\",\"answer\":\"3\"}", "\"problem\""));
   ok (refuses ("{\"problem\":\"a\\u0000b\",\"answer\":\"3\"}", "U+0000") && refuses ("{\"problem\":\"\xff\",\"answer\":\"3\"}", "UTF-8"));
   ok (refuses (GOOD "{\"id\":\"1\",\"problem\":\"p\",\"answer\":\"1\"}\n", ":2: id \"1\" is already the id of line 1") && refuses ("{\"id\":[],\"problem\":\"p\",\"answer\":\"1\"}\n", "\"id\""));
-  sol_dataset_t *d;
+  sol_dataset_t *d = NULL;
   ok (!open_text ("{\"problem\":\"a\xff\xe2\x82z\",\"answer\":\"3\"}") && sol_dataset_open_lossy (path, &d) == SOL_OK && !strcmp (sol_dataset_row (d, 0)->problem, "a\xef\xbf\xbd\xef\xbf\xbdz"));
   sol_dataset_close (d);
   ok (sol_dataset_open ("/nonexistent/x.jsonl", &d) == SOL_ERR_IO);

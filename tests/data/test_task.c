@@ -252,6 +252,10 @@ static void test_wording (void)
   ok (!strcmp (p.text.data, "Please solve the following math problem: 1+1\xef\xbf\xbd. The assistant first thinks about the reasoning process step by step and then provides the user with the answer. "
                             "Return the final answer in \\boxed{} tags, for example \\boxed{1}. Let's solve this step by step. "));
   ok (p.ids.n > 2 && p.ids.data[0] == 33 && p.ids.data[1] == sol_tokenizer_id (tokenizer, "P"));
+  sol_buffer_clear (&text);
+  c->task_wording = SOL_WORDING_BOXED;
+  sol_task_words (c, "1+1", &text);
+  ok (!strcmp (text.data, "1+1\nPlease reason step by step, and put your final answer within \\boxed{}."));
   sol_task_destroy (t);
   c->task_utf8 = SOL_UTF8_ERROR;
   ok (!make (c)); /* the line is no text */
