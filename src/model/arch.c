@@ -174,10 +174,11 @@ static sol_status_t load_family (file_t *f, sol_arch_t *a)
 
 const char *sol_arch_class (const sol_arch_t *a)
 {
+  const char *class = NULL;
   for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-    if (!strcmp (families[i].name, a->family)) return families[i].class;
-  SOL_ASSERT (!"a family of the table");
-  return NULL;
+    if (!strcmp (families[i].name, a->family)) class = families[i].class;
+  SOL_ASSERT (class != NULL); /* families come from the table */
+  return class;
 }
 
 static sol_status_t load_llama3 (const file_t *f, const cJSON *p, sol_arch_t *a)

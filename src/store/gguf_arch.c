@@ -237,14 +237,13 @@ static void gguf_name (const char *name, char *out, size_t room)
       return;
     }
   SOL_ASSERT (sscanf (name, "model.layers.%d.%n", &layer, &at) == 1 && at > 0);
-  for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-    const size_t n = strlen (part[i][0]);
-    if (!strncmp (name + at, part[i][0], n) && name[at + (int) n] == '.') {
-      snprintf (out, room, "blk.%d.%s%s", layer, part[i][1], name + at + n);
-      return;
-    }
+  size_t i = 0, n = 0;
+  for (; i < sizeof part / sizeof *part; i++) {
+    n = strlen (part[i][0]);
+    if (!strncmp (name + at, part[i][0], n) && name[at + (int) n] == '.') break;
   }
-  SOL_ASSERT (!"every row of the table has a name in GGUF");
+  SOL_ASSERT (i < sizeof part / sizeof *part); /* every row of a model's table has a name in GGUF */
+  snprintf (out, room, "blk.%d.%s%s", layer, part[i][1], name + at + n);
 }
 
 sol_status_t sol_gguf_match (const sol_gguf_t *g, const sol_table_t *table, const sol_gguf_tensor_t **source)
