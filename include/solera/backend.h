@@ -8,6 +8,12 @@
  * "portable", "avx2", "avx512" (tests, SOLERA_ISA). SOL_ERR_UNSUPPORTED with the reason when it cannot run here. */
 sol_status_t sol_backend_create (const char *name, int threads, const char *isa, sol_backend_t **backend_p);
 void sol_backend_destroy (sol_backend_t *b);
+/* Device backends created from now on take the device of that number, counted around the devices that this rank sees. Not told: the rank's number on its host as Open MPI's or SLURM's
+ * launcher says, else 0. */
+void sol_backend_number (int number);
+/* How many devices this rank sees for a backend of that name; which (n bytes): the name of the one it would take, the same only for the same device of a host. 0: none, a host backend, or
+ * any number (emulated). */
+int sol_backend_devices (const char *name, char *which, size_t n);
 const sol_ops_t *sol_backend_ops (const sol_backend_t *b);
 sol_queue_t *sol_backend_queue (sol_backend_t *b, sol_queue_kind_t kind);
 /* its memory is not the host's */

@@ -20,6 +20,8 @@ sol_comm_t *sol_comm_self (void);  /* static, never destroyed */
 sol_comm_t *sol_comm_world (void); /* after start; before it: self */
 /* color < 0: this rank is not in any (gives NULL) */
 sol_status_t sol_comm_split (sol_comm_t *comm, int color, int key, sol_comm_t **comm_p);
+/* the ranks of comm on this host that are `in`, ordered by key, then rank; NULL on the others */
+sol_status_t sol_comm_split_host (sol_comm_t *comm, int in, int key, sol_comm_t **comm_p);
 void sol_comm_destroy (sol_comm_t *comm); /* collective; self and world are left alone; NULL is fine */
 int sol_comm_rank (const sol_comm_t *comm);
 int sol_comm_size (const sol_comm_t *comm);

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define SOL_PLUGIN_ABI 1
+#define SOL_PLUGIN_ABI 2
 
 /* the program's side: valid as long as the plugin is open */
 typedef struct {
@@ -44,6 +44,8 @@ typedef struct {
   const char *name;    /* "cuda", "emu", "ptx" */
   /* can it run here? 1: yes, and text (n bytes) says on what; 0: text says in one line why not (no driver, no device, ...). Changes nothing. */
   int (*probe) (char *text, size_t n);
+  /* how many devices this rank sees, 0: any number (emulated); in text (n bytes) a name of the one that `index` opens, by which ranks of a host know that it is the same. Changes nothing. */
+  int (*devices) (int index, char *text, size_t n);
   /* opens device `index` (of those this rank sees; counted around). Errors are reported through host. */
   sol_status_t (*open) (const sol_plugin_host_t *host, int index, void **device_p);
   void (*close) (void *device);

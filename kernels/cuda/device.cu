@@ -90,6 +90,20 @@ int sol_device_probe (char *text, size_t n)
   return 1;
 }
 
+/* a device's UUID, not its index, which is each rank's own where CUDA_VISIBLE_DEVICES differs */
+int sol_device_count (int index, char *text, size_t n)
+{
+  int devices = 0;
+  cudaDeviceProp p;
+  snprintf (text, n, "?");
+#ifdef SOL_EMU
+  if (!getenv ("SOL_EMU_DEVICES")) return 0; /* every rank has its own */
+#endif
+  if (cudaGetDeviceCount (&devices) != cudaSuccess || devices < 1 || cudaGetDeviceProperties (&p, index % devices) != cudaSuccess) return 0;
+  for (size_t i = 0; i < sizeof p.uuid.bytes && 2 * i + 3 <= n; i++) snprintf (text + 2 * i, 3, "%02x", (unsigned char) p.uuid.bytes[i]);
+  return devices;
+}
+
 void sol_device_close (void *device)
 {
   struct sol_device *d = (struct sol_device *) device;

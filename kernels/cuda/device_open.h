@@ -5,6 +5,7 @@
 #include "solera/plugin.h"
 extern "C" {
 int sol_device_probe (char *text, size_t n);
+int sol_device_count (int index, char *text, size_t n);
 sol_status_t sol_device_open (const sol_plugin_host_t *host, int index, void **device_p);
 void sol_device_close (void *device);
 const char *sol_device_describe (void *device);

@@ -42,6 +42,7 @@ static void fill (void)
   plugin.bytes = sizeof plugin;
   plugin.name = NAME;
   plugin.probe = probe;
+  plugin.devices = sol_device_count;
   plugin.open = sol_device_open;
   plugin.close = sol_device_close;
   plugin.describe = sol_device_describe;

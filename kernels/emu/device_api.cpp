@@ -1,21 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* device_api.cpp: what the runtime says of the one device, of kernels and of errors. */
+/* device_api.cpp: what the runtime says of devices (one; SOL_EMU_DEVICES: more, in name), of kernels and of errors. */
 #include "stream.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 using namespace emu;
 #define ENTER std::lock_guard<std::recursive_mutex> hold (api_lock)
 
+/* asked anew each time: a test has several numbers */
+static int devices ()
+{
+  const char *e = getenv ("SOL_EMU_DEVICES");
+  return e && atoi (e) > 1 ? atoi (e) : 1;
+}
+
 extern "C" {
 cudaError_t cudaGetDeviceCount (int *n)
 {
-  *n = 1;
+  *n = devices ();
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice (int d) { return d == 0 ? cudaSuccess : error (cudaErrorInvalidDevice); }
+static int current; /* they differ in nothing but their number */
+cudaError_t cudaSetDevice (int d)
+{
+  if (d < 0 || d >= devices ()) return error (cudaErrorInvalidDevice);
+  current = d;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDevice (int *d)
 {
-  *d = 0;
+  *d = current;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceReset () { return cudaDeviceSynchronize (); }
@@ -34,7 +48,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange (int *least, int *greatest)
 enum { MULTIPROCESSORS = 4 };
 cudaError_t cudaDeviceGetAttribute (int *v, cudaDeviceAttr a, int device)
 {
-  if (device) return error (cudaErrorInvalidDevice);
+  if (device < 0 || device >= devices ()) return error (cudaErrorInvalidDevice);
   switch (a) {
   case cudaDevAttrMultiProcessorCount: *v = MULTIPROCESSORS; break;
   case cudaDevAttrComputeCapabilityMajor: *v = 9; break;
@@ -55,9 +69,10 @@ cudaError_t cudaDeviceGetAttribute (int *v, cudaDeviceAttr a, int device)
 }
 cudaError_t cudaGetDeviceProperties (cudaDeviceProp *p, int device)
 {
-  if (device) return error (cudaErrorInvalidDevice);
+  if (device < 0 || device >= devices ()) return error (cudaErrorInvalidDevice);
   memset (p, 0, sizeof *p);
   snprintf (p->name, sizeof p->name, "emulated, as an H100");
+  memcpy (p->uuid.bytes, &device, sizeof device);
   p->totalGlobalMem = (size_t) setting ().memory;
   p->major = 9, p->minor = 0;
   p->multiProcessorCount = MULTIPROCESSORS, p->warpSize = 32;

@@ -49,6 +49,13 @@ int sol_backend_can (const char *name, char *reason, size_t n)
   return 0;
 }
 
+int sol_backend_devices (const char *name, char *which, size_t n)
+{
+  snprintf (which, n, "?");
+  if (!strcmp (name, "auto")) name = "cuda"; /* no devices where it cannot run */
+  return !strcmp (name, "cuda") || !strcmp (name, "emu") || !strcmp (name, "ptx") ? sol_plugin_devices (name, which, n) : 0;
+}
+
 static sol_status_t pick (const char *name, int threads, const char *isa, sol_backend_t *b)
 {
   char reason[512];

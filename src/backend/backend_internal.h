@@ -33,6 +33,8 @@ const sol_ops_t *sol_ops_cpu (const char *isa);
 /* the plugin of that name, opened; NULL: why says why not (n bytes) */
 const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *why, size_t n);
 int sol_plugin_probe (const char *name, char *why, size_t n);
+/* as sol_backend_devices */
+int sol_plugin_devices (const char *name, char *which, size_t n);
 /* makes b a backend of that plugin, on the device of this rank's number among those of its host */
 sol_status_t sol_plugin_attach (const char *name, sol_backend_t *b);
 void sol_plugin_detach (sol_backend_t *b);
@@ -41,4 +43,6 @@ void sol_paper_detach (sol_backend_t *b);
 /* ---- diff.c: makes b the backend "diff" or "check" */
 sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, sol_backend_t *b);
 void sol_diff_detach (sol_backend_t *b);
+/* ---- diff_sample.c: may the uniform u choose id from these V logits (of V finite or -inf, one row), by exponentials of any float32 rounding? Up to 1e-6 of the total mass; not greedy. */
+int sol_sample_may (const float *logits, int64_t V, double u, int32_t top_k, double top_p, int32_t id);
 #endif

@@ -372,13 +372,25 @@ static void d_head_backward (sol_queue_t *q, sol_tensor_t x, const sol_weight_t 
   BOTH (head_backward, (c.dq, x, w, targets, inv_temp, partial, c_lp, c_ent, scratch, dx, dw), (c.rq, x_, w_, targets_, inv_temp, partial_, c_lp_, c_ent_, scratch_, dx_, dw_));
   sol_free (scratch_.at);
 }
-/* the same logits and uniforms: the same tokens, but for uniforms on the edge between two */
+/* the same logits and uniforms: the same tokens. On the edge between two both are right: the reference then takes the device's */
 static void d_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
 {
   call_t c = begin (q, "sample");
   SHAPE (ids.cols == logits.rows && u.cols == logits.rows);
   sol_tensor_t logits_ = in (&c, logits), partial_ = in (&c, partial), u_ = in (&c, u), ids_ = out (&c, ids, 0);
-  BOTH (sample, (c.dq, logits, partial, u, greedy, top_k, top_p, ids), (c.rq, logits_, partial_, u_, greedy, top_k, top_p, ids_));
+  if (c.R) c.R->sample (c.rq, logits_, partial_, u_, greedy, top_k, top_p, ids_);
+  c.D->sample (c.dq, logits, partial, u, greedy, top_k, top_p, ids);
+  if (c.R && !greedy) {
+    sol_tensor_t got = fetch (&c, ids);
+    int32_t *want = (int32_t *) (void *) ids_.at;
+    const int32_t *found = (const int32_t *) (const void *) got.at;
+    for (int64_t r = 0; r < logits.rows; r++) {
+      const float *z = (const float *) (const void *) logits_.at + r * logits.cols;
+      if (want[r] != found[r] && sol_sample_may (z, logits.cols, value (u_, r), top_k, top_p, want[r]) && sol_sample_may (z, logits.cols, value (u_, r), top_k, top_p, found[r])) want[r] = found[r];
+    }
+    sol_free (got.at);
+  }
+  finish (&c);
 }
 
 /* ---- flat */

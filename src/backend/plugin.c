@@ -88,13 +88,26 @@ static sol_status_t fail (sol_status_t st, const char *room, const char *text) {
 static void warn (const char *room, const char *text) { sol_log (SOL_LOG_WARN, room, "%s", text); }
 static const sol_plugin_host_t host = { fail, warn };
 
-/* ranks of a host share its devices: each takes the one of its local number, counted around */
+/* Ranks of a host share its devices: each takes the one of its number, counted around. Programs that do not tell (no MPI): what a launcher says of it. */
+static int number = -1;
+void sol_backend_number (int n) { number = n; }
 static int local_rank (void)
 {
+  if (number >= 0) return number;
   const char *const name[] = { "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID" };
   for (int i = 0; i < 2; i++)
     if (getenv (name[i])) return atoi (getenv (name[i]));
   return 0;
+}
+
+int sol_plugin_devices (const char *name, char *which, size_t n)
+{
+  char why[512];
+  void *handle;
+  const sol_plugin_t *p = sol_plugin_open (name, &handle, why, sizeof why);
+  const int devices = p && p->probe (why, sizeof why) ? p->devices (local_rank (), which, n) : 0;
+  if (handle) dlclose (handle);
+  return devices;
 }
 
 sol_status_t sol_plugin_attach (const char *name, sol_backend_t *b)

@@ -47,6 +47,9 @@ static sol_status_t make (const sol_config_t *c, const sol_options_t *o, int *la
   if (o->gpus) SOL_TRY (read_list (o->gpus, list, &n));
   if (o->device) SOL_TRY (sol_accelerator_load (o->device, &device));
   SOL_TRY (sol_planner_create (c, o->device ? &device : NULL, &p));
+  p.file = o->n_args ? o->args[0] : NULL;
+  p.overrides = o->overrides;
+  p.n_overrides = o->n_overrides;
   sol_plan_t *plan = sol_alloc ((size_t) (n ? n : 1) * sizeof *plan);
   if (n == 0) st = sol_plan_settings (&p, plan);
   for (int i = 0; i < n && st == SOL_OK; i++) st = sol_plan_devices (&p, list[i], &plan[i]);
@@ -79,5 +82,6 @@ const sol_command_t sol_command_plan = {
            "The ranks are those of the settings, or --gpus N: the split of N devices into actors and learners that fits and is fastest. Several numbers give a table.\n\n"
            "With --device (a100, h100, h200, or a YAML file of its rates: docs/scale.md) also the time of a batch: decoder, passes and optimizer go through a device that adds up operations and bytes instead "
            "of computing, and each part is printed with its operations or bytes and the rate. Groups are taken to have full length. Without --device: memory on the backend of the settings.\n\n"
+           "For one division also the lines that start it so, by mpirun (Open MPI) or srun: learners fill the hosts first, actors follow, brokers go round.\n\n"
            "Exit status 1 when something does not fit; what is missing is said in bytes.",
   .options = SOL_OPTION_DEVICE | SOL_OPTION_GPUS | SOL_OPTION_JSON, .max_args = 1, .run = run };

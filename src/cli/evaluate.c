@@ -61,6 +61,7 @@ int sol_evaluate (const char *model_dir, const sol_config_t *config, const char 
   sol_eval_t e;
   sol_status_t st;
   sol_stop_install ();
+  SOL_GO (sol_setup_device (world, config, 1, 0));
   SOL_GO (sol_setup_create (config, model_dir, 1, &setup));
   SOL_GO (sol_setup_model (config, &setup, &backend, &model));
   each.task = setup.task;

@@ -75,13 +75,19 @@ static sol_plan_room_t hold (uint64_t need, uint64_t grows, double room)
   return r;
 }
 
+int sol_plan_host (const sol_planner_t *p, const sol_plan_t *plan, sol_role_t role, int i)
+{
+  if (role == SOL_ROLE_BROKER) return i % plan->hosts;
+  return (int) ((role == SOL_ROLE_ACTOR ? plan->learners + i : i) / p->device.devices);
+}
+
 /* the rank of a role that takes most of its device; added to the hosts' bytes */
-static sol_status_t ask_role (const sol_planner_t *p, const sol_roles_t *roles, sol_role_t role, int n, int first, sol_needs_t *host, sol_plan_role_t *out)
+static sol_status_t ask_role (const sol_planner_t *p, const sol_plan_t *plan, const sol_roles_t *roles, sol_role_t role, int n, sol_needs_t *host, sol_plan_role_t *out)
 {
   for (int i = 0; i < n; i++) {
     sol_needs_t need = { 0 };
     SOL_TRY (sol_setup_need (p->config, &p->setup, roles, role, i, role == SOL_ROLE_BROKER ? NULL : p->model, &need));
-    sol_need_sum (&host[role == SOL_ROLE_BROKER ? i % first : (int) ((double) (first + i) / p->device.devices)].host, &need.host);
+    sol_need_sum (&host[sol_plan_host (p, plan, role, i)].host, &need.host);
     const sol_plan_room_t d = hold (sol_need_total (&need.device), need.device.grows, p->device.memory - p->device.reserve);
     if (i > 0 && (d.need < out->device.need || (d.need == out->device.need && sol_need_total (&need.host) <= sol_need_total (&out->need.host)))) continue;
     *out = (sol_plan_role_t){ i, need, d };
@@ -91,7 +97,6 @@ static sol_status_t ask_role (const sol_planner_t *p, const sol_roles_t *roles, 
 
 static sol_plan_fit_t worse (sol_plan_fit_t a, sol_plan_fit_t b) { return a > b ? a : b; }
 
-/* learners fill the hosts first, actors follow, brokers go round */
 static sol_status_t ask (const sol_planner_t *p, sol_plan_t *plan)
 {
   const sol_roles_t roles = { .n_actors = plan->actors, .n_brokers = plan->brokers, .n_learners = plan->learners };
@@ -100,11 +105,11 @@ static sol_status_t ask (const sol_planner_t *p, sol_plan_t *plan)
   plan->devices = plan->solo ? 1 : plan->actors + plan->learners;
   plan->hosts = (int) ceil (plan->devices / p->device.devices);
   host = sol_alloc ((size_t) plan->hosts * sizeof *host);
-  if (plan->solo) SOL_GO (ask_role (p, &roles, SOL_ROLE_SOLO, 1, 0, host, &plan->learner));
+  if (plan->solo) SOL_GO (ask_role (p, plan, &roles, SOL_ROLE_SOLO, 1, host, &plan->learner));
   else {
-    SOL_GO (ask_role (p, &roles, SOL_ROLE_LEARNER, plan->learners, 0, host, &plan->learner));
-    SOL_GO (ask_role (p, &roles, SOL_ROLE_ACTOR, plan->actors, plan->learners, host, &plan->actor));
-    SOL_GO (ask_role (p, &roles, SOL_ROLE_BROKER, plan->brokers, plan->hosts, host, &plan->broker));
+    SOL_GO (ask_role (p, plan, &roles, SOL_ROLE_LEARNER, plan->learners, host, &plan->learner));
+    SOL_GO (ask_role (p, plan, &roles, SOL_ROLE_ACTOR, plan->actors, host, &plan->actor));
+    SOL_GO (ask_role (p, plan, &roles, SOL_ROLE_BROKER, plan->brokers, host, &plan->broker));
   }
   for (int h = 0; h < plan->hosts; h++) {
     const sol_plan_room_t r = hold (sol_need_total (&host[h].host), host[h].host.grows, p->device.host_memory);

@@ -46,6 +46,9 @@ typedef struct {
 /* what plans of one run share */
 typedef struct {
   const sol_config_t *config;
+  const char *file; /* the settings as the command line had them, for the line that starts the run; NULL: none */
+  char *const *overrides;
+  int n_overrides;
   sol_setup_t setup;
   sol_accelerator_t device; /* memory 0: not known */
   int timed;
@@ -62,6 +65,10 @@ void sol_planner_destroy (sol_planner_t *planner);
 sol_status_t sol_plan_settings (sol_planner_t *planner, sol_plan_t *plan);
 /* so many devices, split into actors and learners so that the run fits and is fastest; where no split fits, the one that lacks least */
 sol_status_t sol_plan_devices (sol_planner_t *planner, int devices, sol_plan_t *plan);
+/* the host, from 0, of number i of a role: learners fill the hosts first, actors follow, brokers go round */
+int sol_plan_host (const sol_planner_t *planner, const sol_plan_t *plan, sol_role_t role, int i);
+/* ---- plan_start.c: adds the lines that start the run with its ranks on those hosts */
+void sol_plan_start (const sol_planner_t *planner, const sol_plan_t *plan, sol_buffer_t *out);
 /* ---- plan_time.c: fills generation, training and what follows; memory is there */
 sol_status_t sol_plan_time (sol_planner_t *planner, sol_plan_t *plan);
 void sol_planner_forget (sol_planner_t *planner);

@@ -180,4 +180,5 @@ void sol_plan_text (const sol_planner_t *p, const sol_plan_t *plan, int n, int l
                           plan->learners > 1 ? "s" : "", plan->brokers, plan->brokers > 1 ? "s" : "");
   add_memory (p, plan, out);
   if (p->timed) add_time (p, plan, out);
+  sol_plan_start (p, plan, out);
 }

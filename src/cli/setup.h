@@ -43,6 +43,9 @@ sol_broker_params_t sol_setup_broker (const sol_config_t *config, const sol_setu
 sol_status_t sol_setup_memory (sol_comm_t *world, const char *who, const sol_needs_t *need, sol_buffer_t *lines);
 void sol_setup_say (const sol_buffer_t *lines);
 void sol_setup_destroy (sol_setup_t *setup);
+/* Collective, before sol_setup_backend: the ranks of a host that use a device (actors and learners, not brokers) take its devices in turn, learners first; refuses a host on which two learners
+ * would have the same one. */
+sol_status_t sol_setup_device (sol_comm_t *world, const sol_config_t *config, int uses, int learner);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
 /* can so many learners train on it, with learner.leaves? Not collective. */
 sol_status_t sol_setup_learners (const sol_backend_t *backend, int64_t leaves, int learners);

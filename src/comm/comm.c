@@ -58,9 +58,19 @@ int sol_comm_rank (const sol_comm_t *c) { return c->rank; }
 int sol_comm_size (const sol_comm_t *c) { return c->size; }
 MPI_Comm sol_comm_mpi (const sol_comm_t *c) { return c->mpi; }
 
+static void wrap (MPI_Comm mpi, sol_comm_t **comm_p)
+{
+  *comm_p = NULL;
+  if (mpi == MPI_COMM_NULL) return;
+  sol_comm_t *c = *comm_p = sol_alloc (sizeof *c);
+  c->mpi = mpi;
+  MPI_Comm_set_errhandler (mpi, MPI_ERRORS_RETURN);
+  MPI_Comm_rank (mpi, &c->rank);
+  MPI_Comm_size (mpi, &c->size);
+}
+
 sol_status_t sol_comm_split (sol_comm_t *comm, int color, int key, sol_comm_t **comm_p)
 {
-  sol_comm_t *c;
   MPI_Comm mpi;
   *comm_p = NULL;
   if (!started) {
@@ -68,13 +78,20 @@ sol_status_t sol_comm_split (sol_comm_t *comm, int color, int key, sol_comm_t **
     return SOL_OK;
   }
   SOL_MPI (MPI_Comm_split (comm->mpi, color < 0 ? MPI_UNDEFINED : color, key, &mpi));
-  if (mpi == MPI_COMM_NULL) return SOL_OK;
-  c = sol_alloc (sizeof *c);
-  c->mpi = mpi;
-  MPI_Comm_set_errhandler (mpi, MPI_ERRORS_RETURN);
-  MPI_Comm_rank (mpi, &c->rank);
-  MPI_Comm_size (mpi, &c->size);
-  *comm_p = c;
+  wrap (mpi, comm_p);
+  return SOL_OK;
+}
+
+sol_status_t sol_comm_split_host (sol_comm_t *comm, int in, int key, sol_comm_t **comm_p)
+{
+  MPI_Comm mpi;
+  *comm_p = NULL;
+  if (!started) {
+    *comm_p = in ? &self_comm : NULL;
+    return SOL_OK;
+  }
+  SOL_MPI (MPI_Comm_split_type (comm->mpi, in ? MPI_COMM_TYPE_SHARED : MPI_UNDEFINED, key, MPI_INFO_NULL, &mpi));
+  wrap (mpi, comm_p);
   return SOL_OK;
 }
 

@@ -24,6 +24,32 @@ run jobs/plan/qwen2.5-7b.yaml --gpus 8,16 --device h200; is 0 "two numbers of de
 run $small --gpus 4 --device a100; is 0 "one number of devices"; has '^4 devices on 1 host: '
 run $small roles=solo --device h100; is 0 "one rank"; has '1 rank, all roles in turn'
 
+# the lines that start it: as many hosts as the plan has, in the order of ranks; mpirun puts the ranks there
+run $small --device h100; has '^  mpirun -n 4 --bind-to none solera train jobs/chain.yaml model.path= brokers=1 learners=1 actors=2$'
+run $small roles=solo --device h100; has '^  solera train jobs/chain.yaml model.path= roles=solo$'
+cat >"$t/three.yaml" <<'EOF'
+name: three
+memory_gb: 80
+bf16_tflops: 100
+hbm_gb_s: 1000
+link_gb_s: 100
+network_gb_s: 10
+pcie_gb_s: 20
+devices: 3
+EOF
+run jobs/chain.yaml model.path= "out=it's" learner.leaves=0 learners=4 actors=3 brokers=4 --device "$t/three.yaml"; is 0 "three hosts"
+sed -n 's/^  set -- host1 host2 host3 .*/set -- one two three/p; /^  {/p; s/^  mpirun/$RUN/p' "$t/out" >"$t/start.sh"
+want="one two three one one one one two two two three"
+(cd "$t" && RUN='echo mpirun' sh start.sh >line)
+[ "$(cat "$t/line")" = "mpirun -n 11 --map-by seq --hostfile ranks.txt --bind-to none solera train jobs/chain.yaml model.path= out=it's learner.leaves=0 brokers=4 learners=4 actors=3" ]; ok $? "the line as a shell reads it"
+[ "$(paste -sd ' ' "$t/ranks.txt")" = "$want" ]; ok $? "brokers go round, learners fill hosts, actors follow: $(paste -sd ' ' "$t/ranks.txt")"
+. "$top_srcdir/tests/system/pretended_hosts.sh"
+if hosts_can; then
+  mkdir "$t/bin"; printf '#!/bin/sh\necho $OMPI_COMM_WORLD_RANK $(hostname)\n' >"$t/bin/solera"; chmod +x "$t/bin/solera"
+  got=$(cd "$t" && PATH=$t/bin:$PATH RUN=$MPIRUN; export PATH RUN; several_hosts timeout 60 sh start.sh 2>"$t/err" | sort -n | cut -d' ' -f2 | paste -sd ' ')
+  [ "$got" = "$want" ]; ok $? "mpirun starts them there: $got"
+else n=$((n+1)); echo "ok $n - mpirun starts them there # SKIP host names cannot be set apart here"; fi
+
 # what is wrong
 run $small --device h1000; is 2 "an unknown device"; err "expected a100, h100, h200 or a device file, found 'h1000'"
 run jobs/plan/qwen2.5-7b.yaml --device h100; is 2 "no actors"; err 'actors is 0.*--gpus'

@@ -42,8 +42,25 @@ for k in 4 2; do
   within "$(differ loss by4 again)" 0.01 "losses"
 done
 
-# actors on the learners' newest weights: log-probs that they record are the learners' own
+# each learner has a device of its own, or nothing begins
+two="small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 train.updates=2 backend.name=emu"
 base
+export SOL_EMU_DEVICES=1
+ranks 4 $two out=shared; [ $rc -ne 0 ]; ok $? "two learners on one device: exit $rc"; has ' error learner: host .*: 2 learners would share 1 device: '
+is 1 "$(grep -c ' error learner: ' "$t/log")" "it is said once"
+[ ! -e shared ]; ok $? "no folder is made"
+sft 2 out=shared backend.name=emu; [ $rc -ne 0 ]; ok $? "sft with two: exit $rc"; has '2 learners would share 1 device: '
+[ ! -e shared ]; ok $? "no folder is made"
+run env SOL_EMU_DEVICES=2 timeout -k 5 120 "$MPIRUN" -n 4 env -u OMPI_COMM_WORLD_LOCAL_RANK "$solera" train $two out=apart; is 0 $rc "on two devices, under a launcher that says nothing of local numbers"
+. "$top_srcdir/tests/system/pretended_hosts.sh"
+if hosts_can; then
+  placed () { printf '%s\n' $1 >ranks.txt; shift; run several_hosts timeout -k 5 120 "$MPIRUN" -n 4 --map-by seq --hostfile ranks.txt --bind-to none "$solera" train $two "$@"; }
+  placed "one one two two" out=hosts; is 0 $rc "on two hosts of one device"
+  placed "one two two one" out=shared; [ $rc -ne 0 ]; ok $? "both on the second: exit $rc"; has 'host two: 2 learners would share 1 device: '
+fi
+unset SOL_EMU_DEVICES
+
+# actors on the learners' newest weights: log-probs that they record are the learners' own
 ranks 4 small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 train.micro_batch_tokens=32 staleness.k=0 batch.updates_per_step=1 train.updates=4 out=rl backend.name=emu
 is 0 $rc "two learners, a broker and an actor"
 is 4 "$(lines rl/metrics.jsonl)" "updates"

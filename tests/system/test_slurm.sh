@@ -62,4 +62,22 @@ id=$(ARGS="jobs/chain.yaml $small train.updates=20 checkpoint.every=10 out=het" 
 wait_for 90 ended "$id"
 cp "het.$id.out" "$t/log"
 is "$(weights b)" "$(weights het)" "weights of the heterogeneous job"
+
+# what solera plan prints, as it prints it: 1 broker, 3 learners, 2 actors on hosts of 2 devices
+sed 's/^ *//' >devices.yaml <<'END'
+  memory_gb: 80
+  bf16_tflops: 100
+  hbm_gb_s: 1000
+  link_gb_s: 100
+  network_gb_s: 10
+  pcie_gb_s: 20
+  devices: 2
+END
+run "$solera" plan jobs/chain.yaml $small learner.leaves=0 learners=3 actors=2 --device devices.yaml; is 0 $rc "a plan"
+{ printf '#!/bin/sh\n#SBATCH --nodes=3 --ntasks-per-node=3 --time=2 --output=placed.out\nset -- $(scontrol show hostnames)\n'
+  sed -n '/^  {/p; s/^  SLURM_HOSTFILE=\(.*\) solera train .*/SLURM_HOSTFILE=\1 sh -c "echo \\$SLURM_PROCID \\$SLURMD_NODENAME"/p' "$t/log"; } >placed.sbatch
+cat placed.sbatch >"$t/log"
+id=$(sbatch --parsable placed.sbatch); ok $? "a job by it"
+wait_for 60 ended "$id"
+is "0 n1 1 n1 2 n1 3 n2 4 n2 5 n3" "$(grep -v srun: placed.out | sort -n | paste -sd ' ')" "the ranks' nodes"
 finish
