@@ -73,7 +73,8 @@ static int run (int argc, char **argv)
   }
   sol_config_destroy (c);
   sol_options_free (&o);
-  return st == SOL_OK && lacks ? 1 : sol_exit_code (st);
+  const int code = sol_exit_code (st);
+  return st == SOL_OK ? lacks : code == 1 ? 2 : code; /* 1 says that something does not fit */
 }
 
 const sol_command_t sol_command_plan = {

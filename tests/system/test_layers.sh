@@ -69,4 +69,7 @@ out=$(grep -lE '<mpi\.h>' -r src kernels | grep -vE '^(src/(comm|rollout)/|kerne
 [ -z "$out" ]; ok $? "only src/comm, src/rollout and the emulation of NCCL know MPI $out"
 out=$(grep -rlE '^[[:space:]]*exit[[:space:]]*\(' src kernels | grep -vE '^src/(main\.c|base/|cli/)' || true)
 [ -z "$out" ]; ok $? "nothing below the command line exits $out"
+# automake names a test's log without its ending: of two tests that differ in it only, one would never run
+out=$(find tests -name 'test_*.c' -o -name 'test_*.sh' | sed 's/\.[a-z]*$//' | sort | uniq -d)
+[ -z "$out" ]; ok $? "every test has a name of its own $out"
 echo "1..$n"

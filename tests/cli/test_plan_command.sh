@@ -61,7 +61,7 @@ run jobs/plan/qwen2.5-7b.yaml actors=1 rollout.max_tokens=200000; is 2 "beyond t
 run jobs/plan/qwen2.5-7b.yaml batch.prompts=3; is 2 "settings that contradict each other"; err 'batch.prompts is 3 \(command line\)'
 cat >"$t/dev.yaml" <<'EOF'
 name: mine
-memory_gb: 0.5
+memory_gb: 1.5
 bf16_tflops: 100
 hbm_gb_s: 1000
 link_gb_s: 100
@@ -77,7 +77,7 @@ refused 'memory_gb: 3' "a key twice" "bad.yaml:9: duplicate key 'memory_gb': fir
 refused 'launch_us: fast' "no number" "bad.yaml:9: launch_us: expected a number from 0 to 1e\+06, found 'fast'"
 refused 'compute_share: 1.5' "a share over 1" "bad.yaml:9: compute_share: expected a number from 0.001 to 1, found '1.5'"
 refused 'launch_us: [3]' "a list" "bad.yaml:9: launch_us: expected a single value, found a sequence"
-refused 'reserve_gb: 1' "nothing left" "bad.yaml:9: reserve_gb is 1: expected less than memory_gb, 0.5"
+refused 'reserve_gb: 2' "nothing left" "bad.yaml:9: reserve_gb is 2: expected less than memory_gb, 1.5"
 refused 'launch_us: "3' "no YAML" "bad.yaml:[0-9]+: not valid YAML"
 grep -v hbm "$t/dev.yaml" >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "a key that is missing"; err 'bad.yaml: hbm_gb_s is missing: bandwidth of its memory'
 printf '# nothing\n' >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "an empty file"; err 'bad.yaml: memory_gb is missing'
