@@ -56,7 +56,7 @@ run jobs/plan/qwen2.5-7b.yaml --device h100; is 2 "no actors"; err 'actors is 0.
 run $small --device h100 --gpus 8,x; is 2 "a list with a word"; err '--gpus: expected .*8,x'
 run $small --device h100 --gpus 1; is 2 "one device"; err '--gpus: expected .* from 2'
 run $small learners=3 learner.leaves=8 --device h100; is 2 "leaves on a device"; err 'learner.leaves is 8 with 3 learners'
-run jobs/plan/qwen2.5-7b.yaml actors=1 model.path="$t/nowhere" --device h100; is 1 "a missing model"; err 'nowhere/config.json'
+run jobs/plan/qwen2.5-7b.yaml actors=1 model.path="$t/nowhere" --device h100; is 2 "a missing model"; err 'nowhere/config.json'
 run jobs/plan/qwen2.5-7b.yaml actors=1 rollout.max_tokens=200000; is 2 "beyond the context"; err 'the context of jobs/plan/qwen2.5-7b'
 run jobs/plan/qwen2.5-7b.yaml batch.prompts=3; is 2 "settings that contradict each other"; err 'batch.prompts is 3 \(command line\)'
 cat >"$t/dev.yaml" <<'EOF'
