@@ -51,7 +51,7 @@ sol_status_t sol_stats_sequences (sol_stats_t *s, const sol_stats_sequences_t *r
 sol_status_t sol_stats_flush (sol_stats_t *s);  /* returns when everything appended is in the file and flushed */
 sol_status_t sol_stats_close (sol_stats_t *s);
 double sol_stats_seconds (const sol_stats_t *s, double *waited_p); /* writer's time, and time that append waited */
-/* next launch number of a run folder (0 for a new one) */
+/* next launch number of a run folder (0 for a new one). The run is nobody else's: what killed writers of earlier launches had not brought into their files is brought there. Rank 0 only. */
 sol_status_t sol_stats_launch (const char *run_dir, int *launch_p);
 /* rebuilds RUN/stats.h5 over every launch's files; updates_of_launch rules from attributes "resumed_update". Rank 0 only. */
 sol_status_t sol_stats_link (const char *run_dir);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats_file.h"
+#include "h5_journal.h"
 #include "solera/clock.h"
 #include "solera/file.h"
 #include "solera/log.h"
@@ -101,7 +102,7 @@ static sol_status_t put_attributes (sol_stats_file_t *f, const sol_stats_params_
   return sol_h5_put_int (f->file, "resumed_update", p->resumed_update, f->path);
 }
 
-/* metadata goes to the file at a flush only, never when the cache feels full: in between the file stays what the last flush made */
+/* metadata is written at a flush only, never when the cache feels full: fewer changes for the journal, and none that has to be read back */
 static sol_status_t keep_metadata (hid_t access, const char *path)
 {
   H5AC_cache_config_t c = { .version = H5AC__CURR_CACHE_CONFIG_VERSION };
@@ -117,6 +118,7 @@ static sol_status_t create_file (sol_stats_file_t *f, const sol_stats_params_t *
 {
   hid_t access = sol_h5_access ();
   sol_status_t st;
+  SOL_GO (sol_h5_journal_use (access, f->path));
   SOL_GO (keep_metadata (access, f->path));
   SOL_GO (SOL_H5 (H5Pset_libver_bounds (access, H5F_LIBVER_V18, H5F_LIBVER_V18), f->path)); /* checksummed headers; from V110 on a killed writer's file would be refused */
   SOL_GO (SOL_H5 (f->file = H5Fcreate (f->path, H5F_ACC_EXCL, H5P_DEFAULT, access), f->path));
@@ -142,13 +144,11 @@ static void close_ids (sol_stats_file_t *f)
 static int broken;
 int sol_stats_broken (void) { return broken; }
 
-/* After a failed write (a full disk) HDF5 1.10 cannot close its objects and crashes when the process ends. So what it still wants to write goes to nowhere; the real file stays
- * as the last flush made it. All metadata is in the cache (keep_metadata), so nothing is read back. Where a flush failed half-way even that does not close the file: sol_stats_broken. */
+/* After a failed write (a full disk) HDF5 1.10 cannot close its objects and crashes when the process ends. So what it still wants to write goes nowhere; the file stays as the last
+ * flush made it. All metadata is in the cache (keep_metadata), so nothing is read back. Where a flush failed half-way even that does not close the file: sol_stats_broken. */
 static void abandon (sol_stats_file_t *f)
 {
-  int *fd = NULL, zero = f->abandoned ? -1 : open ("/dev/zero", O_RDWR | O_CLOEXEC);
-  if (zero >= 0 && H5Fget_vfd_handle (f->file, H5P_DEFAULT, (void **) &fd) >= 0 && fd) dup2 (zero, *fd);
-  if (zero >= 0) close (zero);
+  if (!f->abandoned) sol_h5_journal_abandon (f->file);
   f->abandoned = 1;
   broken = 1;
 }
@@ -213,7 +213,7 @@ static sol_status_t write_index (sol_stats_file_t *f, const sol_stats_block_t *b
   if (first > 0 && update[0] == f->last_update) first--; /* more rows of the update that was the last */
   SOL_TRY (write_table (f, b, SOL_STATS_UPDATES, first));
   f->last_update = update[b->n[SOL_STATS_UPDATES] - 1];
-  return SOL_H5 (H5Fflush (f->file, H5F_SCOPE_LOCAL), f->path);
+  return SOL_OK;
 }
 
 static sol_status_t write_block (sol_stats_file_t *f, const sol_stats_block_t *b)
@@ -222,8 +222,8 @@ static sol_status_t write_block (sol_stats_file_t *f, const sol_stats_block_t *b
     if (sol_stats_optional (i) >= 0 && b->has[sol_stats_optional (i)] && f->dset[i] < 0) SOL_TRY (create_column (f, i));
   for (int t = 0; t < SOL_STATS_N_TABLES; t++)
     if (t != SOL_STATS_UPDATES) SOL_TRY (write_table (f, b, t, f->rows[t]));
-  SOL_TRY (SOL_H5 (H5Fflush (f->file, H5F_SCOPE_LOCAL), f->path));
-  return write_index (f, b);
+  SOL_TRY (write_index (f, b));
+  return SOL_H5 (H5Fflush (f->file, H5F_SCOPE_LOCAL), f->path); /* all of it or nothing: h5_journal.h */
 }
 
 sol_status_t sol_stats_file_write (sol_stats_file_t *f, const sol_stats_block_t *b)

@@ -10,7 +10,7 @@
 typedef struct sol_stats_file sol_stats_file_t;
 /* RUN/stats/LAUNCH.LEARNER.h5, which must not exist */
 sol_status_t sol_stats_file_create (const sol_stats_params_t *params, sol_stats_file_t **file_p);
-/* appends the rows of all tables and flushes: data first, then the index of updates, so that what the index says is in the file whenever the process dies */
+/* appends the rows of all tables and flushes: whenever the process dies, the file and its journal (h5_journal.h) hold the state before or the one after */
 sol_status_t sol_stats_file_write (sol_stats_file_t *f, const sol_stats_block_t *block);
 /* the file's pages are on the disk */
 sol_status_t sol_stats_file_sync (sol_stats_file_t *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RUN/stats.h5: virtual data sets over every learner's and launch's file, by relative names, so that a run's folder can be moved. Earlier launches give only the rows that
  * the later ones have built on: updates below every later launch's resumed_update, and no untrained response that a later launch has recorded again. */
+#include "h5_journal.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -38,17 +39,19 @@ sol_status_t sol_stats_launch (const char *run_dir, int *launch_p)
   char *dir = sol_path_join (run_dir, "stats");
   int next = 0, launch, learner;
   DIR *d = opendir (dir);
-  if (!d && errno != ENOENT) {
-    sol_status_t st = sol_fail (SOL_ERR_IO, ROOM, "%s: reading the folder failed: %s", dir, strerror (errno));
-    sol_free (dir);
-    return st;
+  sol_status_t st = SOL_OK;
+  if (!d && errno != ENOENT) st = sol_fail (SOL_ERR_IO, ROOM, "%s: reading the folder failed: %s", dir, strerror (errno));
+  for (struct dirent *e; d && st == SOL_OK && (e = readdir (d));) {
+    if (!sol_stats_source_parse (e->d_name, &launch, &learner)) continue;
+    char *path = sol_path_join (dir, e->d_name);
+    if (launch >= next) next = launch + 1;
+    st = sol_h5_journal_apply (path); /* its writer is dead; who opens the file without us shall find it whole */
+    sol_free (path);
   }
-  for (struct dirent *e; d && (e = readdir (d));)
-    if (sol_stats_source_parse (e->d_name, &launch, &learner) && launch >= next) next = launch + 1;
   if (d) closedir (d);
   sol_free (dir);
   *launch_p = next;
-  return SOL_OK;
+  return st;
 }
 
 static int by_launch (const void *pa, const void *pb)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats_source.h"
+#include "h5_journal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <inttypes.h>
@@ -51,6 +52,7 @@ sol_status_t sol_stats_source_open (const char *path, sol_stats_source_t *s_p)
   char *kind = NULL;
   int64_t launch, learner;
   sol_status_t st;
+  SOL_GO (sol_h5_journal_use (access, path));
   SOL_GO (SOL_H5 (s.file = H5Fopen (path, H5F_ACC_RDONLY, access), path));
   SOL_GO (sol_stats_check_root (s.file, path, &kind));
   if (strcmp (kind, "learner") != 0) { st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: kind is \"%.40s\", expected \"learner\"", path, kind); goto out; }

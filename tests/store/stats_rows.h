@@ -79,11 +79,17 @@ static inline int tokens_right (hid_t file, int64_t first, int64_t n, const char
   good &= sol_stats_read (file, SOL_STATS_TOKENS_seq, first, n, seq, path) == SOL_OK && sol_stats_read (file, SOL_STATS_TOKENS_position, first, n, pos, path) == SOL_OK
           && sol_stats_read (file, SOL_STATS_TOKENS_token, first, n, tok, path) == SOL_OK && sol_stats_read (file, SOL_STATS_TOKENS_update, first, n, upd, path) == SOL_OK
           && sol_stats_read (file, SOL_STATS_TOKENS_version, first, n, ver, path) == SOL_OK && sol_stats_read (file, SOL_STATS_TOKENS_verdict, first, n, v, path) == SOL_OK;
-  for (int64_t i = 0; good && i < n; i++) good = tok[i] == seq[i] * 31 % 500 && ver[i] == upd[i] - 3 && v[i] == seq[i] % 16 && pos[i] >= 0 && pos[i] < 7;
+  for (int64_t i = 0; good && i < n; i++) {
+    good = tok[i] == seq[i] * 31 % 500 && ver[i] == upd[i] - 3 && v[i] == seq[i] % 16 && pos[i] >= 0 && pos[i] < 7;
+    if (!good) fprintf (stderr, "%s: row %lld of %lld: seq %lld, position %d, token %d, version %d, update %d, verdict %d\n", path, (long long) (first + i), (long long) n, (long long) seq[i], pos[i], tok[i], ver[i], upd[i], v[i]);
+  }
   for (int k = 0; good && k < 5; k++) {
     static const int column[5] = { SOL_STATS_TOKENS_lp_behav, SOL_STATS_TOKENS_lp, SOL_STATS_TOKENS_entropy, SOL_STATS_TOKENS_entropy_behav, SOL_STATS_TOKENS_advantage };
     good = sol_stats_read (file, column[k], first, n, f, path) == SOL_OK;
-    for (int64_t i = 0; good && i < n; i++) good = f[i] == value_of (k, seq[i], pos[i]);
+    for (int64_t i = 0; good && i < n; i++) {
+      good = f[i] == value_of (k, seq[i], pos[i]);
+      if (!good) fprintf (stderr, "%s: row %lld of %lld: column %d is %g, expected %g\n", path, (long long) (first + i), (long long) n, k, (double) f[i], (double) value_of (k, seq[i], pos[i]));
+    }
   }
   sol_free (seq);
   sol_free (pos);

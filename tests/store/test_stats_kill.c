@@ -33,8 +33,11 @@ static int whole (const char *path, int updates, int64_t *tokens_p)
   sol_h5_lock ();
   good = sol_stats_source_open (path, &s) == SOL_OK;
   if (good) {
-    good = sol_stats_source_measure (&s, INT64_MAX) == SOL_OK && s.rows[SOL_STATS_TOKENS] >= 56 * updates && s.rows[SOL_STATS_SEQUENCES] >= 8 * updates
-           && s.rows[SOL_STATS_TOKENS] % 56 == 0 && tokens_right (s.file, 0, s.rows[SOL_STATS_TOKENS], path) && prompts_right (s.file, s.rows[SOL_STATS_SEQUENCES] > 400 ? 400 : s.rows[SOL_STATS_SEQUENCES], path);
+    const int measured = sol_stats_source_measure (&s, INT64_MAX) == SOL_OK;
+    const int64_t tokens = s.rows[SOL_STATS_TOKENS], sequences = s.rows[SOL_STATS_SEQUENCES];
+    const int right = measured && tokens_right (s.file, 0, tokens, path), prompts = measured && prompts_right (s.file, sequences > 400 ? 400 : sequences, path);
+    good = measured && tokens >= 56 * updates && sequences >= 8 * updates && tokens % 56 == 0 && right && prompts;
+    if (!good) fprintf (stderr, "%s: %lld tokens (%sright), %lld sequences (prompts %sright) after %d updates\n", path, (long long) tokens, right ? "" : "not ", (long long) sequences, prompts ? "" : "not ", updates);
     *tokens_p = s.rows[SOL_STATS_TOKENS];
     sol_stats_source_close (&s);
   }
