@@ -13,7 +13,8 @@ typedef enum {
   SOL_RANDOM_SPLIT,  /* held-out or not */
   SOL_RANDOM_DEMO,   /* supervised demonstrations */
   SOL_RANDOM_EVAL,   /* token choice in evaluation */
-  SOL_RANDOM_TEST
+  SOL_RANDOM_TEST,
+  SOL_RANDOM_BOOTSTRAP /* which problems are drawn again: group = resample */
 } sol_random_purpose_t;
 typedef struct { uint32_t w[4]; } sol_random_t;
 

@@ -12,7 +12,7 @@ room_of () { # the room that owns include/solera/NAME.h
     comm) echo comm ;;
     model|decoder|selftest) echo model ;;
     tokenizer|chat|verify|grader|json|utf8) echo text ;;
-    dataset|task) echo data ;;
+    dataset|passk|task) echo data ;;
     rollout|broker) echo rollout ;;
     objective) echo objective ;;
     stats|checkpoint|metrics|safetensors|convert) echo store ;;
