@@ -16,6 +16,8 @@ typedef struct {
   sol_task_t *task;
   sol_broker_t *broker;
   int index;            /* actor.index */
+  int n_actors;         /* needed with eval.every: see trial.h */
+  int64_t first_trial;  /* the version to be evaluated first (sol_trial_begin) */
 } sol_actor_params_t;
 /* not collective; all memory is made here */
 sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **actor_p);

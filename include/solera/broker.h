@@ -46,6 +46,9 @@ sol_status_t sol_broker_newest (sol_broker_t *b, int64_t *version_p);
 sol_status_t sol_broker_fetch (sol_broker_t *b, int64_t version, void *block);
 /* this actor will never again need a version below v */
 sol_status_t sol_broker_release (sol_broker_t *b, int64_t version);
+/* The next version that this actor fetches to evaluate it: learners will not overwrite it, in any mode, nor later ones; INT64_MAX: none. fetched: the model has this version now by sol_broker_fetch and no
+ * claim asked for it, -1: no such. What a claim needs stays reserved. */
+sol_status_t sol_broker_reserve (sol_broker_t *b, int64_t fetched, int64_t next);
 /* appends a packed record; keeps a private copy until it is in the ring, so AGAIN (ring full) means: call sol_broker_put (b, NULL, 0) again until OK */
 sol_status_t sol_broker_put (sol_broker_t *b, const void *record, size_t bytes);
 

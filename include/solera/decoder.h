@@ -58,4 +58,6 @@ int64_t sol_decoder_replays (const sol_decoder_t *d);  /* steps that ran as a gr
 int64_t sol_decoder_put_back (const sol_decoder_t *d); /* sequences that had to wait for pages so far, and lost theirs */
 /* version recorded for the tokens chosen from now on; set it whenever the model's weights change. recompute: keys and values of everything running are computed anew. */
 sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompute);
+/* whose randomness is drawn from now on; only while nothing is running */
+void sol_decoder_purpose (sol_decoder_t *d, sol_random_purpose_t purpose);
 #endif

@@ -18,6 +18,7 @@ typedef struct {
   const char *run_dir, *model_dir; /* model_dir: tokenizer files are carried along from it; NULL: none */
   const char *settings, *hosts;    /* texts for the files */
   const char *resume_dir;  /* checkpoint to go on from, or NULL */
+  int64_t first_trial;     /* version whose evaluation comes next (trial.h) */
   const float *weights;    /* the whole start block, canonical; NULL on resume; not kept */
 } sol_learner_params_t;
 /* collective over the learners */

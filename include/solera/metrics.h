@@ -5,6 +5,7 @@
 #include "solera/buffer.h"
 #include "solera/config.h"
 #include "solera/status.h"
+#include "solera/trial.h"
 #include <stdint.h>
 
 /* One update. One table (src/store/metrics.c) gives the names in metrics.jsonl, TensorBoard tags and docs. NaN: unknown, written as null. */
@@ -27,6 +28,7 @@ typedef struct sol_metrics sol_metrics_t;
 /* resumed_update >= 0: lines of metrics.jsonl at updates >= it are cut away first */
 sol_status_t sol_metrics_open (const char *run_dir, const sol_config_t *config, int64_t resumed_update, sol_metrics_t **metrics_p);
 sol_status_t sol_metrics_put (sol_metrics_t *m, const sol_metrics_row_t *row); /* jsonl, tensorboard, terminal line every log.every_s and at the last update */
+sol_status_t sol_metrics_trial (sol_metrics_t *m, const sol_trial_t *trial); /* an evaluation's figures for TensorBoard, at its version */
 void sol_metrics_close (sol_metrics_t *m);
 /* What a run that goes on at an update keeps of its metrics.jsonl: the lines before the first that is not whole, not JSON or whose "update" is not below it. A missing file is fine. */
 sol_status_t sol_metrics_cut (const char *path, int64_t resumed_update);

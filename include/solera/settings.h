@@ -89,7 +89,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   F (top_p, "rollout.top_p", 1.0, 1e-6, 1, "", "tge", "nucleus sampling; training refuses values under 1")                                    \
   I (top_k, "rollout.top_k", 0, 0, 1000000, "", "tge", "sample among the k most likely; 0: all; training refuses others")                     \
   B (greedy, "rollout.greedy", 0, "ge", "take the most likely token")                                                                         \
-  I (n_samples, "rollout.samples", 1, 1, 4096, "responses", "ge", "responses a prompt in generate and eval")                                  \
+  I (n_samples, "rollout.samples", 1, 1, 4096, "responses", "tge", "responses a prompt in generate and eval, and in evaluations during training")                                  \
   I (slots, "actor.slots", 64, 1, 65536, "sequences", "tge", "sequences decoded side by side by one rank")                                    \
   B (graphs, "backend.graphs", 1, "tge", "on a device, steps of decoding run as graphs that are made once")                                                 \
   I (kv_tokens, "actor.kv_tokens", 0, 0, 2000000000, "tokens", "tge", "room for keys and values; 0: for rollout.max_tokens of every place. With less, sequences wait where it is not enough") \
@@ -146,6 +146,6 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   B (tensorboard, "log.tensorboard", 0, "ts", "write TensorBoard event files too")                                                            \
   F (log_every_s, "log.every_s", 5, 0, 1e9, "s", "ts", "a line of the table at most so often (metrics.jsonl has every update)")               \
   /* ---- evaluation */                                                                                                                       \
-  I (eval_prompts, "eval.prompts", 256, 1, 10000000, "prompts", "es", "prompts of an evaluation")                                              \
-  I (eval_every, "eval.every", 0, 0, 1000000000, "updates", "s", "sft: measure the pass rate every so many updates; 0: only at the end")
+  I (eval_prompts, "eval.prompts", 256, 1, 10000000, "prompts", "tes", "prompts of an evaluation")                                              \
+  I (eval_every, "eval.every", 0, 0, 1000000000, "updates", "ts", "measure the pass rate on held-out prompts every so many updates (train: a multiple of updates_per_step, and of versions 0 and the last); 0: never, sft: only at the end")
 #endif

@@ -4,6 +4,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/watch.h"
+#include "trial.h"
 #include <string.h>
 
 struct sol_actor {
@@ -23,6 +24,7 @@ struct sol_actor {
   double *reward, *parts;
   sol_version_run_t *runs;
   double phase[SOL_PHASE_COUNT];
+  sol_actor_trial_t trial;
 };
 
 static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol_task_ends (ctx, ids, n); }
@@ -93,6 +95,7 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   list_rooms (a, c, sol_model_bytes (params->model), room);
   SOL_GO (sol_rooms_take (room, ROOMS));
   SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
+  SOL_GO (sol_actor_trial_open (&a->trial, &a->p));
   *actor_p = a;
   return SOL_OK;
 out:
@@ -107,6 +110,7 @@ void sol_actor_destroy (sol_actor_t *a)
     sol_log (SOL_LOG_INFO, "actor", "%lld times a sequence had no room for its keys and was computed anew later (actor.kv_tokens, actor.slots)", (long long) sol_decoder_put_back (a->decoder));
   sol_decoder_destroy (a->decoder);
   sol_prompt_free (&a->prompt);
+  sol_actor_trial_close (&a->trial);
   void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
@@ -159,18 +163,24 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
   return a->put_waits ? SOL_OK : st;
 }
 
-/* brings the model to version v. AGAIN: not there yet */
-static sol_status_t fetch (sol_actor_t *a, int64_t v)
+/* the model gets version v. AGAIN: not there yet */
+static sol_status_t load (sol_actor_t *a, int64_t v)
 {
   double t0 = sol_clock_s ();
   sol_status_t st = sol_broker_fetch (a->p.broker, v, a->block);
   if (st != SOL_OK) return st;
   SOL_TRY (sol_model_set (a->p.model, a->block));
   SOL_TRY (sol_decoder_version (a->decoder, v, a->p.config->kv_mode == SOL_KV_RECOMPUTE));
-  SOL_TRY (sol_broker_release (a->p.broker, v));
   a->version = v;
   a->phase[SOL_PHASE_FETCH] += sol_clock_s () - t0;
   return SOL_OK;
+}
+
+/* the same for a claim */
+static sol_status_t fetch (sol_actor_t *a, int64_t v)
+{
+  sol_status_t st = load (a, v);
+  return st == SOL_OK ? sol_broker_release (a->p.broker, v) : st;
 }
 
 /* claims one group and starts it. AGAIN: nothing to claim, no version yet, or the running sequences must end first */
@@ -186,6 +196,7 @@ static sol_status_t claim (sol_actor_t *a)
   if (a->want != a->version) { /* new weights only between sequences, unless they may go on under them */
     sol_status_t st;
     if (sol_decoder_running (a->decoder) > 0 && !c->in_flight) return SOL_AGAIN;
+    if (a->want > a->trial.next) return SOL_AGAIN; /* first what is to be evaluated before it */
     st = fetch (a, a->want);
     if (st == SOL_ERR_STALE && c->stale_mode != SOL_STALE_EXACT) { /* overwritten meanwhile: a newer one serves as well */
       SOL_TRY (sol_broker_newest (a->p.broker, &a->want));
@@ -207,9 +218,23 @@ static sol_status_t refresh (sol_actor_t *a)
   sol_status_t st;
   if (!a->p.config->in_flight || sol_decoder_running (a->decoder) == 0 || a->held) return SOL_OK;
   SOL_TRY (sol_broker_newest (a->p.broker, &newest));
-  if (newest <= a->version) return SOL_OK;
+  if (newest <= a->version || newest > a->trial.next) return SOL_OK;
   st = fetch (a, newest);
   return st == SOL_AGAIN || st == SOL_ERR_STALE ? SOL_OK : st;
+}
+
+/* Nothing runs. Is there a version to evaluate? It is, before anything newer is loaded, but after the claimed groups of this version or an older one. AGAIN: no */
+static sol_status_t try_version (sol_actor_t *a)
+{
+  int64_t newest;
+  if (a->trial.next == SOL_TRIAL_NONE || (a->held && a->want <= a->trial.next)) return SOL_AGAIN;
+  SOL_TRY (sol_broker_newest (a->p.broker, &newest));
+  if (newest < a->trial.next) return SOL_AGAIN;
+  if (a->version != a->trial.next) {
+    const sol_status_t st = load (a, a->trial.next);
+    if (st != SOL_OK) return st == SOL_ERR_STALE ? sol_fail (st, "actor", "weights of version %lld, which is to be evaluated, were overwritten", (long long) a->trial.next) : st;
+  }
+  return sol_actor_trial_start (&a->trial, &a->p, a->decoder);
 }
 
 sol_status_t sol_actor_step (sol_actor_t *a)
@@ -218,6 +243,12 @@ sol_status_t sol_actor_step (sol_actor_t *a)
   sol_group_out_t g;
   int busy = 0;
   if (sol_broker_ended (a->p.broker)) return SOL_END;
+  if (a->trial.on) {
+    double t0 = sol_clock_s ();
+    st = sol_actor_trial_step (&a->trial, &a->p, a->decoder);
+    a->phase[SOL_PHASE_GENERATE] += sol_clock_s () - t0;
+    return st;
+  }
   if (a->put_waits) {
     st = sol_broker_put (a->p.broker, NULL, 0);
     if (st == SOL_AGAIN) sol_watch_wait ("broker", "room in the ring");
@@ -246,6 +277,8 @@ sol_status_t sol_actor_step (sol_actor_t *a)
     return SOL_OK;
   }
   if (busy) return SOL_OK;
+  st = try_version (a);
+  if (st != SOL_AGAIN) return st;
   if (a->no_more && !a->held) sol_watch_wait ("learner.0", "the end of the run");
   else if (a->held) sol_watch_wait ("broker", "weights of version %lld", (long long) a->want);
   else sol_watch_wait ("broker", "a ticket");

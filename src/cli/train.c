@@ -14,6 +14,7 @@
 #include "solera/safetensors.h"
 #include "solera/stats.h"
 #include "solera/stop.h"
+#include "solera/trial.h"
 #include "solera/watch.h"
 #include "train.h"
 #include <signal.h>
@@ -34,6 +35,7 @@ typedef struct {
   char *resume_dir, *hosts;
   sol_buffer_t settings, memory; /* memory: lines for the log */
   double begin_s, wait_s;
+  int64_t first_trial;
 } train_t;
 
 static const sol_config_t *watched; /* for the watchdog's thread */
@@ -72,22 +74,24 @@ static sol_status_t check_need (train_t *t)
 static sol_status_t open_broker (train_t *t)
 {
   const sol_broker_params_t p = sol_setup_broker (t->config, &t->setup, t->roles);
+  sol_checkpoint_t info = { .update = -1 };
+  sol_status_t st = SOL_OK;
   SOL_TRY (sol_broker_open (&p, &t->broker));
   if (t->resume_dir) {
-    sol_checkpoint_t info = { 0 };
-    sol_status_t st = SOL_OK;
     if (sol_comm_rank (t->world) == 0) st = sol_checkpoint_open (t->resume_dir, &info, NULL);
     SOL_TRY (sol_comm_agree (t->world, st));
     SOL_TRY (sol_comm_bcast (t->world, &info, sizeof info, 0));
     SOL_TRY (sol_broker_load (t->broker, t->resume_dir, info.update));
   }
-  return SOL_OK;
+  if (sol_comm_rank (t->world) == 0) st = sol_trial_begin (t->config, info.update, &t->first_trial);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  return sol_comm_bcast (t->world, &t->first_trial, sizeof t->first_trial, 0);
 }
 
 static sol_status_t create_learner (train_t *t)
 {
   sol_learner_params_t p = { .config = t->config, .broker = t->broker, .comm = t->roles->learners, .run_dir = t->config->out, .model_dir = t->setup.model_dir,
-                             .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir };
+                             .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir, .first_trial = t->first_trial };
   float *w = NULL;
   sol_status_t st = SOL_OK;
   if (!t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
@@ -106,7 +110,8 @@ static sol_status_t create_roles (train_t *t)
   sol_status_t st = SOL_OK;
   if (role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO) st = create_learner (t);
   if (st == SOL_OK && (role == SOL_ROLE_ACTOR || role == SOL_ROLE_SOLO)) {
-    sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index };
+    sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index, .n_actors = t->roles->n_actors,
+                             .first_trial = t->first_trial };
     st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->actor_model);
     p.model = t->actor_model;
     if (st == SOL_OK) st = sol_actor_create (&p, &t->actor);

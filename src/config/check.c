@@ -51,6 +51,8 @@ static sol_status_t check_steps (const sol_loading_t *l)
   REFUSE_IF (c->prompts % c->ups != 0, "batch.prompts", ups, "a batch is cut into equal mini-batches of whole groups, so the first must be a multiple of the second");
   REFUSE_IF (c->updates % c->ups != 0, "train.updates", ups, "a run ends with a whole step, so the first must be a multiple of the second");
   REFUSE_IF (c->ckpt_every % c->ups != 0, "checkpoint.every", ups, "checkpoints are written between steps, so the first must be a multiple of the second");
+  REFUSE_IF (c->eval_every % c->ups != 0, "eval.every", ups, "weights are published between steps, and only published ones are evaluated, so the first must be a multiple of the second");
+  REFUSE_IF (c->eval_every > 0 && !(c->task_holdout > 0), "eval.every", "task.holdout", "nothing is held out to evaluate on");
   if (c->stale_mode == SOL_STALE_FREE) return SOL_OK;
   REFUSE_IF (c->stale_k % c->ups != 0, "staleness.k", ups, "weights are published between steps, so the first must be a multiple of the second");
   REFUSE_IF (c->in_flight && c->stale_mode == SOL_STALE_EXACT, "staleness.in_flight", "staleness.mode", "exact staleness needs one version a response");

@@ -126,7 +126,7 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
 
 static int may_change (const char *name, const sol_config_t *old, const sol_config_t *now)
 {
-  static const char *const names[] = { "train.updates", "out", "model.path", "task.path", "watchdog_s", "roles", "actors", "brokers" }, *const groups[] = { "log.", "checkpoint.", "backend." };
+  static const char *const names[] = { "train.updates", "out", "model.path", "task.path", "watchdog_s", "roles", "actors", "brokers", "eval.every" }, *const groups[] = { "log.", "checkpoint.", "backend." };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp (name, names[i]) == 0) return 1;
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)

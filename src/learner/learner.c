@@ -146,7 +146,7 @@ static sol_status_t publish (sol_learner_t *l)
     if (st != SOL_OK) return st;
     if (l->state == LEARNER_PUBLISH) SOL_TRY (sol_broker_check (l->p.broker));
   }
-  if (l->state == LEARNER_START) l->state = l->update >= l->c->updates ? LEARNER_END : LEARNER_WAIT;
+  if (l->state == LEARNER_START) l->state = l->update >= l->c->updates ? LEARNER_TRIALS : LEARNER_WAIT;
   else if (l->update >= l->c->updates) l->state = LEARNER_FRESH;
   else l->state = l->c->ckpt_every > 0 && l->update % l->c->ckpt_every == 0 ? LEARNER_SAVE : LEARNER_WAIT;
   return SOL_OK;
@@ -177,6 +177,7 @@ sol_status_t sol_learner_step (sol_learner_t *l)
 {
   sol_status_t st;
   SOL_TRY (sol_report_fresh (l));
+  SOL_TRY (sol_report_trials (l));
   switch (l->state) {
     case LEARNER_START:
     case LEARNER_PUBLISH: return publish (l);
@@ -203,8 +204,15 @@ sol_status_t sol_learner_step (sol_learner_t *l)
     case LEARNER_REST:
       st = sol_report_rest (l);
       if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld, which stays untrained", (long long) l->batch);
-      if (st == SOL_OK) l->state = LEARNER_END;
+      if (st == SOL_OK) l->state = LEARNER_TRIALS;
       return st;
+    case LEARNER_TRIALS:
+      if (l->next_trial <= l->update && !sol_stop_requested ()) {
+        sol_watch_wait ("actors", "evaluation of version %lld", (long long) l->next_trial);
+        return SOL_AGAIN;
+      }
+      l->state = LEARNER_END;
+      return SOL_OK;
     case LEARNER_END: return finish (l);
   }
   return SOL_END;

@@ -10,6 +10,7 @@
 #include "solera/memory.h"
 #include "solera/objective.h"
 #include "solera/stats.h"
+#include "solera/trial.h"
 #include "solera/watch.h"
 #include <stdio.h>
 
@@ -25,7 +26,7 @@ typedef struct {
   uint8_t *verdict;
 } sol_columns_t;
 
-typedef enum { LEARNER_START, LEARNER_WAIT, LEARNER_UPDATE, LEARNER_PUBLISH, LEARNER_SAVE, LEARNER_SAVE_QUEUE, LEARNER_SAVE_COMMIT, LEARNER_FRESH, LEARNER_REST, LEARNER_END } sol_learner_state_t;
+typedef enum { LEARNER_START, LEARNER_WAIT, LEARNER_UPDATE, LEARNER_PUBLISH, LEARNER_SAVE, LEARNER_SAVE_QUEUE, LEARNER_SAVE_COMMIT, LEARNER_FRESH, LEARNER_REST, LEARNER_TRIALS, LEARNER_END } sol_learner_state_t;
 
 struct sol_learner {
   sol_learner_params_t p;
@@ -63,6 +64,8 @@ struct sol_learner {
   double start_s, last_s, last_phase[SOL_PHASE_COUNT];
   double phase[SOL_PHASE_COUNT];
   int lag0_said;
+  int64_t next_trial;            /* version whose evaluation is awaited; SOL_TRIAL_NONE: none */
+  double trial_asked_s;
   /* stopping and saving */
   int stop, finished;
   sol_checkpoint_writer_t *writer;
@@ -96,6 +99,8 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini); /* collective *
 sol_status_t sol_report_fresh (sol_learner_t *l);              /* rank 0; not collective */
 int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version); /* responses due from that version (exact mode) */
 sol_status_t sol_report_rest (sol_learner_t *l);               /* sequences that were never trained; AGAIN while the broker serves them */
+/* rank 0: evaluations that are complete, looked for now and then */
+sol_status_t sol_report_trials (sol_learner_t *l);
 sol_status_t sol_report_close (sol_learner_t *l);
 
 /* ---- save.c */

@@ -49,7 +49,9 @@ sol_status_t sol_report_open (sol_learner_t *l)
     sol_buffer_free (&lib);
     SOL_TRY (st);
   }
+  l->next_trial = SOL_TRIAL_NONE;
   if (l->rank != 0) return SOL_OK;
+  if (c->eval_every > 0) l->next_trial = l->p.first_trial;
   SOL_TRY (sol_metrics_open (l->p.run_dir, c, resumed, &l->metrics));
   return open_fresh (l, resumed);
 }
@@ -322,6 +324,22 @@ sol_status_t sol_report_rest (sol_learner_t *l)
         for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, &l->group[i], s, l->batch, -1, l->adv[i * l->c->group + s], 0));
     }
     SOL_TRY (sol_broker_done (l->p.broker, l->batch));
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_report_trials (sol_learner_t *l)
+{
+  const double now = sol_clock_s ();
+  sol_status_t st;
+  if (l->next_trial > l->update || now - l->trial_asked_s < 0.1) return SOL_OK; /* files are not looked for in every turn */
+  l->trial_asked_s = now;
+  for (sol_trial_t t; l->next_trial <= l->update; l->next_trial = sol_trial_next (l->c, l->next_trial + 1)) {
+    st = sol_trial_take (l->c, l->next_trial, &t);
+    if (st != SOL_OK) return st == SOL_AGAIN ? SOL_OK : st;
+    sol_log (SOL_LOG_INFO, "eval", "version %lld: pass rate %.4f [%.4f, %.4f], pass@%lld %.4f, %.2f %% truncated, %.1f tokens a response; %lld prompts, %.1f s", (long long) t.version, t.avg.mean, t.avg.low,
+             t.avg.high, (long long) t.samples, t.pass.mean, 100 * t.truncated, t.mean_tokens, (long long) t.prompts, t.seconds);
+    SOL_TRY (sol_metrics_trial (l->metrics, &t));
   }
   return SOL_OK;
 }

@@ -478,3 +478,9 @@ sol_status_t sol_decoder_version (sol_decoder_t *d, int64_t version, int recompu
   }
   return sol_decoder_flush (d);
 }
+
+void sol_decoder_purpose (sol_decoder_t *d, sol_random_purpose_t purpose)
+{
+  SOL_ASSERT (d->n_live == 0);
+  d->p.purpose = purpose;
+}

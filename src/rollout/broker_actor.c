@@ -7,6 +7,13 @@
 
 static int64_t need_word (const sol_broker_t *b) { return sol_word_at (b->at_need, b->p.roles->role == SOL_ROLE_SOLO ? 0 : b->p.roles->index); }
 
+static sol_status_t say_need (sol_broker_t *b, int64_t ticket, int64_t trial)
+{
+  b->need_ticket = ticket;
+  b->need_trial = trial;
+  return sol_word_set (b, b->host[0], need_word (b), ticket < trial ? ticket : trial);
+}
+
 /* next ticket: what a resumed run must make again first */
 static sol_status_t next_ticket (sol_broker_t *b, int64_t *ticket_p)
 {
@@ -44,17 +51,17 @@ sol_status_t sol_broker_claim (sol_broker_t *b, int64_t *ticket_p, int64_t *vers
   if (b->claimed < 0) {
     int64_t ticket;
     /* from before the claim until the version is here, the learner must know that an old version may be needed: 0 while it is not known which */
-    if (exact) SOL_TRY (sol_word_set (b, b->host[0], need_word (b), 0));
+    if (exact) SOL_TRY (say_need (b, 0, b->need_trial));
     SOL_TRY (next_ticket (b, &ticket));
     if (ticket >= sol_broker_tickets (&b->p)) {
-      if (exact) SOL_TRY (sol_word_set (b, b->host[0], need_word (b), INT64_MAX));
+      if (exact) SOL_TRY (say_need (b, INT64_MAX, b->need_trial));
       b->no_more = 1;
       return SOL_END;
     }
     b->claimed = ticket;
     if (exact) {
       int64_t due = sol_broker_due (&b->p, ticket / b->p.prompts);
-      SOL_TRY (sol_word_set (b, b->host[0], need_word (b), due == b->fetched ? INT64_MAX : due));
+      SOL_TRY (say_need (b, due == b->fetched ? INT64_MAX : due, b->need_trial));
     }
   }
   sol_status_t st = grant (b, version_p);
@@ -97,7 +104,13 @@ sol_status_t sol_broker_release (sol_broker_t *b, int64_t version)
 {
   int64_t due = b->claimed < 0 ? INT64_MAX : sol_broker_due (&b->p, b->claimed / b->p.prompts);
   b->fetched = version;
-  return b->p.mode == SOL_STALE_EXACT ? sol_word_set (b, b->host[0], need_word (b), due == version ? INT64_MAX : due) : SOL_OK;
+  return b->p.mode == SOL_STALE_EXACT ? say_need (b, due == version ? INT64_MAX : due, b->need_trial) : SOL_OK;
+}
+
+sol_status_t sol_broker_reserve (sol_broker_t *b, int64_t fetched, int64_t next)
+{
+  if (fetched >= 0) b->fetched = fetched; /* a claim that is due from what was here before will fetch it again */
+  return say_need (b, b->need_ticket, next);
 }
 
 /* this group counts as generated from here on: see put_t for the order */

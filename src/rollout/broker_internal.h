@@ -52,6 +52,7 @@ struct sol_broker {
   int64_t at_need, at_done, at_put, at_state, at_counts, at_fresh, at_path, at_rows, at_ring, at_area, at_weights, window_bytes;
   /* ---- actor */
   int64_t claimed, fetched;           /* ticket held or -1; version that the model has, -1: none */
+  int64_t need_ticket, need_trial;    /* the need word is the lesser: a version that a claim may still need (exact mode), and the next to be evaluated */
   int64_t *missing, n_missing, after; /* tickets issued again after a resume, and the first new one */
   int no_more;                        /* all tickets are claimed */
   put_t *put;                         /* [n_brokers] put so far */

@@ -43,7 +43,8 @@ sol_status_t sol_broker_done (sol_broker_t *b, int64_t batch)
   return SOL_OK;
 }
 
-/* may the buffer of version old be overwritten? Not while a ticket that is due from it is unclaimed, or claimed by an actor that has not fetched it. The claim counter is read first: an
+/* may the buffer of version old be overwritten? Not while a ticket that is due from it is unclaimed (exact mode), or claimed by an actor that has not fetched it, nor before actors have fetched what
+ * they are to evaluate. The claim counter is read first: an
  * actor says what it needs before it claims. */
 static sol_status_t is_needed (sol_broker_t *b, int64_t old, int *needed_p)
 {
@@ -51,7 +52,7 @@ static sol_status_t is_needed (sol_broker_t *b, int64_t old, int *needed_p)
   *needed_p = 1;
   SOL_TRY (sol_word_get (b, b->host[0], W_CLAIM, &claims));
   next = b->after + claims;
-  if (next < sol_broker_tickets (&b->p) && sol_broker_due (&b->p, next / b->p.prompts) <= old) return SOL_OK;
+  if (b->p.mode == SOL_STALE_EXACT && next < sol_broker_tickets (&b->p) && sol_broker_due (&b->p, next / b->p.prompts) <= old) return SOL_OK;
   for (int i = 0; i < b->p.roles->n_actors; i++) {
     SOL_TRY (sol_word_get (b, b->host[0], sol_word_at (b->at_need, i), &need));
     if (need <= old) return SOL_OK;
@@ -64,7 +65,7 @@ sol_status_t sol_broker_publish (sol_broker_t *b, int64_t version, const void *b
 {
   int64_t buffer = version / b->p.ups % 2;
   int needed = 0;
-  if (b->p.mode == SOL_STALE_EXACT && version >= 2 * b->p.ups) SOL_TRY (is_needed (b, version - 2 * b->p.ups, &needed));
+  if (version >= 2 * b->p.ups) SOL_TRY (is_needed (b, version - 2 * b->p.ups, &needed));
   if (needed) return SOL_AGAIN;
   for (int i = 0; i < b->n_brokers; i++) {
     int64_t first, bytes, at;

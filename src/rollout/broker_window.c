@@ -135,6 +135,7 @@ sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **
   b->n_brokers = r->n_brokers;
   b->host = r->broker_rank;
   b->claimed = b->fetched = b->pending_place = -1;
+  b->need_ticket = b->need_trial = INT64_MAX;
   for (int i = 0; i < b->n_brokers; i++)
     if (b->host[i] == b->rank) {
       b->is_broker = 1;

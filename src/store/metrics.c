@@ -184,6 +184,17 @@ sol_status_t sol_metrics_put (sol_metrics_t *m, const sol_metrics_row_t *row)
   return SOL_OK;
 }
 
+sol_status_t sol_metrics_trial (sol_metrics_t *m, const sol_trial_t *t)
+{
+  if (!m->board) return SOL_OK;
+  sol_tfevents_begin (m->board, t->version);
+  sol_tfevents_scalar (m->board, "eval/avg", (float) t->avg.mean);
+  sol_tfevents_scalar (m->board, "eval/pass", (float) t->pass.mean);
+  sol_tfevents_scalar (m->board, "eval/truncated", (float) t->truncated);
+  sol_tfevents_scalar (m->board, "eval/mean_tokens", (float) t->mean_tokens);
+  return sol_tfevents_end (m->board);
+}
+
 void sol_metrics_close (sol_metrics_t *m)
 {
   if (!m) return;

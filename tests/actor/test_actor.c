@@ -146,6 +146,30 @@ static void test_refused (rig_t *r)
   sol_roles_destroy (roles);
 }
 
+/* weights that are to be evaluated are not overwritten in any mode, however long that takes */
+static void test_reserve (rig_t *r)
+{
+  sol_roles_t *roles = NULL;
+  sol_broker_t *b = NULL;
+  if (sol_roles_create (r->c, NULL, sol_comm_world (), &roles) != SOL_OK) abort ();
+  for (int mode = SOL_STALE_EXACT; mode <= SOL_STALE_FREE; mode++) {
+    const sol_broker_params_t p = { .roles = roles, .mode = mode, .ups = 1, .prompts = 1, .group = 1, .updates = 8, .ring_slots = 4, .queue = 2, .record_bytes = sol_rollout_max_bytes (GROUP, MAX_PROMPT, MAX_NEW, 1),
+                                    .weight_bytes = sol_model_bytes (r->model) };
+    char *block = sol_alloc (p.weight_bytes);
+    int64_t ticket, version = -1;
+    if (sol_broker_open (&p, &b) != SOL_OK) abort ();
+    ok (sol_broker_reserve (b, -1, 0) == SOL_OK && sol_broker_publish (b, 0, r->block) == SOL_OK && sol_broker_publish (b, 1, r->block) == SOL_OK);
+    for (int i = 0; i < 2; i++) ok (sol_broker_claim (b, &ticket, &version) == SOL_OK && sol_broker_release (b, version) == SOL_OK);
+    ok (sol_broker_publish (b, 2, r->block) == SOL_AGAIN && sol_broker_fetch (b, 0, block) == SOL_OK);
+    ok (sol_broker_reserve (b, 0, 2) == SOL_OK && sol_broker_publish (b, 2, r->block) == SOL_OK && sol_broker_fetch (b, 0, block) == SOL_ERR_STALE);
+    ok (sol_broker_claim (b, &ticket, &version) == SOL_OK && version == 2 && sol_broker_release (b, version) == SOL_OK && sol_broker_publish (b, 3, r->block) == SOL_OK);
+    ok (sol_broker_publish (b, 4, r->block) == SOL_AGAIN); /* 2 was fetched for a claim, which is not yet for evaluation */
+    sol_free (block);
+    sol_broker_close (b);
+  }
+  sol_roles_destroy (roles);
+}
+
 int main (int argc, char **argv)
 {
   rig_t r;
@@ -162,6 +186,7 @@ int main (int argc, char **argv)
   r.c->temperature = 1;
   test_need (&r);
   test_refused (&r);
+  test_reserve (&r);
   rig_free (&r);
   return tap_done ();
 }

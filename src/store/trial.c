@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trial.c: the files of evaluations during training */
+#include "solera/trial.h"
+#include "solera/buffer.h"
+#include "solera/file.h"
+#include "solera/json.h"
+#include "solera/log.h"
+#include "solera/memory.h"
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOM "eval"
+#define MOST ((int64_t) 1 << 53)
+
+int64_t sol_trial_next (const sol_config_t *c, int64_t from)
+{
+  if (c->eval_every == 0 || from > c->updates) return SOL_TRIAL_NONE;
+  const int64_t v = (from + c->eval_every - 1) / c->eval_every * c->eval_every;
+  return v < c->updates ? v : c->updates;
+}
+
+static char *share_path (const char *run_dir, int64_t version, int64_t actor)
+{
+  sol_buffer_t name = { 0 };
+  sol_buffer_printf (&name, "evals/v%08" PRId64 ".actor%" PRId64 ".json", version, actor);
+  char *path = sol_path_join (run_dir, name.data);
+  sol_buffer_free (&name);
+  return path;
+}
+
+sol_status_t sol_trial_put (const char *run_dir, const sol_trial_share_t *s)
+{
+  char *path = share_path (run_dir, s->version, s->actor), *dir = sol_path_join (run_dir, "evals");
+  sol_buffer_t b = { 0 };
+  sol_status_t st = sol_dir_make (dir);
+  sol_buffer_printf (&b, "{\"version\":%" PRId64 ",\"actor\":%" PRId64 ",\"actors\":%" PRId64 ",\"prompts\":%" PRId64 ",\"samples\":%" PRId64 ",\"seconds\":%.9g,\"problems\":[", s->version, s->actor,
+                     s->actors, s->prompts, s->samples, s->seconds);
+  for (int64_t i = 0; i < s->n; i++) {
+    const sol_trial_problem_t *p = &s->problem[i];
+    sol_buffer_printf (&b, "%s\n{\"index\":%" PRId64 ",\"id\":\"%016" PRIx64 "\",\"correct\":%" PRId64 ",\"truncated\":%" PRId64 ",\"tokens\":%" PRId64 "}", i ? "," : "", p->index, p->id, p->correct,
+                       p->truncated, p->tokens);
+  }
+  sol_buffer_printf (&b, "]}\n");
+  if (st == SOL_OK) st = sol_file_write (path, b.data, b.bytes);
+  sol_buffer_free (&b);
+  sol_free (dir);
+  sol_free (path);
+  return st;
+}
+
+/* ---- adding up */
+
+static int whole (const cJSON *o, const char *name, int64_t most, int64_t *value_p) { return sol_json_int (cJSON_GetObjectItemCaseSensitive (o, name), 0, most, value_p); }
+
+static int read_problem (const cJSON *o, const sol_trial_share_t *s, sol_trial_problem_t *p)
+{
+  const char *id = sol_json_string (o, "id");
+  char *end = NULL;
+  if (!whole (o, "index", MOST, &p->index) || !whole (o, "correct", s->samples, &p->correct) || !whole (o, "truncated", s->samples, &p->truncated) || !whole (o, "tokens", MOST, &p->tokens)) return 0;
+  if (!id || strlen (id) != 16) return 0;
+  p->id = strtoull (id, &end, 16);
+  return !*end && p->index == s->actor + s->n * s->actors;
+}
+
+/* SOL_AGAIN: it is not there */
+static sol_status_t read_share (const char *run_dir, int64_t version, int64_t actor, sol_trial_share_t *s)
+{
+  char *path = share_path (run_dir, version, actor);
+  cJSON *o = NULL;
+  const cJSON *list, *p, *seconds;
+  sol_status_t st = SOL_AGAIN;
+  int good;
+  if (!sol_file_exists (path)) goto out;
+  SOL_GO (sol_json_load (path, &o));
+  list = cJSON_GetObjectItemCaseSensitive (o, "problems");
+  seconds = cJSON_GetObjectItemCaseSensitive (o, "seconds");
+  good = whole (o, "version", MOST, &s->version) && s->version == version && whole (o, "actor", MOST, &s->actor) && s->actor == actor && whole (o, "actors", MOST, &s->actors) && s->actors > actor &&
+         whole (o, "prompts", MOST, &s->prompts) && s->prompts > actor && whole (o, "samples", MOST, &s->samples) && s->samples > 0 && cJSON_IsNumber (seconds) && cJSON_IsArray (list);
+  if (good) {
+    s->seconds = seconds->valuedouble;
+    s->problem = sol_alloc ((size_t) (cJSON_GetArraySize (list) + 1) * sizeof *s->problem);
+    cJSON_ArrayForEach (p, list)
+    {
+      if (!(good = read_problem (p, s, &s->problem[s->n]))) break;
+      s->n++;
+    }
+  }
+  if (!good || s->n != (s->prompts - actor + s->actors - 1) / s->actors)
+    st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: expected actor %" PRId64 "'s share of the evaluation of version %" PRId64 ", found something else", path, actor, version);
+out:
+  cJSON_Delete (o);
+  sol_free (path);
+  return st;
+}
+
+static int all_there (const char *run_dir, int64_t version, int64_t n)
+{
+  int yes = 1;
+  for (int64_t i = 0; i < n && yes; i++) {
+    char *path = share_path (run_dir, version, i);
+    yes = sol_file_exists (path);
+    sol_free (path);
+  }
+  return yes;
+}
+
+/* in the order of prompts: the same figures for any number of actors */
+static void estimate (const sol_config_t *c, const sol_tally_t *tally, int64_t truncated, int64_t tokens, sol_trial_t *t)
+{
+  const double responses = (double) t->prompts * (double) t->samples;
+  t->avg = sol_tally_avg (tally, t->prompts, (uint64_t) c->seed);
+  t->pass = sol_tally_pass (tally, t->prompts, t->samples, (uint64_t) c->seed);
+  t->truncated = (double) truncated / responses;
+  t->mean_tokens = (double) tokens / responses;
+}
+
+static void add_line (const sol_trial_t *t, sol_buffer_t *b)
+{
+  sol_buffer_printf (b, "{\"version\":%" PRId64 ",\"prompts\":%" PRId64 ",\"samples\":%" PRId64 ",\"avg\":%.9g,\"avg_low\":%.9g,\"avg_high\":%.9g,\"pass_k\":%" PRId64 ",\"pass\":%.9g,\"pass_low\":%.9g,\"pass_high\":%.9g,",
+                     t->version, t->prompts, t->samples, t->avg.mean, t->avg.low, t->avg.high, t->samples, t->pass.mean, t->pass.low, t->pass.high);
+  sol_buffer_printf (b, "\"truncated\":%.9g,\"mean_tokens\":%.9g,\"seconds\":%.4g}\n", t->truncated, t->mean_tokens, t->seconds);
+}
+
+static sol_status_t append (const char *run_dir, const sol_trial_t *t)
+{
+  char *path = sol_path_join (run_dir, "evals.jsonl"), *old = NULL;
+  size_t bytes = 0;
+  sol_buffer_t b = { 0 };
+  sol_status_t st = SOL_OK;
+  if (sol_file_exists (path)) SOL_GO (sol_file_read (path, 0, &old, &bytes));
+  sol_buffer_add (&b, old ? old : "", bytes);
+  add_line (t, &b);
+  st = sol_file_write (path, b.data, b.bytes);
+out:
+  sol_buffer_free (&b);
+  sol_free (old);
+  sol_free (path);
+  return st;
+}
+
+static void remove_shares (const char *run_dir, int64_t version, int64_t n)
+{
+  for (int64_t i = 0; i < n; i++) {
+    char *path = share_path (run_dir, version, i);
+    remove (path);
+    sol_free (path);
+  }
+}
+
+sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t *t)
+{
+  sol_trial_share_t first = { 0 }, s = { 0 };
+  sol_tally_t *tally = NULL;
+  int64_t n, truncated = 0, tokens = 0;
+  sol_status_t st = read_share (c->out, version, 0, &first);
+  if (st != SOL_OK) goto out;
+  n = first.actors < first.prompts ? first.actors : first.prompts;
+  st = all_there (c->out, version, n) ? SOL_OK : SOL_AGAIN;
+  if (st != SOL_OK) goto out;
+  *t = (sol_trial_t){ .version = version, .prompts = first.prompts, .samples = first.samples };
+  tally = sol_alloc ((size_t) t->prompts * sizeof *tally);
+  for (int64_t i = 0; i < n; i++) {
+    sol_free (s.problem);
+    s = (sol_trial_share_t){ 0 };
+    SOL_GO (read_share (c->out, version, i, &s));
+    if (s.actors != first.actors || s.prompts != first.prompts || s.samples != first.samples) {
+      st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s/evals: the shares of version %" PRId64 " of actors 0 and %" PRId64 " are of different evaluations", c->out, version, i);
+      goto out;
+    }
+    for (int64_t j = 0; j < s.n; j++) {
+      tally[s.problem[j].index] = (sol_tally_t){ s.samples, s.problem[j].correct };
+      truncated += s.problem[j].truncated;
+      tokens += s.problem[j].tokens;
+    }
+    if (s.seconds > t->seconds) t->seconds = s.seconds;
+  }
+  estimate (c, tally, truncated, tokens, t);
+  SOL_GO (append (c->out, t));
+  remove_shares (c->out, version, n);
+out:
+  sol_free (tally);
+  sol_free (first.problem);
+  sol_free (s.problem);
+  return st;
+}
+
+/* ---- the start */
+
+/* lines up to a version stay, in *kept; says what is missing */
+static void keep_lines (const sol_config_t *c, const char *text, int64_t resumed, sol_buffer_t *kept, int64_t *first_p)
+{
+  int64_t next = sol_trial_next (c, 0), missing = 0, last = -1;
+  for (const char *end; text && (end = strchr (text, '\n')); text = end + 1) {
+    int64_t v;
+    if (sscanf (text, "{\"version\":%" SCNd64, &v) != 1 || v > resumed) break;
+    sol_buffer_add (kept, text, (size_t) (end + 1 - text));
+    for (; next < v; next = sol_trial_next (c, next + 1), missing++) last = next;
+    if (next == v) next = sol_trial_next (c, next + 1);
+  }
+  for (; next < resumed; next = sol_trial_next (c, next + 1), missing++) last = next;
+  if (missing > 0) sol_log (SOL_LOG_WARN, ROOM, "%" PRId64 " evaluations before update %" PRId64 " were not made (the last: version %" PRId64 "), and their weights are gone", missing, resumed, last);
+  *first_p = next;
+}
+
+sol_status_t sol_trial_begin (const sol_config_t *c, int64_t resumed, int64_t *first_p)
+{
+  char *path = sol_path_join (c->out, "evals.jsonl"), *dir = sol_path_join (c->out, "evals"), *old = NULL;
+  size_t bytes = 0;
+  sol_buffer_t kept = { 0 };
+  sol_status_t st = SOL_OK;
+  *first_p = SOL_TRIAL_NONE;
+  if (c->eval_every == 0) goto out;
+  SOL_GO (sol_dir_remove (dir));
+  if (resumed >= 0 && sol_file_exists (path)) SOL_GO (sol_file_read (path, 0, &old, &bytes));
+  keep_lines (c, old, resumed, &kept, first_p);
+  st = sol_file_write (path, kept.data ? kept.data : "", kept.bytes);
+out:
+  sol_buffer_free (&kept);
+  sol_free (old);
+  sol_free (dir);
+  sol_free (path);
+  return st;
+}
