@@ -50,7 +50,7 @@ const sol_command_t sol_command_info = { .name = "info",
                                          .line = "what this program, or a run, checkpoint, model or file is",
                                          .usage = "[PATH] [--json]",
                                          .about = "Without PATH: version, compiler, libraries, MPI and the transports it may choose, CPU, backends and why one cannot run.\n\n"
-                                                  "With PATH: describes a run folder, a checkpoint, a model folder or a statistics file. A run's newest whole checkpoint is checked wholly; "
+                                                  "With PATH: describes a run folder, a checkpoint, a model folder, a statistics file or evals.h5. A run's newest whole checkpoint is checked wholly; "
                                                   "the line \"weights: step N xxh3 HASH\" is a digest of all its weights, equal for equal weights whatever the number of ranks. A model's weights must fit its config.json, as far as their headers tell. Of a model also its parameters, RoPE, and the bytes that one learner (training) and one actor (decoding) take with the default settings; solera plan says it for others.",
                                          .options = SOL_OPTION_JSON,
                                          .max_args = 1,

@@ -14,6 +14,8 @@ sol_status_t sol_info_path (const char *path, cJSON *facts);
 /* tokens trained by lag over a whole run: facts.lags, {"from-to": tokens}; absent where nothing was trained. As text: shares. */
 sol_status_t sol_info_lags (const char *run, cJSON *facts);
 void sol_lags_text (const cJSON *facts, sol_buffer_t *out);
+/* the evaluations of a file: how many, and the newest or (all) each */
+sol_status_t sol_info_evals (const char *path, int all, cJSON *facts);
 /* one fact a line: "name: value" */
 void sol_info_text (const cJSON *facts, sol_buffer_t *out);
 

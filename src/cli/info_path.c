@@ -5,6 +5,7 @@
 #include "solera/actor.h"
 #include "solera/checkpoint.h"
 #include "solera/config.h"
+#include "solera/evals.h"
 #include "solera/file.h"
 #include "solera/learner.h"
 #include "solera/log.h"
@@ -290,7 +291,7 @@ static sol_status_t add_newest (const char *run, cJSON *facts)
 
 static sol_status_t run_facts (const char *path, cJSON *facts)
 {
-  char *settings = sol_path_join (path, "settings.yaml"), *stats = sol_path_join (path, "stats.h5"), *text = NULL;
+  char *settings = sol_path_join (path, "settings.yaml"), *stats = sol_path_join (path, "stats.h5"), *evals = sol_path_join (path, SOL_EVALS_NAME), *text = NULL;
   size_t bytes = 0;
   sol_status_t st;
   sol_info_string (facts, "kind", "run");
@@ -300,6 +301,7 @@ static sol_status_t run_facts (const char *path, cJSON *facts)
   SOL_GO (add_metrics (path, facts));
   SOL_GO (sol_info_lags (path, facts));
   if (sol_file_exists (stats)) SOL_GO (add_stats (stats, cJSON_AddObjectToObject (facts, "statistics")));
+  if (sol_file_exists (evals)) SOL_GO (sol_info_evals (evals, 0, cJSON_AddObjectToObject (facts, "evaluations")));
   cJSON_AddBoolToObject (facts, "model_exported", holds (path, "model/config.json"));
   SOL_GO (sol_file_read (settings, 1 << 20, &text, &bytes));
   st = add_settings (text, settings, facts);
@@ -307,6 +309,7 @@ out:
   sol_free (text);
   sol_free (settings);
   sol_free (stats);
+  sol_free (evals);
   return st;
 }
 
@@ -318,9 +321,12 @@ sol_status_t sol_info_path (const char *path, cJSON *facts)
     if (holds (path, "settings.yaml")) return run_facts (path, facts);
     if (holds (path, "manifest.json")) return checkpoint_facts (path, facts);
     if (holds (path, "config.json")) return model_facts (path, facts);
+  } else if (is_hdf5 (path) && sol_evals_is (path)) {
+    sol_info_string (facts, "kind", "evaluations");
+    return sol_info_evals (path, 1, facts);
   } else if (is_hdf5 (path)) {
     sol_info_string (facts, "kind", "statistics");
     return add_stats (path, facts);
   }
-  return sol_fail (SOL_ERR_FORMAT, "info", "%s: expected a run folder (settings.yaml), a checkpoint (manifest.json), a model folder (config.json) or a statistics file (HDF5), found none of them", path);
+  return sol_fail (SOL_ERR_FORMAT, "info", "%s: expected a run folder (settings.yaml), a checkpoint (manifest.json), a model folder (config.json), a statistics file or evals.h5 (HDF5), found none of them", path);
 }

@@ -4,6 +4,7 @@
 #include "../tap.h"
 #include "solera/checkpoint.h"
 #include "solera/config.h"
+#include "solera/evals.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include <string.h>
@@ -124,6 +125,25 @@ static void test_others (void)
   sol_free (model);
 }
 
+/* every evaluation of a file, the newest of a run */
+static void test_evals (void)
+{
+  sol_evals_row_t row = { .version = 40, .data = "gsm8k", .problems = 1, .samples = 4, .avg = 0.25, .avg_low = 0.125, .avg_high = 0.5, .pass_k = 2, .pass = 0.75 };
+  const sol_evals_problem_t problem = { .samples = 4, .correct = 1 };
+  char *path = sol_path_join (dir, "evals.h5");
+  ok (sol_evals_append (path, &row, &problem) == SOL_OK);
+  row.version = 80;
+  ok (sol_evals_append (path, &row, &problem) == SOL_OK);
+  char *text = describe ("evals.h5", 0);
+  ok (text && strstr (text, "kind: evaluations\n") && strstr (text, "rows: 2\n") && strstr (text, "0:\n  data: gsm8k\n  version: 40\n") && strstr (text, "1:\n  data: gsm8k\n  version: 80\n"));
+  ok (text && strstr (text, "  avg: 0.25\n  avg_low: 0.125\n  avg_high: 0.5\n  pass_k: 2\n  pass: 0.75\n"));
+  sol_free (text);
+  cJSON *facts = cJSON_CreateObject ();
+  ok (sol_info_evals (path, 0, facts) == SOL_OK && cJSON_GetObjectItem (facts, "newest") && !cJSON_GetObjectItem (facts, "0"));
+  cJSON_Delete (facts);
+  sol_free (path);
+}
+
 int main (void)
 {
   snprintf (dir, sizeof dir, "%s/info-XXXXXX", getenv ("TEST_TMPDIR") ? getenv ("TEST_TMPDIR") : "/tmp");
@@ -131,6 +151,7 @@ int main (void)
   need (freopen ("/dev/null", "w", stderr) != NULL);
   test_run ();
   test_others ();
+  test_evals ();
   ok (sol_dir_remove (dir) == SOL_OK);
   return tap_done ();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* docs/statistics.md says what the tables of the source say: every line, in order, and none besides */
+#include "../../src/store/evals_columns.h"
 #include "../../src/store/metrics_columns.h"
 #include "../../src/store/stats_columns.h"
 #include "helpers.h"
@@ -39,6 +40,17 @@ int main (void)
     snprintf (line, sizeof line, "| `%s` | %s | %s | %s |\n", c->name, c->group, c->unit, c->doc);
     good = follows (p, line, &p);
   }
+  ok (good && *p == '\n');
+  p = strstr (text, "| column | type | unit | meaning |\n|---|---|---|---|\n");
+  need (p != NULL);
+  p = strstr (p, "---|\n") + 5;
+  good = 1;
+  for (int k = 0; k < SOL_EVALS_N_TABLES; k++)
+    for (int i = 0; i < sol_evals_table[k].n && good; i++) {
+      const sol_evals_column_t *c = &sol_evals_table[k].column[i];
+      snprintf (line, sizeof line, "| `%s/%s` | %s | %s | %s |\n", sol_evals_table[k].group, c->name, sol_evals_type_name (c->type), c->unit, c->doc);
+      good = follows (p, line, &p) && !strchr (c->doc, '|');
+    }
   ok (good && *p == '\n');
   for (int i = 0; i < SOL_STATS_N_COLUMNS; i++) good &= !strchr (sol_stats_column[i].doc, '|'); /* it would cut the table's cell */
   for (int i = 0; i < sol_metrics_n_columns; i++) good &= !strchr (sol_metrics_column[i].doc, '|');

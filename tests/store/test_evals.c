@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* evals.h5: what was appended comes back, whatever was appended before; a killed writer leaves it whole; what is no such file, or was damaged, is an error */
+#include "solera/evals.h"
+#include "helpers.h"
+#include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { PROBLEMS_MOST = 1500 };
+static const int64_t sizes[] = { 3, 0, PROBLEMS_MOST, 1 };
+
+static sol_evals_row_t row_of (int64_t k, int64_t problems)
+{
+  sol_evals_row_t r = { .version = k - 1, .problems = problems, .samples = 4 + k, .temperature = 0.5, .top_p = 0.25, .max_tokens = 1000 + k, .seed = UINT64_MAX - (uint64_t) k, .avg = 0.125 * (double) k,
+                        .avg_low = 0.01, .avg_high = 0.9, .pass_k = 4, .pass = 0.75, .pass_low = 0.5, .pass_high = NAN, .truncated = 0.2, .mean_tokens = 12.5, .seconds = 3.25, .time = 1700000000 + k };
+  snprintf (r.data, sizeof r.data, "säts %lld", (long long) k);
+  snprintf (r.preset, sizeof r.preset, "%s", k % 2 ? "m2po" : "");
+  return r;
+}
+static sol_evals_problem_t problem_of (int64_t k, int64_t i)
+{
+  return (sol_evals_problem_t) { .evaluation = -7, .index = i, .id = UINT64_C (0x9e3779b97f4a7c15) * (uint64_t) (i + k), .samples = 4 + k, .correct = (i + k) % 5, .truncated = i % 3, .tokens = 100 * i + k };
+}
+
+static sol_status_t append (int64_t k, int64_t problems)
+{
+  static sol_evals_problem_t p[PROBLEMS_MOST];
+  const sol_evals_row_t r = row_of (k, problems);
+  for (int64_t i = 0; i < problems; i++) p[i] = problem_of (k, i);
+  return sol_evals_append (at ("evals.h5"), &r, p);
+}
+
+static int row_right (const sol_evals_t *e, int64_t k, int64_t problems, int64_t first)
+{
+  sol_evals_row_t want = row_of (k, problems);
+  int good = 1;
+  want.first_problem = first;
+  good &= !memcmp (&want, &e->row[k], sizeof want); /* NaN included: the bits; both are zeroed before */
+  for (int64_t i = 0; i < problems && good; i++) {
+    sol_evals_problem_t p = problem_of (k, i);
+    p.evaluation = k;
+    good &= !memcmp (&p, &e->problem[first + i], sizeof p);
+  }
+  return good;
+}
+
+static void test_append (void)
+{
+  sol_evals_t e;
+  for (int64_t k = 0; k < 4; k++) {
+    int64_t first = 0;
+    int good = 1;
+    ok (append (k, sizes[k]) == SOL_OK && sol_evals_read (at ("evals.h5"), &e) == SOL_OK && e.n == k + 1);
+    for (int64_t j = 0; j <= k; j++) {
+      good &= row_right (&e, j, sizes[j], first);
+      first += sizes[j];
+    }
+    ok (good && e.n_problems == first);
+    sol_evals_free (&e);
+  }
+  ok (sol_evals_is (at ("evals.h5")));
+}
+
+static void test_damage (void)
+{
+  char *whole;
+  size_t bytes;
+  sol_evals_t e;
+  int refused = 0, cuts = 0;
+  need (sol_file_read (at ("evals.h5"), 0, &whole, &bytes) == SOL_OK);
+  quiet (1);
+  for (size_t n = 0; n < bytes; n += bytes / 37, cuts++) {
+    need (put_file (at ("cut.h5"), whole, n) == 0);
+    if (sol_evals_read (at ("cut.h5"), &e) == SOL_OK) sol_evals_free (&e);
+    else refused++;
+  }
+  ok (refused == cuts);
+  char *format = memmem (whole, bytes, "solera evaluations", 18);
+  need (format != NULL);
+  memcpy (format, "solera statistics_", 18); /* another program's or another kind of file */
+  need (put_file (at ("cut.h5"), whole, bytes) == 0);
+  ok (sol_evals_read (at ("cut.h5"), &e) != SOL_OK && !sol_evals_is (at ("cut.h5")));
+  const sol_evals_row_t r = row_of (0, 0);
+  ok (sol_evals_append (at ("cut.h5"), &r, NULL) != SOL_OK); /* and nothing is appended to it */
+  ok (sol_evals_append (at ("no/evals.h5"), &r, NULL) != SOL_OK && !sol_evals_is (at ("no/evals.h5")));
+  quiet (0);
+  char *after;
+  size_t n;
+  ok (sol_file_read (at ("cut.h5"), 0, &after, &n) == SOL_OK && n == bytes && !memcmp (after, whole, n));
+  sol_free (after);
+  sol_free (whole);
+}
+
+static void test_kill (void)
+{
+  atomic_int *done = mmap (NULL, sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int64_t k = 0;
+  int good = 1;
+  need (done != MAP_FAILED);
+  remove (at ("evals.h5"));
+  for (int round = 0; round < 8 && good; round++) {
+    const struct timespec moment = { 0, 5000000 + (long) (dice () % 20000) * 1000 };
+    sol_evals_t e = { 0 };
+    atomic_store (done, (int) k);
+    fflush (stdout);
+    const pid_t child = fork ();
+    if (child == 0)
+      for (int64_t i = k;; i++) {
+        if (append (i, 2) != SOL_OK) _exit (1);
+        atomic_store (done, (int) i + 1);
+      }
+    nanosleep (&moment, NULL);
+    kill (child, SIGKILL);
+    int rc;
+    waitpid (child, &rc, 0);
+    if (!sol_file_exists (at ("evals.h5"))) good = atomic_load (done) == 0;
+    else {
+      good = WIFSIGNALED (rc) && sol_evals_read (at ("evals.h5"), &e) == SOL_OK && e.n >= atomic_load (done);
+      for (int64_t i = 0; i < e.n && good; i++) good = row_right (&e, i, 2, 2 * i);
+      k = e.n;
+      sol_evals_free (&e);
+    }
+  }
+  ok (good);
+  ok (k > 3); /* it was killed while it wrote, not before */
+  munmap (done, sizeof *done);
+}
+
+int main (void)
+{
+  scratch_make ();
+  test_append ();
+  test_damage ();
+  test_kill ();
+  scratch_remove ();
+  return tap_done ();
+}
