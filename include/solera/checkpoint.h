@@ -27,9 +27,18 @@ sol_status_t sol_checkpoint_put (sol_checkpoint_writer_t *w, const char *what, i
 void sol_checkpoint_spoil (sol_checkpoint_writer_t *w, sol_status_t st);
 /* gives the writer up without a checkpoint, on an error's way out; not collective, NULL is fine. The temporary folder stays: the next begin removes it. */
 void sol_checkpoint_drop (sol_checkpoint_writer_t *w);
-/* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, keeps keep_last in all (later ones, of a history that the run has left, go too).
+/* before commit, on rank 0: checkpoints of update `from` and later that are multiples of every (>= 1) stay, whatever keep_last says: their evaluation is not there yet */
+void sol_checkpoint_spare (sol_checkpoint_writer_t *w, int64_t from, int64_t every);
+/* collective; hashes the files, writes the manifest (with settings text), renames, updates latest, keeps keep_last in all, and the best (later ones, of a history that the run has left, go too).
  * weights must have been put wholly, adam_m and adam_v wholly or not at all. The writer is destroyed, also on errors (the folder is then removed). */
 sol_status_t sol_checkpoint_commit (sol_checkpoint_writer_t *w, const sol_checkpoint_t *info, const char *settings, int keep_last);
+
+/* RUN/checkpoints/best: the one that is kept for its evaluation. update -1: none, nothing is named. Not collective. */
+sol_status_t sol_checkpoint_best (const char *run_dir, int64_t *update_p);
+sol_status_t sol_checkpoint_name_best (const char *run_dir, int64_t update);
+int sol_checkpoint_there (const char *run_dir, int64_t update); /* is there a folder of that update? */
+/* what commit does to older ones, with nothing spared but the best; update: of the newest */
+sol_status_t sol_checkpoint_prune (const char *run_dir, int64_t update, int keep_last);
 
 /* what the owner of other files in the folder says of them (queue.*: sol_broker_verify); an error is damage like any other */
 typedef sol_status_t (*sol_checkpoint_check_t) (const char *dir, const sol_checkpoint_t *info);

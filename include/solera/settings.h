@@ -33,6 +33,7 @@ enum { SOL_TRUNCATED_TRAIN, SOL_TRUNCATED_MASK };
 enum { SOL_REFUSED_STOP, SOL_REFUSED_DROP };
 enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO };
 enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL };
+enum { SOL_BEST_NONE, SOL_BEST_AVG, SOL_BEST_PASS };
 enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
 enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
 
@@ -139,6 +140,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   /* ---- files */                                                                                                                            \
   I (ckpt_every, "checkpoint.every", 0, 0, 1000000000, "updates", "ts", "write a checkpoint every so many updates (a multiple of updates_per_step); 0: only at the end") \
   I (ckpt_keep, "checkpoint.keep_last", 2, 1, 1000000, "", "ts", "checkpoints that are kept")                                                 \
+  C (ckpt_best, "checkpoint.best", 0, "none|avg|pass", "t", "keep the checkpoint whose evaluation (eval.every) was best as well, by that figure of evals.jsonl; checkpoints/best names it") \
   B (export_model, "checkpoint.export", 1, "ts", "write the final weights as a Hugging Face folder OUT/model")                                \
   B (stats, "stats.write", 1, "t", "write every token's statistics to HDF5")                                                                  \
   I (stats_deflate, "stats.deflate", 0, 0, 9, "level", "t", "shuffle and deflate level; 0: off")                                              \

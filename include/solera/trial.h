@@ -34,6 +34,12 @@ typedef struct {
 /* Learner 0: adds up the shares of a version, writes the line and removes the shares. SOL_AGAIN: a share is missing. SOL_ERR_FORMAT: shares that do not fit together. */
 sol_status_t sol_trial_take (const sol_config_t *config, int64_t version, sol_trial_t *trial_p);
 
+/* Names the best checkpoint by the metric of checkpoint.best: of the evaluated versions whose checkpoint is there, the first with the largest; none where checkpoint.best is none. One rank at a time:
+ * sol_trial_begin, then learner 0 after each sol_trial_take. */
+sol_status_t sol_trial_choose (const sol_config_t *config);
+/* avg and pass of a version in a run's evals.jsonl; SOL_END: there is no such line */
+sol_status_t sol_trial_rates (const char *run_dir, int64_t version, double *avg_p, double *pass_p);
+
 /* One rank, before actors and learners start; resumed: update of the checkpoint that the run goes on from, -1: none. Keeps the lines of evals.jsonl up to that version, removes shares that
  * are left, says which trials are missing for good (their weights are gone). *first_p: the version whose trial is next, SOL_TRIAL_NONE: none. */
 sol_status_t sol_trial_begin (const sol_config_t *config, int64_t resumed, int64_t *first_p);

@@ -11,6 +11,8 @@
 sol_status_t sol_info_build (cJSON *facts);
 /* about a run folder, a checkpoint, a statistics file or a model folder */
 sol_status_t sol_info_path (const char *path, cJSON *facts);
+/* facts.best: the checkpoint that checkpoints/best names; absent where there is none */
+sol_status_t sol_info_best (const char *run, cJSON *facts);
 /* tokens trained by lag over a whole run: facts.lags, {"from-to": tokens}; absent where nothing was trained. As text: shares. */
 sol_status_t sol_info_lags (const char *run, cJSON *facts);
 void sol_lags_text (const cJSON *facts, sol_buffer_t *out);

@@ -298,6 +298,7 @@ static sol_status_t run_facts (const char *path, cJSON *facts)
   SOL_GO (add_status (path, facts));
   SOL_GO (add_newest (path, facts));
   add_checkpoint_names (path, facts);
+  SOL_GO (sol_info_best (path, facts));
   SOL_GO (add_metrics (path, facts));
   SOL_GO (sol_info_lags (path, facts));
   if (sol_file_exists (stats)) SOL_GO (add_stats (stats, cJSON_AddObjectToObject (facts, "statistics")));

@@ -211,6 +211,7 @@ sol_status_t sol_learner_step (sol_learner_t *l)
         sol_watch_wait ("actors", "evaluation of version %lld", (long long) l->next_trial);
         return SOL_AGAIN;
       }
+      if (l->rank == 0 && l->c->ckpt_best != SOL_BEST_NONE && !sol_stop_requested ()) SOL_TRY (sol_checkpoint_prune (l->p.run_dir, l->saved, (int) l->c->ckpt_keep));
       l->state = LEARNER_END;
       return SOL_OK;
     case LEARNER_END: return finish (l);

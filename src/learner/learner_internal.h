@@ -66,6 +66,7 @@ struct sol_learner {
   int lag0_said;
   int64_t next_trial;            /* version whose evaluation is awaited; SOL_TRIAL_NONE: none */
   double trial_asked_s;
+  int64_t saved;                 /* update of the last checkpoint that is whole */
   /* stopping and saving */
   int stop, finished;
   sol_checkpoint_writer_t *writer;

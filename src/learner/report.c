@@ -50,6 +50,7 @@ sol_status_t sol_report_open (sol_learner_t *l)
     SOL_TRY (st);
   }
   l->next_trial = SOL_TRIAL_NONE;
+  l->saved = l->update;
   if (l->rank != 0) return SOL_OK;
   if (c->eval_every > 0) l->next_trial = l->p.first_trial;
   SOL_TRY (sol_metrics_open (l->p.run_dir, c, resumed, &l->metrics));
@@ -335,11 +336,13 @@ sol_status_t sol_report_trials (sol_learner_t *l)
   if (l->next_trial > l->update || now - l->trial_asked_s < 0.1) return SOL_OK; /* files are not looked for in every turn */
   l->trial_asked_s = now;
   for (sol_trial_t t; l->next_trial <= l->update; l->next_trial = sol_trial_next (l->c, l->next_trial + 1)) {
+    if (l->c->ckpt_best != SOL_BEST_NONE && l->next_trial > l->saved) return SOL_OK; /* first its checkpoint */
     st = sol_trial_take (l->c, l->next_trial, &t);
     if (st != SOL_OK) return st == SOL_AGAIN ? SOL_OK : st;
     sol_log (SOL_LOG_INFO, "eval", "version %lld: pass rate %.4f [%.4f, %.4f], pass@%lld %.4f, %.2f %% truncated, %.1f tokens a response; %lld prompts, %.1f s", (long long) t.version, t.avg.mean, t.avg.low,
              t.avg.high, (long long) t.samples, t.pass.mean, 100 * t.truncated, t.mean_tokens, (long long) t.prompts, t.seconds);
     SOL_TRY (sol_metrics_trial (l->metrics, &t));
+    SOL_TRY (sol_trial_choose (l->c));
   }
   return SOL_OK;
 }

@@ -36,7 +36,9 @@ sol_status_t sol_save_commit (sol_learner_t *l)
   info.weight_digest = sol_table_digest (sol_model_table (l->p.model), master);
   sol_free (master);
   l->writer = NULL;
+  if (l->rank == 0 && l->c->ckpt_best != SOL_BEST_NONE) sol_checkpoint_spare (w, l->next_trial, l->c->eval_every);
   SOL_TRY (sol_checkpoint_commit (w, &info, l->p.settings, (int) l->c->ckpt_keep));
+  l->saved = l->update;
   snprintf (l->checkpoint, sizeof l->checkpoint, "u%08lld", (long long) l->update);
   if (l->rank == 0) {
     if (l->stats) SOL_TRY (sol_stats_link (l->p.run_dir));

@@ -26,6 +26,7 @@ struct sol_checkpoint_writer {
   sol_comm_t *comm;
   char *root, *final, *tmp; /* RUN/checkpoints, root/u00000320, root/u00000320.tmp */
   int64_t update, elements;
+  int64_t spare_from, spare_every; /* see sol_checkpoint_spare */
   int64_t put[N_BLOCKS]; /* elements that this rank has put */
   int fd[N_BLOCKS];
   char *path[N_BLOCKS];
@@ -38,7 +39,7 @@ sol_status_t sol_checkpoint_begin (const char *run_dir, int64_t update, int64_t 
   sol_checkpoint_writer_t *w = sol_alloc (sizeof *w);
   sol_buffer_t name = { 0 };
   sol_status_t st = SOL_OK;
-  *w = (sol_checkpoint_writer_t){ .comm = comm, .update = update, .elements = elements, .st = SOL_OK };
+  *w = (sol_checkpoint_writer_t){ .comm = comm, .update = update, .elements = elements, .spare_from = INT64_MAX, .spare_every = 1, .st = SOL_OK };
   w->root = sol_path_join (run_dir, "checkpoints");
   sol_buffer_printf (&name, "u%08" PRId64, update);
   w->final = sol_path_join (w->root, name.data);
@@ -65,6 +66,13 @@ const char *sol_checkpoint_dir (const sol_checkpoint_writer_t *w) { return w->tm
 void sol_checkpoint_spoil (sol_checkpoint_writer_t *w, sol_status_t st)
 {
   if (w->st == SOL_OK) w->st = st;
+}
+
+void sol_checkpoint_spare (sol_checkpoint_writer_t *w, int64_t from, int64_t every)
+{
+  SOL_ASSERT (every >= 1);
+  w->spare_from = from;
+  w->spare_every = every;
 }
 
 static char *block_path (const char *dir, const char *what)
@@ -168,7 +176,7 @@ static sol_status_t seal (sol_checkpoint_writer_t *w, const sol_checkpoint_t *in
   SOL_GO (sol_file_sync_dir (w->tmp));
   SOL_GO (sol_dir_replace (w->tmp, w->final));
   SOL_GO (write_latest (w));
-  st = sol_checkpoint_keep (w->root, w->update, keep_last);
+  st = sol_checkpoint_keep (w->root, w->update, keep_last, w->spare_from, w->spare_every);
 out:
   sol_buffer_free (&text);
   sol_manifest_clear (&m);

@@ -72,14 +72,15 @@ static sol_status_t discard (const char *path)
   return st;
 }
 
-sol_status_t sol_checkpoint_keep (const char *root, int64_t update, int keep_last)
+sol_status_t sol_checkpoint_keep (const char *root, int64_t update, int keep_last, int64_t spare_from, int64_t spare_every)
 {
-  int64_t *u;
+  int64_t *u, best;
   int n, kept = 0;
   sol_status_t st = SOL_OK;
+  SOL_TRY (sol_checkpoint_best_in (root, &best));
   SOL_TRY (list (root, &u, &n));
   for (int i = 0; i < n && st == SOL_OK; i++) {
-    if (u[i] <= update && kept++ < keep_last) continue;
+    if (u[i] <= update && (kept++ < keep_last || u[i] == best || (u[i] >= spare_from && u[i] % spare_every == 0))) continue;
     char *path = dir_of (root, u[i]);
     if (u[i] > update) sol_log (SOL_LOG_WARN, ROOM, "%s is removed: the run went back before it and now stands at update %" PRId64, path, update);
     st = discard (path);

@@ -2,6 +2,7 @@
 /* trial.c: the files of evaluations during training */
 #include "solera/trial.h"
 #include "solera/buffer.h"
+#include "solera/checkpoint.h"
 #include "solera/file.h"
 #include "solera/json.h"
 #include "solera/log.h"
@@ -187,6 +188,84 @@ out:
   return st;
 }
 
+/* ---- the best */
+
+/* one line of evals.jsonl; 0: it is none, as a part of one may be at the end of a damaged file */
+static int read_line (const char *line, size_t bytes, int64_t *version_p, double *avg_p, double *pass_p)
+{
+  char why[128];
+  cJSON *o = NULL;
+  int good = sol_json_parse (line, bytes, &o, why) == SOL_OK && whole (o, "version", MOST, version_p);
+  const cJSON *avg = cJSON_GetObjectItemCaseSensitive (o, "avg"), *pass = cJSON_GetObjectItemCaseSensitive (o, "pass");
+  good = good && cJSON_IsNumber (avg) && cJSON_IsNumber (pass);
+  if (good) *avg_p = avg->valuedouble, *pass_p = pass->valuedouble;
+  cJSON_Delete (o);
+  return good;
+}
+
+/* calls see for every line, until it answers 0 */
+static sol_status_t each_line (const char *run_dir, int (*see) (void *ctx, int64_t version, double avg, double pass), void *ctx)
+{
+  char *path = sol_path_join (run_dir, "evals.jsonl"), *text = NULL;
+  size_t bytes;
+  int64_t n = 0, version;
+  double avg, pass;
+  sol_status_t st = SOL_OK;
+  if (!sol_file_exists (path)) goto out;
+  SOL_GO (sol_file_read (path, 0, &text, &bytes));
+  for (char *line = text, *end; (end = strchr (line, '\n')); line = end + 1) {
+    n++;
+    if (!read_line (line, (size_t) (end - line), &version, &avg, &pass)) {
+      st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s:%" PRId64 ": expected an object with version, avg and pass, found something else", path, n);
+      goto out;
+    }
+    if (!see (ctx, version, avg, pass)) break;
+  }
+out:
+  sol_free (text);
+  sol_free (path);
+  return st;
+}
+
+typedef struct { const sol_config_t *c; int64_t version; double value; } choice_t;
+
+static int compare (void *ctx, int64_t version, double avg, double pass)
+{
+  choice_t *b = ctx;
+  const double value = b->c->ckpt_best == SOL_BEST_PASS ? pass : avg;
+  if ((b->version < 0 || value > b->value) && sol_checkpoint_there (b->c->out, version)) b->version = version, b->value = value;
+  return 1;
+}
+
+sol_status_t sol_trial_choose (const sol_config_t *c)
+{
+  choice_t best = { c, -1, 0 };
+  int64_t old;
+  if (c->ckpt_best != SOL_BEST_NONE) SOL_TRY (each_line (c->out, compare, &best));
+  SOL_TRY (sol_checkpoint_best (c->out, &old));
+  if (old == best.version) return SOL_OK;
+  if (best.version >= 0) sol_log (SOL_LOG_INFO, ROOM, "the best checkpoint is that of update %" PRId64 " (%.4f)", best.version, best.value);
+  return sol_checkpoint_name_best (c->out, best.version);
+}
+
+typedef struct { int64_t version; int found; double avg, pass; } wanted_t;
+
+static int pick (void *ctx, int64_t version, double avg, double pass)
+{
+  wanted_t *w = ctx;
+  if (version == w->version) *w = (wanted_t){ version, 1, avg, pass };
+  return !w->found;
+}
+
+sol_status_t sol_trial_rates (const char *run_dir, int64_t version, double *avg_p, double *pass_p)
+{
+  wanted_t w = { .version = version };
+  SOL_TRY (each_line (run_dir, pick, &w));
+  *avg_p = w.avg;
+  *pass_p = w.pass;
+  return w.found ? SOL_OK : SOL_END;
+}
+
 /* ---- the start */
 
 /* lines up to a version stay, in *kept; says what is missing */
@@ -212,11 +291,15 @@ sol_status_t sol_trial_begin (const sol_config_t *c, int64_t resumed, int64_t *f
   sol_buffer_t kept = { 0 };
   sol_status_t st = SOL_OK;
   *first_p = SOL_TRIAL_NONE;
-  if (c->eval_every == 0) goto out;
+  if (c->eval_every == 0) {
+    st = sol_trial_choose (c);
+    goto out;
+  }
   SOL_GO (sol_dir_remove (dir));
   if (resumed >= 0 && sol_file_exists (path)) SOL_GO (sol_file_read (path, 0, &old, &bytes));
   keep_lines (c, old, resumed, &kept, first_p);
-  st = sol_file_write (path, kept.data ? kept.data : "", kept.bytes);
+  SOL_GO (sol_file_write (path, kept.data ? kept.data : "", kept.bytes));
+  st = sol_trial_choose (c);
 out:
   sol_buffer_free (&kept);
   sol_free (old);

@@ -12,6 +12,8 @@
 
 enum { N = 5000 };
 
+static int64_t spare_from = INT64_MAX; /* of the next save, with multiples of 10 */
+
 static float element (int64_t update, int what, int64_t i) { return (float) (update * 7 + what) + (float) i * 0.25f; }
 
 static sol_checkpoint_t info_of (int64_t update)
@@ -39,6 +41,7 @@ static sol_status_t save (const char *run, int64_t update, int keep)
   }
   snprintf (path, sizeof path, "%s/queue.0", sol_checkpoint_dir (w));
   if (put_file (path, "queue", 5)) sol_checkpoint_spoil (w, SOL_ERR_IO);
+  if (spare_from < INT64_MAX) sol_checkpoint_spare (w, spare_from, 10);
   return sol_checkpoint_commit (w, &info, "seed: 7\n\"quoted\" \xc3\xa4\n", keep);
 }
 
@@ -249,6 +252,33 @@ static void test_full (void)
   }
 }
 
+/* which are there of u00000010, 15, 20, 25, ...: a bit each */
+static unsigned there (int n)
+{
+  unsigned bits = 0;
+  for (int i = 0; i < n; i++) bits |= (unsigned) sol_checkpoint_there (at ("best"), 10 + 5 * i) << i;
+  return bits;
+}
+
+/* what the number of checkpoints that are kept does not remove */
+static void test_best (void)
+{
+  int64_t best;
+  ok (sol_checkpoint_best (at ("best"), &best) == SOL_OK && best == -1);
+  for (int64_t u = 10; u <= 25; u += 5) need (save (at ("best"), u, 5) == SOL_OK);
+  ok (sol_checkpoint_name_best (at ("best"), 15) == SOL_OK && sol_checkpoint_best (at ("best"), &best) == SOL_OK && best == 15);
+  spare_from = 20;
+  ok (save (at ("best"), 30, 1) == SOL_OK && there (5) == 0x16); /* 15 is the best, 20 awaits its evaluation, 30 is the newest; 10 is past */
+  spare_from = INT64_MAX;
+  ok (save (at ("best"), 35, 1) == SOL_OK && there (6) == 0x22);
+  ok (sol_checkpoint_name_best (at ("best"), 35) == SOL_OK && sol_checkpoint_prune (at ("best"), 35, 1) == SOL_OK && there (6) == 0x20);
+  ok (sol_checkpoint_name_best (at ("best"), -1) == SOL_OK && sol_checkpoint_name_best (at ("best"), -1) == SOL_OK && sol_checkpoint_best (at ("best"), &best) == SOL_OK && best == -1);
+  need (put_file (at ("best/checkpoints/best"), "u35\n", 4) == 0);
+  quiet (1);
+  ok (sol_checkpoint_best (at ("best"), &best) == SOL_ERR_FORMAT && best == -1);
+  quiet (0);
+}
+
 int main (void)
 {
   scratch_make ();
@@ -257,6 +287,7 @@ int main (void)
   test_damage ();
   test_kill ();
   test_full ();
+  test_best ();
   scratch_remove ();
   return tap_done ();
 }

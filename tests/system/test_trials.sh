@@ -39,6 +39,25 @@ ranks 4 $E out=late --resume; is 0 $rc "evaluation from its continuation on"
 has 'warn.*3 evaluations before update 12 were not made .the last: version 8'
 is "$(figures solo | tail -n 4 | cksum)" "$(figures late | cksum)" "figures from version 12 on"
 
+# the best checkpoint is kept
+choice () { # FIGURE: the version that must be chosen, first of equals, 0 has no checkpoint
+  sed "s/{\"version\":\([0-9]*\),.*\"$1\":\([^,]*\),.*/\1 \2/" solo/evals.jsonl | awk '$1 > 0 && (n == 0 || $2 > m) {n = $1; m = $2} END {printf "u%08d", n}'
+}
+run "$solera" train $E roles=solo out=best checkpoint.keep_last=1 checkpoint.best=avg; is 0 $rc "with checkpoint.best"
+is "$(weights plain)" "$(weights best)" "weights with checkpoint.best"
+want=$(choice avg)
+[ "$want" != u00000024 ]; ok $? "the best ($want) is not the newest"
+is "$want" "$(cat best/checkpoints/best)" "the best by avg"
+is "$want u00000024" "$(ls best/checkpoints | grep ^u | tr '\n' ' ' | sed 's/ $//')" "checkpoints kept"
+"$solera" info best | grep -A 1 '^best:' | grep -q "version: $(echo "$want" | sed 's/u0*//')\$"; ok $? "solera info says the best"
+run "$solera" train $E roles=solo out=best2 checkpoint.keep_last=1 checkpoint.best=avg train.updates=16; is 0 $rc "a shorter run with checkpoint.best"
+ranks 4 $E out=best2 checkpoint.keep_last=1 checkpoint.best=avg --resume; is 0 $rc "its continuation"
+is "$want" "$(cat best2/checkpoints/best)" "the best after the continuation"
+is "$(figures solo | cksum)" "$(figures best2 | cksum)" "figures with checkpoint.best"
+run "$solera" train $E roles=solo out=bad checkpoint.best=avg checkpoint.every=8; is 2 $rc "evaluated versions without checkpoints"
+has 'eval\.every is 4 .*, but checkpoint\.every is 8'
+run "$solera" train $E roles=solo out=bad checkpoint.best=avg eval.every=0; is 2 $rc "a best without evaluation"
+has 'checkpoint\.best is avg .*, but eval\.every is 0'
 run "$solera" train $E roles=solo out=bad eval.every=3; is 2 $rc "a bad eval.every"
 has 'eval\.every is 3 .*, but batch\.updates_per_step is 2'
 run "$solera" train $E roles=solo out=bad task.holdout=0; is 2 $rc "nothing held out"
