@@ -87,5 +87,5 @@ const sol_command_t sol_command_score = {
 
 const sol_command_t sol_command_eval = {
   .name = "eval", .group = 'e', .line = "pass rate of a model on a task's prompts", .usage = "MODEL [FILE.yaml] [key=value ...]",
-  .about = "Prompts of task.split, rollout.samples responses each; several ranks share them. With out=FOLDER on the command line every prompt and response goes to FOLDER/rows.jsonl.",
+  .about = "Prompts of task.split, rollout.samples responses each; several ranks share them. Prints avg@n and pass@n (n: rollout.samples) with 95 % intervals by bootstrap over problems. With out=FOLDER on the command line every prompt and response goes to FOLDER/rows.jsonl, and the figures with the counts of every problem are appended to FOLDER/evals.h5.",
   .options = SOL_OPTION_JSON | SOL_OPTION_FORCE, .min_args = 1, .max_args = 2, .run = run_eval };

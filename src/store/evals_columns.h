@@ -30,7 +30,7 @@
 
 #define SOL_EVALS_PROBLEM_COLUMNS(X)                                                                                        \
   X (evaluation, I64, "rows", "row of evaluations/ that it belongs to")                                                   \
-  X (index, I64, "problems", "place in the data set; the first is 0")                                                     \
+  X (index, I64, "problems", "number of the prompt in the evaluation; the first is 0; id says which problem it is")                                                     \
   X (id, U64, "", "the task's identity of the problem: a hash of its text (prompt_id of the token statistics)")           \
   X (samples, I64, "responses", "responses to it (n)")                                                                    \
   X (correct, I64, "responses", "of them right (c)")                                                                      \
