@@ -31,7 +31,7 @@ typedef struct {
   sol_estimate_t avg, pass;
   double truncated, mean_tokens, seconds;
 } sol_trial_t;
-/* Learner 0: adds up the shares of a version, writes the line and removes the shares. SOL_AGAIN: a share is missing. SOL_ERR_FORMAT: shares that do not fit together. */
+/* Learner 0: adds up the shares of a version, writes the line and a row of evals.h5 with its problems (evals.h), and removes the shares. SOL_AGAIN: a share is missing. SOL_ERR_FORMAT: shares that do not fit together. */
 sol_status_t sol_trial_take (const sol_config_t *config, int64_t version, sol_trial_t *trial_p);
 
 /* Names the best checkpoint by the metric of checkpoint.best: of the evaluated versions whose checkpoint is there, the first with the largest; none where checkpoint.best is none. One rank at a time:

@@ -3,6 +3,7 @@
 #include "solera/trial.h"
 #include "solera/buffer.h"
 #include "solera/checkpoint.h"
+#include "solera/evals.h"
 #include "solera/file.h"
 #include "solera/json.h"
 #include "solera/log.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ROOM "eval"
 #define MOST ((int64_t) 1 << 53)
@@ -142,6 +144,24 @@ out:
   return st;
 }
 
+/* a row of evals.h5; problem: [prompts] in order */
+static sol_status_t add_row (const sol_config_t *c, const sol_trial_t *t, const sol_evals_problem_t *problem)
+{
+  sol_evals_row_t r = { .version = t->version, .problems = t->prompts, .samples = t->samples, .temperature = c->temperature, .top_p = 1, .max_tokens = c->max_new, .seed = (uint64_t) c->seed,
+                        .avg = t->avg.mean, .avg_low = t->avg.low, .avg_high = t->avg.high, .pass_k = t->samples, .pass = t->pass.mean, .pass_low = t->pass.low, .pass_high = t->pass.high,
+                        .truncated = t->truncated, .mean_tokens = t->mean_tokens, .seconds = t->seconds, .time = (int64_t) time (NULL) };
+  sol_buffer_t name = { 0 };
+  char *path = sol_path_join (c->out, SOL_EVALS_NAME);
+  const char *slash = c->task == SOL_TASK_JSONL ? strrchr (c->task_path, '/') : NULL;
+  if (c->task == SOL_TASK_JSONL) sol_buffer_printf (&name, "%s", slash ? slash + 1 : c->task_path);
+  else sol_setting_choice (sol_setting_find ("task.name"), c->task, &name);
+  snprintf (r.data, sizeof r.data, "%s", name.data);
+  const sol_status_t st = sol_evals_append (path, &r, problem);
+  sol_buffer_free (&name);
+  sol_free (path);
+  return st;
+}
+
 static void remove_shares (const char *run_dir, int64_t version, int64_t n)
 {
   for (int64_t i = 0; i < n; i++) {
@@ -155,6 +175,7 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
 {
   sol_trial_share_t first = { 0 }, s = { 0 };
   sol_tally_t *tally = NULL;
+  sol_evals_problem_t *problem = NULL;
   int64_t n, truncated = 0, tokens = 0;
   sol_status_t st = read_share (c->out, version, 0, &first);
   if (st != SOL_OK) goto out;
@@ -163,6 +184,7 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
   if (st != SOL_OK) goto out;
   *t = (sol_trial_t){ .version = version, .prompts = first.prompts, .samples = first.samples };
   tally = sol_alloc ((size_t) t->prompts * sizeof *tally);
+  problem = sol_alloc ((size_t) t->prompts * sizeof *problem);
   for (int64_t i = 0; i < n; i++) {
     sol_free (s.problem);
     s = (sol_trial_share_t){ 0 };
@@ -172,17 +194,21 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
       goto out;
     }
     for (int64_t j = 0; j < s.n; j++) {
-      tally[s.problem[j].index] = (sol_tally_t){ s.samples, s.problem[j].correct };
-      truncated += s.problem[j].truncated;
-      tokens += s.problem[j].tokens;
+      const sol_trial_problem_t *p = &s.problem[j];
+      tally[p->index] = (sol_tally_t){ s.samples, p->correct };
+      problem[p->index] = (sol_evals_problem_t){ .index = p->index, .id = p->id, .samples = s.samples, .correct = p->correct, .truncated = p->truncated, .tokens = p->tokens };
+      truncated += p->truncated;
+      tokens += p->tokens;
     }
     if (s.seconds > t->seconds) t->seconds = s.seconds;
   }
   estimate (c, tally, truncated, tokens, t);
+  SOL_GO (add_row (c, t, problem));
   SOL_GO (append (c->out, t));
   remove_shares (c->out, version, n);
 out:
   sol_free (tally);
+  sol_free (problem);
   sol_free (first.problem);
   sol_free (s.problem);
   return st;

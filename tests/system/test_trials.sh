@@ -14,6 +14,8 @@ cmp -s plain/fresh.jsonl solo/fresh.jsonl; ok $? "rollouts are the same with and
 is "0 4 8 12 16 20 24" "$(sed 's/{"version":\([0-9]*\),.*/\1/' solo/evals.jsonl | tr '\n' ' ' | sed 's/ $//')" "versions evaluated"
 [ "$(sed 's/.*"avg":\([^,]*\),.*/\1/' solo/evals.jsonl | sort -u | wc -l)" -ge 3 ]; ok $? "their pass rates differ"
 is "" "$(ls solo/evals)" "shares that are left"
+is 7 "$("$solera" info solo/evals.h5 | sed -n 's/^rows: //p')" "rows of evals.h5"
+is "$(sed -n 's/{"version":24,.*"avg":\([^,]*\),.*/\1/p' solo/evals.jsonl | cut -c1-8)" "$("$solera" info solo/evals.h5 | sed -n 's/^  avg: //p' | tail -n 1 | cut -c1-8)" "the last row's pass rate"
 # an evaluation afterwards, of the model that the run ended with, answers with the same tokens
 run "$solera" eval solo/model --json task.name=chain task.steps=1 task.holdout=0.1 task.split=heldout seed=5 rollout.max_tokens=8 rollout.max_prompt=8 eval.prompts=20 rollout.samples=3
 rate=$(sed -n 's/.*"\(pass_rate\|avg\)":\([0-9.]*\).*/\2/p' log | head -n 1)
