@@ -17,7 +17,8 @@
   X (convert)                                                                                                                                \
   X (tokenize)                                                                                                                               \
   X (verify)                                                                                                                                 \
-  X (objective)                                                                                                                              \
+  X (objective)                                                                                                                               \
+  X (rescore)                                                                                                                              \
   X (plan)                                                                                                                                    \
   X (info)                                                                                                                                    \
   X (selftest)                                                                                                                                \
@@ -31,6 +32,11 @@
   X (DEVICE, "--device", "DEVICE", "a100, h100, h200, or a file with the rates of another")                                                   \
   X (GPUS, "--gpus", "LIST", "numbers of devices: 8 or 8,16,32")                                                                              \
   X (JSON, "--json", NULL, "print the facts as JSON")                                                                                         \
+  X (OBJECTIVE, "--objective", "LIST", "rules: NAME[:param=value[:param=value...]], parted by commas")                                         \
+  X (FROM, "--from", "N", "first update (0)")                                                                                                 \
+  X (TO, "--to", "N", "last update (the last that is whole)")                                                                                 \
+  X (TOKENS, "--tokens", "N", "list the N token ids about which each rule and self differ most")                                              \
+  X (HDF5, "--hdf5", "FILE", "write all figures by update and rule to FILE too")                                                              \
   X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
   X (SPECIAL, "--special", NULL, "put the model's special tokens around a text; with --decode, leave special tokens out")                     \
   X (REPLACE, "--replace", NULL, "bytes that are not UTF-8 become U+FFFD instead of an error")                                                \
@@ -73,6 +79,7 @@ int sol_command_unknown (const char *name);
 typedef struct {
   unsigned given;      /* or of SOL_OPTION_... */
   const char *role, *device, *gpus; /* of --role, --device, --gpus */
+  const char *value[SOL_N_OPTIONS]; /* of every option that takes one, by SOL_OPTION_INDEX_...; NULL: not given */
   int n_args;
   char **args;         /* [n_args] */
   int n_overrides;

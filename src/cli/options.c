@@ -58,6 +58,7 @@ static sol_status_t take_option (const sol_command_t *c, int argc, char **argv, 
     if (!row->argument) return SOL_OK;
     const char *value = text[n] ? text + n + 1 : *i + 1 < argc ? argv[++*i] : NULL;
     if (!value || !*value) return usage (c, "%s needs a value: %s %s", row->text, row->text, row->argument);
+    o->value[k] = value;
     if (k == SOL_OPTION_INDEX_ROLE) o->role = value;
     if (k == SOL_OPTION_INDEX_DEVICE) o->device = value;
     if (k == SOL_OPTION_INDEX_GPUS) o->gpus = value;

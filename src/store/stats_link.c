@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROOM "stats"
@@ -61,18 +60,6 @@ static int by_launch (const void *pa, const void *pb)
   return (a->s.learner > b->s.learner) - (a->s.learner < b->s.learner);
 }
 
-/* another process may be in the middle of a flush just now: a moment later the file is whole */
-static sol_status_t open_patiently (const char *path, sol_stats_source_t *s_p)
-{
-  struct timespec moment = { 0, 50000000 };
-  sol_status_t st = SOL_ERR_HDF5;
-  for (int i = 0; i < 4 && st == SOL_ERR_HDF5; i++) {
-    if (i) nanosleep (&moment, NULL);
-    st = sol_stats_source_open (path, s_p);
-  }
-  return st;
-}
-
 static sol_status_t open_parts (link_t *l)
 {
   char *dir = sol_path_join (l->run_dir, "stats");
@@ -84,7 +71,7 @@ static sol_status_t open_parts (link_t *l)
     if (!sol_stats_source_parse (e->d_name, &launch, &learner)) continue;
     if (l->n == room) l->part = sol_realloc (l->part, sizeof *l->part * (size_t) (room = room ? 2 * room : 16));
     char *path = sol_path_join (dir, e->d_name);
-    st = open_patiently (path, &l->part[l->n].s);
+    st = sol_stats_source_open_patiently (path, &l->part[l->n].s);
     if (st == SOL_OK && (l->part[l->n].s.launch != launch || l->part[l->n].s.learner != learner)) {
       st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: is of launch %d, learner %d by its attributes", path, l->part[l->n].s.launch, l->part[l->n].s.learner);
       sol_stats_source_close (&l->part[l->n].s);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ROOM "stats"
 #define INDEX_MOST ((int64_t) 1 << 27)
@@ -68,6 +69,17 @@ out:
   sol_free (kind);
   if (st == SOL_OK) *s_p = s;
   else sol_stats_source_close (&s);
+  return st;
+}
+
+sol_status_t sol_stats_source_open_patiently (const char *path, sol_stats_source_t *s_p)
+{
+  struct timespec moment = { 0, 50000000 };
+  sol_status_t st = SOL_ERR_HDF5;
+  for (int i = 0; i < 4 && st == SOL_ERR_HDF5; i++) {
+    if (i) nanosleep (&moment, NULL);
+    st = sol_stats_source_open (path, s_p);
+  }
   return st;
 }
 

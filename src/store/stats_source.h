@@ -15,6 +15,8 @@ typedef struct {
 
 /* opens and checks format, version and launch; rows are not known yet */
 sol_status_t sol_stats_source_open (const char *path, sol_stats_source_t *s_p);
+/* the same; another process may be in the middle of a flush just now: a moment later the file is whole */
+sol_status_t sol_stats_source_open_patiently (const char *path, sol_stats_source_t *s_p);
 /* rows that the index of updates vouches for, without updates >= cut */
 sol_status_t sol_stats_source_measure (sol_stats_source_t *s, int64_t cut);
 void sol_stats_source_close (sol_stats_source_t *s);

@@ -15,7 +15,7 @@ room_of () { # the room that owns include/solera/NAME.h
     dataset|passk|task) echo data ;;
     rollout|broker) echo rollout ;;
     objective) echo objective ;;
-    stats|checkpoint|trial|metrics|safetensors|convert|evals) echo store ;;
+    stats|stats_read|grid|checkpoint|trial|metrics|safetensors|convert|evals) echo store ;;
     actor|eval) echo actor ;;
     learner|sft) echo learner ;;
     command) echo cli ;;

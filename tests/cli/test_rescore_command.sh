@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# solera rescore: runs of several objectives give their own verdicts again, on any number of learners and ranks; another verdict, version or end of a file is refused by name
+. "$top_srcdir/tests/system/lib.sh"
+base
+sed -i 's/updates: 24, lr: 1.0e-3/updates: 8, lr: 5.0e-3/' small.yaml
+for o in m2po grpo gspo m2po_clip decoupled_ppo; do
+  run "$solera" train small.yaml roles=solo objective.name=$o checkpoint.every=0 out=$o; is 0 $rc "$o trains"
+  run "$solera" rescore $o --objective m2po,grpo,dppo_tv; is 0 $rc "$o is its own again"; has "^self gave every recorded verdict again, [1-9]"
+done
+ranks 4 small.yaml learners=2 actors=1 checkpoint.every=0 out=two; is 0 $rc "two learners"
+list=grpo,m2po,m2po:tau=0.0002,icepop:low=0.9:high=1.1,dr_grpo,vespo
+
+# the same bytes: of a run with two learners, of 1, 2 and 3 ranks, in all forms
+rescore () { np=$1; shift; "$MPIRUN" -n "$np" "$solera" rescore "$@" 2>"$t/log"; }
+for f in "" --json; do
+  "$solera" rescore m2po --objective $list --tokens 5 $f --hdf5 1.h5 >one 2>log; is 0 $? "one rank $f"
+  rescore 2 m2po --objective $list --tokens 5 $f --hdf5 2.h5 >of2; rescore 3 m2po --objective $list --tokens 5 $f >of3
+  cmp one of2 && cmp one of3; ok $? "two and three ranks say the same $f"
+  "$solera" rescore two --objective $list --tokens 5 $f 2>log | sed 's/^two, /m2po, /; s/"run":"two"/"run":"m2po"/' >learners; cmp one learners; ok $? "two learners recorded the same $f"
+done
+cmp 1.h5 2.h5; ok $? "the same HDF5 file"
+is 56 "$(grep -c '"kind":"update"' one)" "rows: 8 updates, 7 rules"
+is 1 "$(grep '"kind":"update"' one | grep '"exact":true' | grep -c '"objective":"self"')" "only update 0 is exact"
+grep -q '"kind":"token"' one; ok $? "tokens are listed"
+if [ -n "$PYTHON3" ]; then
+  "$PYTHON3" - one m2po/metrics.jsonl <<'END' >log 2>&1
+import json, sys
+rows = [json.loads (x) for x in open (sys.argv[1])]
+lines = [json.loads (x) for x in open (sys.argv[2])]
+up = {(r["update"], r["objective"]): r for r in rows if r["kind"] == "update"}
+sums = {r["objective"]: r for r in rows if r["kind"] == "sum"}
+assert rows[0]["objectives"]["m2po:tau=0.0002"] == "m2po:tau=0.0002" and rows[0]["objectives"]["dr_grpo"].endswith ("max_length=8")
+for m in lines: # what the run itself said of its updates
+    s = up[m["update"], "self"]
+    assert s["tokens"] == m["n_tokens"] and s["sequences"] == m["n_sequences"]
+    assert abs (s["masked"] - m["masked_share"]) < 1e-12 and abs (s["entropy"] - m["entropy"]) < 1e-9 and abs (s["lag"] - m["lag_mean"]) < 1e-9 and abs (s["loss"] - m["loss"]) < 1e-9
+    assert up[m["update"], "m2po"]["differ"] == 0 and up[m["update"], "m2po"]["marked"] == s["marked"]
+assert sums["self"]["masked"] < sums["m2po:tau=0.0002"]["masked"] and sums["self"]["kept_weight"] > sums["m2po:tau=0.0002"]["kept_weight"]
+n = sum (m["n_tokens"] for m in lines)
+for o, s in sums.items ():
+    mine = [u for (k, name), u in up.items () if name == o]
+    assert s["tokens"] == n and abs (s["marked"] * n - sum (u["marked"] * u["tokens"] for u in mine)) < 1e-6 and abs (s["mass_pos"] - sum (u["mass_pos"] for u in mine)) < 1e-9
+    assert abs (s["differ"] - s["differ_from"].get ("self", 0)) < 1e-15 and abs (s["high"] + s["low"] + s["masked"] - s["marked"]) < 1e-12
+tok = [r for r in rows if r["kind"] == "token" and r["objective"] == "m2po:tau=0.0002"]
+assert tok and sum (r["rule_only"] + r["self_only"] for r in tok) <= round (sums["m2po:tau=0.0002"]["differ"] * n)
+END
+  ok $? "figures agree with each other and with the run's metrics"
+else n=$((n+1)); echo "ok $n - figures # SKIP no python3"; fi
+"$solera" rescore m2po --from 2 --to 3 --json 2>log | grep -c '"kind":"update"' >count; is 2 "$(cat count)" "--from and --to"
+
+# a resumed run: what it went back behind does not count
+run "$solera" train small.yaml roles=solo train.updates=4 checkpoint.every=2 out=again; run "$solera" train small.yaml roles=solo checkpoint.every=0 out=again --resume; is 0 $rc "resumed"
+"$solera" rescore again --objective $list --tokens 5 --json 2>log | sed 's/"run":"again"/"run":"m2po"/' >resumed; cmp one resumed; ok $? "resumed: the same"
+
+# what is wrong
+refused () { want=$1 text=$2; shift 2; run "$solera" rescore "$@"; is "$want" $rc "refused: $*"; has "$text"; }
+refused 2 'no objective "grop"; the nearest is grpo' m2po --objective grop
+refused 2 'm2po has no parameter "eps_low"; it has tau' m2po --objective m2po:eps_low=1
+refused 2 'm2po:tau=x: tau: expected a number, found "x"' m2po --objective m2po:tau=x
+refused 2 'expected param=value, found "tau"' m2po --objective m2po:tau
+refused 2 'between commas, found nothing' m2po --objective grpo,,m2po
+refused 2 'grpo is there twice' m2po --objective grpo,grpo
+refused 2 'decoupled_ppo needs tokens/lp_prox, which m2po did not record: .*objective.name: decoupled_ppo' m2po --objective decoupled_ppo
+run "$solera" rescore decoupled_ppo --objective decoupled_ppo:eps_low=0.1; is 0 $rc "with the column"
+refused 2 "--to is 8: m2po has updates 0 to 7" m2po --to 8
+refused 2 "--from is 9, behind" m2po --from 9
+refused 2 "--tokens: expected a whole number" m2po --tokens x
+refused 1 'nowhere/stats' nowhere
+cp -r two broken; rm broken/stats/0000.0001.h5; refused 1 'broken/stats/0000.0001.h5 is missing' broken
+cp -r m2po cut; truncate -s 3000 cut/stats/0000.0000.h5; refused 1 'cut/stats/0000.0000.h5' cut
+rm cut/stats.h5; refused 1 'cut/stats/0000.0000.h5' cut
+if [ -n "$PYTHON3" ] && "$PYTHON3" -c 'import h5py' 2>/dev/null; then
+  edit () { cp -r m2po "$1"; rm "$1/stats.h5"; "$PYTHON3" -c "import h5py; f = h5py.File ('$1/stats/0000.0000.h5', 'r+'); $2"; }
+  edit version "f.attrs['version'] = 99"; refused 1 'version/stats/0000.0000.h5: statistics version 99; this program knows' version
+  edit verdict "i = int (f['updates/token_end'][2]) + 3; s, p = f['tokens/seq'][i], f['tokens/position'][i]; f['tokens/verdict'][i] ^= 8; print (f'update 3, sequence {s}, position {p}: ', file = open ('where', 'w'), end = '')"
+  refused 1 "$(cat where)the run recorded verdict [0-9]*, m2po:tau=0.04 gives" verdict
+else n=$((n+1)); echo "ok $n - edited files # SKIP no h5py"; fi
+finish
