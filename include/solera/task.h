@@ -51,7 +51,7 @@ sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index,
 /* Is there room for this prompt of that split: at most rollout.max_prompt tokens, and with rollout.max_tokens new ones within the model's context? SOL_ERR_LIMIT names the prompt (file
  * and line where it has one) and the settings. */
 sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_t *prompt, int32_t context);
-/* finish: the sol_finish_t of the response; a truncated response is graded as it stands */
+/* finish: the sol_finish_t of the response; a truncated response is graded as it stands, except for jsonl, where a number at its end is no answer (SOL_FORM_CUT) */
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p);
 /* 0, SOL_FINISH_EOS or SOL_FINISH_STOP; task is a const sol_task_t *: fits sol_decoder_params_t.ends. Allocates nothing, looks only at what the last token can have ended. */
 int sol_task_ends (void *task, const int32_t *ids, int32_t n);

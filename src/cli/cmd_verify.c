@@ -25,13 +25,15 @@ static int text_member (const struct cJSON *row, const char *key, sol_buffer_t *
 static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why)
 {
   verify_t *v = ctx;
+  static const char *const forms[] = { "answer", "response", "cut" }; /* in the order of sol_answer_form_t */
   const char *form = sol_json_string (row, "form"), *mode = sol_json_string (row, "mode"), *missing = NULL;
-  int m = 0;
+  int m = 0, f = 0;
+  while (form && f < 3 && strcmp (form, forms[f])) f++;
   if (!text_member (row, "prediction", &v->prediction)) missing = "prediction";
   else if (!text_member (row, "gold", &v->gold)) missing = "gold";
-  if (missing || !form || (strcmp (form, "answer") && strcmp (form, "response"))) {
+  if (missing || !form || f == 3) {
     if (missing) snprintf (why, SOL_FILTER_WHY, "expected a string \"%s\"", missing);
-    else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\" or \"response\"");
+    else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\", \"response\" or \"cut\"");
     return SOL_ERR_FORMAT;
   }
   static const char *const modes[] = { "answer", "strict", "m2po" };
@@ -42,8 +44,7 @@ static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t
   }
   sol_buffer_clear (&v->extracted);
   int stopped;
-  const sol_answer_form_t from = form[0] == 'a' ? SOL_FORM_ANSWER : SOL_FORM_RESPONSE;
-  const int equal = sol_grader_check (v->grader, v->prediction.data, v->gold.data, from, (sol_verify_mode_t) m, &v->extracted, &stopped);
+  const int equal = sol_grader_check (v->grader, v->prediction.data, v->gold.data, (sol_answer_form_t) f, (sol_verify_mode_t) m, &v->extracted, &stopped);
   sol_buffer_printf (out, "{\"equal\":%s,\"extracted\":", equal ? "true" : "false");
   if (v->extracted.bytes) sol_buffer_json (out, v->extracted.data, v->extracted.bytes);
   else sol_buffer_printf (out, "null");
@@ -71,8 +72,8 @@ const sol_command_t sol_command_verify = {
   .name = "verify",
   .line = "is an answer right?",
   .usage = "<rows >rows",
-  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
-           "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number. "
+  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\" | \"cut\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
+           "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number; with form cut, of a text that a length limit cut off, that last number is no answer. "
            "Answers are compared as mathematics (docs/verifier.md); a doubtful case is not equal. What takes longer than two seconds is stopped: not equal, with \"stopped\": true.\n\n"
            "One row out for every row in. A bad row gives {\"error\": ...} in its place, and the exit status is 1 at the end.",
   .run = run

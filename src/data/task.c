@@ -87,9 +87,8 @@ sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p)
 {
   sol_grade_t g = { { 0 }, 0, 0 };
-  (void) finish; /* what stands there counts, however it ended */
   if (is_chain (task)) sol_chain_grade (prompt, ids, n, &g);
-  else sol_text_grade (task, prompt, ids, n, &g);
+  else sol_text_grade (task, prompt, ids, n, finish, &g);
   g.part[SOL_PART_ANSWER] = g.correct;
   g.part[SOL_PART_FORMAT] *= task->c->task_format_bonus;
   g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT];

@@ -35,6 +35,6 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder);
 sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
 /* line of task.path that question `index` of the split stands in; 0: none */
 int64_t sol_text_line (const sol_task_t *task, int split, uint64_t index);
-void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade);
+void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade);
 sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response);
 #endif

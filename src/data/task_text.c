@@ -207,14 +207,15 @@ static int same_digits (const char *s, const char *answer)
   return !s[rest];
 }
 
-void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade)
+void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade)
 {
   sol_buffer_t text = { 0 }, found = { 0 };
   const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
   if (text.bytes && task->data) {
     int stopped = 0;
-    grade->correct = sol_grader_check (task->grader, text.data, answer, SOL_FORM_RESPONSE, (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);
+    const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
+    grade->correct = sol_grader_check (task->grader, text.data, answer, form, (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);
     grade->part[SOL_PART_STOPPED] = stopped;
     grade->part[SOL_PART_FORMAT] = found.bytes > 0;
   } else if (text.bytes) {

@@ -120,12 +120,26 @@ int sol_answer_strict (const char *prediction, const char *gold)
   return same_text (&q);
 }
 
+/* Of a text that a length limit cut off: a box that is closed, or what was named as the answer in a line that is over. A number at the end was on its way to somewhere. */
+static int take_cut (const char *text, size_t bytes, sol_buffer_t *out)
+{
+  int how = sol_answer_extract (text, bytes, out);
+  if (how > 1) {
+    while (bytes && text[bytes - 1] != '\n') bytes--;
+    how = sol_answer_extract (text, bytes, out);
+  }
+  if (how > 3) how = 0;
+  if (!how) sol_buffer_clear (out);
+  return how;
+}
+
 int sol_answer_take (const char *prediction, sol_answer_form_t form, sol_verify_mode_t mode, sol_buffer_t *out)
 {
   const size_t bytes = strlen (prediction);
   int found = 1;
   sol_buffer_clear (out);
-  if (mode == SOL_VERIFY_M2PO && form == SOL_FORM_RESPONSE) found = sol_answer_extract_box (prediction, bytes, out);
+  if (mode == SOL_VERIFY_M2PO && form != SOL_FORM_ANSWER) found = sol_answer_extract_box (prediction, bytes, out);
+  else if (form == SOL_FORM_CUT) found = take_cut (prediction, bytes, out);
   else if (form == SOL_FORM_RESPONSE || strstr (prediction, "\\boxed{")) found = sol_answer_extract (prediction, bytes, out);
   else sol_buffer_add (out, prediction, bytes);
   return found && out->bytes;

@@ -48,7 +48,7 @@ int main (void)
   sol_buffer_t b = { 0 };
   sol_help_command (&sample, &b);
   ok (strstr (b.data, "It does nothing.\n\nTwice.\n") && strstr (b.data, "--role ROLE") && strstr (b.data, "--help") && !strstr (b.data, "  --force") && strstr (b.data, "staleness.k"));
-  ok (strstr (b.data, "train.lr") && !strstr (b.data, "eval.prompts"));
+  ok (strstr (b.data, "train.lr") && !strstr (b.data, "sft.batch"));
   sol_buffer_free (&b);
   for (int i = 0; sol_commands[i]; i++) {
     const sol_command_t *c = sol_commands[i];

@@ -206,8 +206,17 @@ static void test_jsonl (void)
   sol_buffer_clear (&text);
   sol_buffer_printf (&text, "it is \\boxed{%.1f}", atoi (p.answer.data) / 2.);
   ok (reward (t, &p, text.data) == 1.5 && reward (t, &p, "\\boxed{-1}") == 0.5 && reward (t, &p, "nothing") == 0 && grade (t, &p, &r).correct);
+  r.n = 0;
+  sol_grade_t g;
+  sol_buffer_t bare = { 0 };
+  sol_buffer_printf (&bare, "it is %.1f", atoi (p.answer.data) / 2.);
+  need (sol_tokenizer_encode (tokenizer, bare.data, bare.bytes, &r, NULL) == SOL_OK);
+  ok (grade (t, &p, &r).correct && sol_task_grade (t, &p, r.data, r.n, SOL_FINISH_LENGTH, &g) == SOL_OK && !g.correct && g.total == 0); /* cut off: no answer */
+  sol_buffer_free (&bare);
   sol_buffer_printf (&text, "END and \\boxed{-1}");
   ok (reward (t, &p, text.data) == 1.5); /* graded up to the stop */
+  r.n = 0;
+  need (sol_task_demo (t, SOL_SPLIT_TRAIN, 3, 0, &p, &r) == SOL_OK);
   ok (sol_task_ends (t, r.data, r.n) == SOL_FINISH_EOS);
   r.n = 0;
   need (sol_tokenizer_encode (tokenizer, "xEND", 4, &r, NULL) == SOL_OK);

@@ -140,8 +140,14 @@ static void test_extract (void)
 
 static int grade (const char *response, const char *gold, sol_verify_mode_t mode) { return sol_answer_check (response, gold, SOL_FORM_RESPONSE, mode, NULL); }
 
+static int cut (const char *response, const char *gold, sol_verify_mode_t mode) { return sol_answer_check (response, gold, SOL_FORM_CUT, mode, NULL); }
+
 static void test_modes (void)
 {
+  /* cut off at a length limit: what was on its way, a number above all, is not rewarded */
+  ok (!cut ("more than 15", "15", SOL_VERIFY_ANSWER) && !cut ("it is $7$.\nSo 7", "7", SOL_VERIFY_ANSWER) && !cut ("it is 7", "7", SOL_VERIFY_STRICT) && !cut ("#### 12", "12", SOL_VERIFY_ANSWER));
+  ok (cut ("\\boxed{7} and now 8", "7", SOL_VERIFY_ANSWER) && cut ("\\boxed{7} and now 8", "7", SOL_VERIFY_M2PO) && !cut ("\\boxed{7", "7", SOL_VERIFY_ANSWER));
+  ok (cut ("#### 12\nQuestion: 3", "12", SOL_VERIFY_ANSWER) && cut ("Final Answer: 12\nthen", "12", SOL_VERIFY_ANSWER) && !cut ("is 5\n#### 12", "5", SOL_VERIFY_ANSWER) && !cut ("", "7", SOL_VERIFY_ANSWER));
   ok (grade ("so \\boxed{1/2}", "0.5", SOL_VERIFY_ANSWER) && grade ("so \\boxed{1/2}", "0.5", SOL_VERIFY_M2PO) && !grade ("so \\boxed{1/2}", "0.5", SOL_VERIFY_STRICT));
   ok (grade ("so \\boxed{ 1/2 }", "1/2", SOL_VERIFY_STRICT) && !grade ("so \\boxed{1 /2}", "1/2", SOL_VERIFY_STRICT) && grade ("it is 7", "7", SOL_VERIFY_STRICT));
   ok (grade ("it is 7", "7", SOL_VERIFY_ANSWER) && !grade ("it is 7", "7", SOL_VERIFY_M2PO) && !grade ("\\fbox{7}", "7", SOL_VERIFY_M2PO) && !grade ("\\boxed{7} \\boxed{8", "7", SOL_VERIFY_M2PO));
