@@ -4,6 +4,7 @@
  * collective. The columns are one table in src/store/evals_columns.h. */
 #ifndef SOL_EVALS_H
 #define SOL_EVALS_H
+#include "solera/config.h"
 #include "solera/status.h"
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ typedef struct {
   int64_t samples, correct, truncated, tokens;
 } sol_evals_problem_t;
 
+/* sets row->data: task.path without folders and ".jsonl", else the task's name; cut at a whole character */
+void sol_evals_name (const sol_config_t *config, sol_evals_row_t *row);
 /* Appends one evaluation with its row->problems problems to the file at path, which is made when it is not there. The calling thread may call MPI, or HDF5 has been used before. */
 sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems);
 

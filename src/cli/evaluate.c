@@ -49,21 +49,6 @@ static sol_status_t write_row (void *ctx, const sol_prompt_t *prompt, const sol_
   return ferror (e->rows) ? sol_fail (SOL_ERR_IO, "eval", "the file of rows cannot be written") : SOL_OK;
 }
 
-/* what was asked: the file's name without folders and ending, or the task's */
-static void name_data (const sol_config_t *c, char *name, size_t room)
-{
-  sol_buffer_t text = { 0 };
-  sol_config_value (c, sol_setting_find (c->task == SOL_TASK_JSONL ? "task.path" : "task.name"), &text);
-  const char *slash = text.data ? strrchr (text.data, '/') : NULL, *from = slash ? slash + 1 : text.data ? text.data : "";
-  const char *dot = strstr (from, ".jsonl");
-  size_t n = dot && !dot[6] ? (size_t) (dot - from) : strlen (from);
-  if (n >= room)
-    for (n = room - 1; n > 0 && ((unsigned char) from[n] & 0xc0) == 0x80; n--) {} /* never in the middle of a character */
-  memcpy (name, from, n);
-  name[n] = 0;
-  sol_buffer_free (&text);
-}
-
 /* the row of evals.h5: the estimates, from the counts of all problems */
 static sol_evals_row_t estimate (const sol_config_t *c, const sol_eval_t *e, const sol_evals_problem_t *problem)
 {
@@ -76,7 +61,7 @@ static sol_evals_row_t estimate (const sol_config_t *c, const sol_eval_t *e, con
   sol_evals_row_t r = { .version = -1, .problems = e->prompts, .samples = c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = seed,
                         .avg = avg.mean, .avg_low = avg.low, .avg_high = avg.high, .pass_k = c->n_samples, .pass = pass.mean, .pass_low = pass.low, .pass_high = pass.high,
                         .truncated = (double) e->truncated / n, .mean_tokens = (double) e->tokens / n, .seconds = e->seconds, .time = (int64_t) time (NULL) };
-  name_data (c, r.data, sizeof r.data);
+  sol_evals_name (c, &r);
   return r;
 }
 

@@ -67,6 +67,20 @@ out:
   return st;
 }
 
+void sol_evals_name (const sol_config_t *c, sol_evals_row_t *row)
+{
+  sol_buffer_t text = { 0 };
+  sol_config_value (c, sol_setting_find (c->task == SOL_TASK_JSONL ? "task.path" : "task.name"), &text);
+  const char *slash = text.data ? strrchr (text.data, '/') : NULL, *from = slash ? slash + 1 : text.data ? text.data : "";
+  const char *dot = strstr (from, ".jsonl");
+  size_t n = dot && !dot[6] ? (size_t) (dot - from) : strlen (from);
+  if (n >= sizeof row->data)
+    for (n = sizeof row->data - 1; n > 0 && ((unsigned char) from[n] & 0xc0) == 0x80; n--) {} /* never in the middle of a character */
+  memcpy (row->data, from, n);
+  row->data[n] = 0;
+  sol_buffer_free (&text);
+}
+
 static sol_status_t check_root (hid_t file, const char *path)
 {
   char *format = NULL;

@@ -150,14 +150,9 @@ static sol_status_t add_row (const sol_config_t *c, const sol_trial_t *t, const 
   sol_evals_row_t r = { .version = t->version, .problems = t->prompts, .samples = t->samples, .temperature = c->temperature, .top_p = 1, .max_tokens = c->max_new, .seed = (uint64_t) c->seed,
                         .avg = t->avg.mean, .avg_low = t->avg.low, .avg_high = t->avg.high, .pass_k = t->samples, .pass = t->pass.mean, .pass_low = t->pass.low, .pass_high = t->pass.high,
                         .truncated = t->truncated, .mean_tokens = t->mean_tokens, .seconds = t->seconds, .time = (int64_t) time (NULL) };
-  sol_buffer_t name = { 0 };
   char *path = sol_path_join (c->out, SOL_EVALS_NAME);
-  const char *slash = c->task == SOL_TASK_JSONL ? strrchr (c->task_path, '/') : NULL;
-  if (c->task == SOL_TASK_JSONL) sol_buffer_printf (&name, "%s", slash ? slash + 1 : c->task_path);
-  else sol_setting_choice (sol_setting_find ("task.name"), c->task, &name);
-  snprintf (r.data, sizeof r.data, "%s", name.data);
+  sol_evals_name (c, &r);
   const sol_status_t st = sol_evals_append (path, &r, problem);
-  sol_buffer_free (&name);
   sol_free (path);
   return st;
 }

@@ -129,9 +129,28 @@ static void test_kill (void)
   munmap (done, sizeof *done);
 }
 
+/* the same name from training and from solera eval, so that their rows can be compared */
+static int named (int task, const char *path, const char *want)
+{
+  sol_config_t c = { .task = task, .task_path = (char *) (uintptr_t) path };
+  sol_evals_row_t r = { 0 };
+  sol_evals_name (&c, &r);
+  return !strcmp (r.data, want);
+}
+
+static void test_name (void)
+{
+  char path[160], cut[128];
+  ok (named (SOL_TASK_JSONL, "jobs/data/math500.jsonl", "math500") && named (SOL_TASK_JSONL, "a.jsonl.gz", "a.jsonl.gz") && named (SOL_TASK_CHAIN, "x.jsonl", "chain"));
+  snprintf (path, sizeof path, "%0126dä.jsonl", 0); /* the two bytes of ä would be the last that fits and the first that does not */
+  snprintf (cut, sizeof cut, "%0126d", 0);
+  ok (named (SOL_TASK_JSONL, path, cut));
+}
+
 int main (void)
 {
   scratch_make ();
+  test_name ();
   test_append ();
   test_damage ();
   test_kill ();
