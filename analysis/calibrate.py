@@ -19,7 +19,7 @@ def row(runs, at):
     collapse = [r.collapse() for r in runs]
     clip = [r.metric("clip_share") * 100 for r in runs]
     cells = [spread([r.pass_at(u) for r in runs]) for u in at]
-    cells += [spread([c[1] for c in collapse]), f"{sum(c[0] for c in collapse)} of {len(runs)}"]
+    cells += [spread([c.best for c in collapse]), f"{sum(c.collapsed for c in collapse)} of {len(runs)}"]
     cells += [spread([np.nanmean(c[:256]) for c in clip])]
     cells += [spread([np.nanmean(c[256:]) for c in clip]) if min(map(len, clip)) > 256 else "-"]
     return cells

@@ -22,7 +22,7 @@ def table(runs, labels):
     lines = ["pass rate of fresh rollouts (temperature 1) at update", "",
              f"{'run':<27}" + "".join(f"{u:>7d}" for u in at) + f"{'best':>8}{'at':>5}  {'clipped/masked':>14}  collapse"]
     for r, label in zip(runs, labels):
-        fell, best, where, low = r.collapse()
+        fell, best, where, low = r.collapse()[:4]
         lines.append(f"{label:<27}" + "".join(f"{r.pass_at(u):7.3f}" for u in at) + f"{best:8.3f}{where:5d}  {100 * np.nanmean(r.metric('clip_share')):12.2f} %"
                      + ("  yes (down to %.3f)" % low if fell else "  no"))
     lines += ["", "Each pass rate is the mean over the rollouts of five weight versions; clipped/masked is the share of all response tokens.", COLLAPSE_RULE + "."]

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy against updates by method and staleness (figures 1, 2, 3 and 11 of the paper; small staleness too: give those runs).
+
+--of fresh: pass rate of the rollouts that each version generated (fresh.jsonl; mean over five versions); --of eval: held-out prompts (evals.jsonl, needs eval.every)."""
+from solera_draw import arrange, command, curve_rows, curves, looks, new_figure, styled
+from solera_run import RunError
+
+import numpy as np
+
+
+def fresh(run):
+    return run.pass_curve()
+
+
+def held_out(run):
+    rows = run.evals()
+    if not rows:
+        raise RunError(f"{run.folder}: no evaluation (evals.jsonl): the run needs eval.every")
+    return np.array([r["version"] for r in rows]), np.array([r["avg"] for r in rows], dtype=float)
+
+
+CURVES = {"fresh": fresh, "eval": held_out}
+
+
+def panels(groups, by):
+    """[(title, groups)]: all in one, or a panel a method or a staleness"""
+    if by == "none":
+        return [("", groups)]
+    key = (lambda g: g.method) if by == "method" else (lambda g: "free" if g.s is None else f"s = {g.s}")
+    titles = list(dict.fromkeys(key(g) for g in (groups if by == "method" else sorted(groups, key=lambda g: -1 if g.s is None else g.s))))
+    return [(t, [g for g in groups if key(g) == t]) for t in titles]
+
+
+def rows(groups, of="fresh", by="none"):
+    return curve_rows(groups, CURVES[of], ("update", "pass_rate"))
+
+
+@styled
+def figure(groups, of="fresh", by="none"):
+    parts = panels(groups, by)
+    columns = min(3, len(parts))
+    fig, axes = new_figure(-(-len(parts) // columns), columns, 6 if len(parts) == 1 else 4.2, 4 if len(parts) == 1 else 3.2)
+    look = looks(groups)
+    for ax, (title, some) in zip(axes.flat, parts):
+        curves(ax, some, CURVES[of], look=look)
+        ax.set(xlabel="optimizer update", ylabel="pass rate, " + ("fresh rollouts" if of == "fresh" else "held-out prompts"), ylim=(0, 1.02), title=title)
+        if len(parts) > 1:
+            ax.legend(fontsize=7)
+    for ax in axes.flat[len(parts):]:
+        ax.set_axis_off()
+    arrange(fig, axes[0, 0] if len(parts) == 1 else None)
+    return fig
+
+
+def options(p):
+    p.add_argument("--of", choices=list(CURVES), default="fresh", help="which pass rate (default: fresh)")
+    p.add_argument("--by", choices=["none", "s", "method"], default="none", help="a panel a staleness or a method")
+
+
+if __name__ == "__main__":
+    command(__doc__, figure, rows, options)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of a grid (methods x staleness x seeds) grouped by their settings, and what seeds say together: means with 95 % intervals, curves, paired differences."""
+from typing import NamedTuple
+
+import numpy as np
+
+from solera_run import RunError
+
+# settings in which runs of one group may differ: where it ran and what it wrote. In exact mode they do not change a byte of the weights.
+ASIDE = ("seed", "out", "roles", "actors", "brokers", "learners", "watchdog_s", "model.path", "actor.slots", "actor.kv_tokens", "broker.slots", "broker.queue",
+         "train.updates", "train.micro_batch_tokens")
+ASIDE_GROUPS = ("backend.", "checkpoint.", "stats.", "log.", "eval.", "sft.")
+# order of methods in legends and tables: the paper's first
+ORDER = ("grpo", "grpo_no_tr", "gspo", "m2po", "m2po_clip", "m2po_all")
+NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)", "dapo": "DAPO", "dr_grpo": "Dr. GRPO",
+         "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR", "opsm": "OPSM", "dppo_tv": "DPPO-TV",
+         "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
+# 97.5 % quantiles of Student's t by degrees of freedom, 1 to 30
+T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
+        2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
+
+
+class Interval(NamedTuple):
+    """mean over n seeds and its 95 % interval by Student's t; low and high are NaN for one seed"""
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def text(self, digits=3):
+        if self.n < 2:
+            return f"{self.mean:.{digits}f}"
+        return f"{self.mean:.{digits}f} ± {self.high - self.mean:.{digits}f}"
+
+
+def t975(df):
+    return T975[df - 1] if df <= len(T975) else 1.96 + 2.42 / df  # beyond the table: to three digits
+
+
+def interval(values):
+    """Interval of values, one a seed; NaN (a seed that has none) is left out"""
+    x = np.asarray(values, dtype=float)
+    x = x[~np.isnan(x)]
+    if len(x) == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if len(x) == 1:
+        return Interval(float(x[0]), np.nan, np.nan, 1)
+    half = t975(len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x))
+
+
+def share_interval(k, n):
+    """k of n (collapsed seeds, say) as a share with its 95 % interval by Wilson"""
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    z, p = 1.959964, k / n
+    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Interval(p, float(max(0, middle - half)), float(min(1, middle + half)), n)
+
+
+def smooth(y, width):
+    """mean over the last `width` values (fewer at the start), NaN left out"""
+    y = np.asarray(y, dtype=float)
+    good = ~np.isnan(y)
+    total, n = np.concatenate([[0], np.cumsum(np.where(good, y, 0))]), np.concatenate([[0], np.cumsum(good)])
+    first = np.maximum(np.arange(len(y)) + 1 - width, 0)
+    count = n[1:] - n[first]
+    return np.divide(total[1:] - total[first], count, out=np.full(len(y), np.nan), where=count > 0)
+
+
+class Group:
+    """runs with the same settings but for seed and ASIDE. key: the settings by which the groups at hand differ, in words: .label"""
+    def __init__(self, runs, varying):
+        self.runs = sorted(runs, key=lambda r: r.setting("seed"))
+        self.varying = varying
+        self.objective, self.s = runs[0].objective(), runs[0].staleness()
+        self.label = label(runs[0], varying)
+        self.method = method(runs[0], varying)
+
+    def setting(self, name, default=None):
+        return self.runs[0].setting(name, default)
+
+    def seeds(self):
+        return [r.setting("seed") for r in self.runs]
+
+    def of(self, figure):
+        """Interval of figure (run) over the seeds"""
+        return interval([figure(r) for r in self.runs])
+
+    def collapsed(self):
+        """(how many, of how many), by COLLAPSE_RULE"""
+        return sum(r.collapse().collapsed for r in self.runs), len(self.runs)
+
+    def curve(self, xy):
+        """xy (run) -> (x, y) of each run; here: x that all runs have, y [runs][x], mean, low, high"""
+        curves = [xy(r) for r in self.runs]
+        x = curves[0][0]
+        for other, _ in curves[1:]:
+            x = np.intersect1d(x, other)
+        y = np.array([np.asarray(c[1], dtype=float)[np.searchsorted(c[0], x)] for c in curves])
+        each = [interval(column) for column in y.T]
+        return x, y, np.array([i.mean for i in each]), np.array([i.low for i in each]), np.array([i.high for i in each])
+
+
+def name_of(objective):
+    return NAMES.get(objective, objective)
+
+
+def method(run, varying):
+    """the method in words, staleness left out: GRPO, M2PO tau=0.02"""
+    extra = [f"{k.split('.')[-1]}={run.setting(k)}" for k in varying if k not in ("objective.name", "staleness.k", "staleness.mode") and run.setting(k) not in (None, "auto")]
+    return " ".join([name_of(run.objective())] + extra)
+
+
+def label(run, varying):
+    s = run.staleness()
+    how = "free" if s is None else f"s={s}" if run.setting("staleness.mode") == "exact" else f"s≤{s}"
+    return f"{method(run, varying)} {how}"
+
+
+def is_aside(name):
+    return name in ASIDE or name.startswith(ASIDE_GROUPS)
+
+
+def group_runs(runs, also=()):
+    """[Group] of runs, in order of method and staleness. also: settings of ASIDE that tell groups apart here, such as ("learners",). Two runs of one group with one seed are an error."""
+    groups = {}
+    for run in runs:
+        key = tuple(sorted((k, str(v)) for k, v in run.settings().items() if not is_aside(k) or k in also))
+        groups.setdefault(key, []).append(run)
+    for same in groups.values():
+        seen = {}
+        for run in same:
+            seed = run.setting("seed")
+            if seed in seen:
+                raise RunError(f"{seen[seed].folder} and {run.folder} have the same settings and the same seed {seed}: leave one out")
+            seen[seed] = run
+    varying = varying_settings([same[0] for same in groups.values()], also)
+    return sorted((Group(same, varying) for same in groups.values()), key=order)
+
+
+def varying_settings(runs, also=()):
+    """names of the settings by which runs differ. A parameter of an objective counts only if it differs between runs of one objective."""
+    names, found = sorted({k for r in runs for k in r.settings() if not is_aside(k) or k in also}), []
+    for name in names:
+        if name == "objective.name":
+            continue
+        by_objective = {}
+        for r in runs:
+            by_objective.setdefault(r.objective() if name.startswith("objective.") else "", set()).add(str(r.setting(name)))
+        if any(len(v) > 1 for v in by_objective.values()):
+            found.append(name)
+    return ["objective.name"] + found
+
+
+def order(group):
+    known = ORDER.index(group.objective) if group.objective in ORDER else len(ORDER)
+    return known, group.method, -1 if group.s is None else group.s, group.label
+
+
+def paired(a, b, figure):
+    """Interval of figure (run of a) - figure (run of b) over the seeds that both have: the same base model and prompts, so the spread of the seeds falls out"""
+    other = {r.setting("seed"): r for r in b.runs}
+    return interval([figure(r) - figure(other[r.setting("seed")]) for r in a.runs if r.setting("seed") in other])
