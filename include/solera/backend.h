@@ -22,6 +22,10 @@ int sol_backend_is_device (const sol_backend_t *b);
 size_t sol_backend_workspace (const sol_backend_t *b);
 /* the bytes of backend memory when it is host memory (SOL_CAP_HOST), else NULL */
 void *sol_backend_host (const sol_backend_t *b, void *mem);
+/* Host memory for what put and get carry (ops.h, host_take): pinned where the backend is a device. 64-byte aligned, zeroed, counted in sol_memory_used; to be given back with the same number of
+ * bytes once nothing is on its way from or to it (after sync). mem NULL: nothing. */
+sol_status_t sol_backend_pin (sol_backend_t *b, size_t bytes, const char *what, void **mem_p);
+void sol_backend_unpin (sol_backend_t *b, void *mem, size_t bytes);
 /* of a device backend with collectives, else NULL (plugin.h); the device itself: sol_backend_device */
 const struct sol_device_collectives *sol_backend_collectives (const sol_backend_t *b);
 /* one line: "cpu (avx512, 2 threads)" */

@@ -22,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 5
+#define SOL_OPS_ABI 6
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -60,6 +60,10 @@ typedef struct sol_ops {
   /* ---- memory and order */
   sol_status_t (*alloc) (sol_backend_t *b, size_t bytes, const char *what, void **mem_p); /* 64-byte aligned, zeroed; not for hot paths */
   void (*free) (sol_backend_t *b, void *mem);
+  /* host memory for what put and get carry: pinned where the backend is a device, so that neither makes the host wait; plain memory elsewhere. 64-byte aligned, zeroed; not for hot paths.
+   * Called through sol_backend_pin, which counts it. */
+  sol_status_t (*host_take) (sol_backend_t *b, size_t bytes, const char *what, void **mem_p);
+  void (*host_give) (sol_backend_t *b, void *mem); /* nothing on its way from or to it */
   void (*put) (sol_queue_t *q, void *dst, const void *host, size_t bytes); /* host to backend; host bytes may change after sync only */
   void (*get) (sol_queue_t *q, void *host, const void *src, size_t bytes); /* backend to host; valid after sync */
   void (*copy) (sol_queue_t *q, void *dst, const void *src, size_t bytes);

@@ -198,6 +198,28 @@ void sol_cuda_free (sol_backend_t *b, void *mem)
   cudaFree (mem);
 }
 
+sol_status_t sol_cuda_host_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
+{
+  struct sol_device *d = (struct sol_device *) sol_backend_device (b);
+  void *mem = NULL;
+  const cudaError_t e = cudaHostAlloc (&mem, bytes ? bytes : 64, cudaHostAllocDefault);
+  if (e != cudaSuccess) {
+    char text[300];
+    cudaGetLastError ();
+    snprintf (text, sizeof text, "device %d: %s: %.1f MiB of pinned host memory: %s (is ulimit -l, or the container's, too low?)", d->index, what, (double) bytes / (1 << 20), cudaGetErrorString (e));
+    return d->host->fail (e == cudaErrorMemoryAllocation ? SOL_ERR_MEMORY : SOL_ERR_DEVICE, "cuda", text);
+  }
+  memset (mem, 0, bytes ? bytes : 64);
+  *mem_p = mem;
+  return SOL_OK;
+}
+
+void sol_cuda_host_give (sol_backend_t *b, void *mem)
+{
+  (void) b;
+  cudaFreeHost (mem);
+}
+
 static void copy_bytes (sol_queue_t *q, void *dst, const void *src, size_t bytes, cudaMemcpyKind kind, const char *what)
 {
   if (bytes) sol_cuda_note (q, cudaMemcpyAsync (dst, src, bytes, kind, q->stream), what);

@@ -62,6 +62,8 @@ extern "C" {
 #endif
 sol_status_t sol_cuda_alloc (sol_backend_t *, size_t, const char *, void **);
 void sol_cuda_free (sol_backend_t *, void *);
+sol_status_t sol_cuda_host_take (sol_backend_t *, size_t, const char *, void **);
+void sol_cuda_host_give (sol_backend_t *, void *);
 void sol_cuda_put (sol_queue_t *, void *, const void *, size_t);
 void sol_cuda_get (sol_queue_t *, void *, const void *, size_t);
 void sol_cuda_copy (sol_queue_t *, void *, const void *, size_t);

@@ -31,7 +31,7 @@ static void fill (void)
   ops.act = SOL_CUDA_ACT;
   ops.head_step = SOL_CUDA_HEAD_STEP, ops.head_most = SOL_CUDA_HEAD_MOST;
 #define OP(op) ops.op = sol_cuda_##op
-  OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait);
+  OP (alloc), OP (free), OP (host_take), OP (host_give), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait);
   OP (graph_begin), OP (graph_end), OP (graph_run), OP (graph_destroy);
   OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw);
   OP (embed), OP (embed_dw), OP (gather), OP (scatter), OP (scatter_add), OP (add), OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope);

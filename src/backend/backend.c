@@ -121,6 +121,18 @@ size_t sol_backend_workspace (const sol_backend_t *b)
   return sol_backend_is_device (b) ? SOL_CUDA_WORKSPACE : 0;
 }
 void *sol_backend_host (const sol_backend_t *b, void *mem) { return b->head.ops->caps & SOL_CAP_HOST ? mem : NULL; }
+sol_status_t sol_backend_pin (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
+{
+  SOL_TRY (b->head.ops->host_take (b, bytes, what, mem_p));
+  if (sol_backend_is_device (b)) sol_memory_count (bytes, 1);
+  return SOL_OK;
+}
+void sol_backend_unpin (sol_backend_t *b, void *mem, size_t bytes)
+{
+  if (!mem) return;
+  b->head.ops->host_give (b, mem);
+  if (sol_backend_is_device (b)) sol_memory_count (bytes, -1);
+}
 const sol_device_collectives_t *sol_backend_collectives (const sol_backend_t *b) { return b->plugin ? b->plugin->collectives : NULL; }
 const char *sol_backend_describe (const sol_backend_t *b) { return b->text; }
 

@@ -184,6 +184,8 @@ static void finish (call_t *c)
 /* ---- memory and order: the device's */
 static sol_status_t d_alloc (sol_backend_t *b, size_t bytes, const char *what, void **mem_p) { return b->inner->head.ops->alloc (b->inner, bytes, what, mem_p); }
 static void d_free (sol_backend_t *b, void *mem) { b->inner->head.ops->free (b->inner, mem); }
+static sol_status_t d_host_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p) { return b->inner->head.ops->host_take (b->inner, bytes, what, mem_p); }
+static void d_host_give (sol_backend_t *b, void *mem) { b->inner->head.ops->host_give (b->inner, mem); }
 static void d_put (sol_queue_t *q, void *dst, const void *host, size_t bytes) { call_t c = begin (q, "put"); c.D->put (c.dq, dst, host, bytes); }
 static void d_get (sol_queue_t *q, void *host, const void *src, size_t bytes) { call_t c = begin (q, "get"); c.D->get (c.dq, host, src, bytes); }
 static void d_copy (sol_queue_t *q, void *dst, const void *src, size_t bytes) { call_t c = begin (q, "copy"); c.D->copy (c.dq, dst, src, bytes); }
@@ -424,7 +426,7 @@ static void d_round (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y)
 
 #define OP(op) .op = d_##op
 #define TABLE                                                                                                          \
-  .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait),   \
+  .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), OP (alloc), OP (free), OP (host_take), OP (host_give), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), OP (record), OP (wait),   \
   OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw), OP (embed), OP (embed_dw), OP (gather), OP (scatter), OP (scatter_add), OP (add),          \
   OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope), OP (attention), OP (attention_backward), OP (swiglu), OP (swiglu_backward), OP (head_scratch), OP (head_partial),                   \
   OP (head_target), OP (head_finish), OP (head_backward), OP (sample), OP (adamw), OP (sumsq), OP (round)

@@ -15,6 +15,13 @@ static void host_free (sol_backend_t *b, void *mem)
   (void) b;
   sol_free (mem);
 }
+static sol_status_t host_host_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
+{
+  (void) b;
+  (void) what;
+  *mem_p = sol_alloc (bytes);
+  return SOL_OK;
+}
 static void host_copy (sol_queue_t *q, void *dst, const void *src, size_t bytes)
 {
   (void) q;
@@ -66,7 +73,7 @@ static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol
 }
 
 #define HOST_TABLE                                                                                                     \
-  .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .caps = SOL_CAP_HOST | SOL_CAP_EXACT, .alloc = host_alloc, .free = host_free, .put = host_copy, .get = host_copy, .copy = host_copy,       \
+  .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .caps = SOL_CAP_HOST | SOL_CAP_EXACT, .alloc = host_alloc, .free = host_free, .host_take = host_host_take, .host_give = host_free, .put = host_copy, .get = host_copy, .copy = host_copy,       \
   .zero = host_zero, .sync = host_sync, .event_create = host_event_create, .event_destroy = host_event_destroy, .record = host_event, .wait = host_event, .act = SOL_F32, .head_step = 1, .head_most = SOL_HOST_HEAD_MOST, \
   .weight_bytes = host_weight_bytes, .head_scratch = host_head_scratch
 #define REF_TABLE                                                                                                      \

@@ -5,6 +5,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -37,6 +38,18 @@ static sol_status_t p_alloc (sol_backend_t *b, size_t bytes, const char *what, v
   b->paper->held += bytes;
   *mem_p = p->mem;
   return SOL_OK;
+}
+
+static sol_status_t p_host_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
+{
+  (void) b;
+  if (!(*mem_p = calloc (bytes ? bytes : 1, 1))) return sol_fail (SOL_ERR_MEMORY, "paper", "%s: %zu bytes are not to be had", what, bytes);
+  return SOL_OK;
+}
+static void p_host_give (sol_backend_t *b, void *mem)
+{
+  (void) b;
+  free (mem);
 }
 
 static void p_free (sol_backend_t *b, void *mem)
@@ -275,7 +288,7 @@ static void p_round (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y) { take (q, 
 
 #define OP(op) .op = p_##op
 static const sol_ops_t table = { .abi = SOL_OPS_ABI, .bytes = sizeof (sol_ops_t), .name = "paper", .act = SOL_CUDA_ACT, .head_step = SOL_CUDA_HEAD_STEP, .head_most = SOL_CUDA_HEAD_MOST, .head_scratch = sol_cuda_layout_head,
-                                 OP (alloc), OP (free), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), .record = p_event, .wait = p_event,
+                                 OP (alloc), OP (free), OP (host_take), OP (host_give), OP (put), OP (get), OP (copy), OP (zero), OP (sync), OP (event_create), OP (event_destroy), .record = p_event, .wait = p_event,
                                  OP (weight_bytes), OP (weight_prepare), OP (matmul), OP (matmul_dx), OP (matmul_dw), OP (bias_dw), OP (embed), OP (embed_dw), OP (gather), OP (scatter),
                                  OP (scatter_add), OP (add), OP (rmsnorm), OP (rmsnorm_dx), OP (rmsnorm_dw), OP (rope), OP (attention), OP (attention_backward), OP (swiglu),
                                  OP (swiglu_backward), OP (head_partial), OP (head_target), OP (head_finish), OP (head_backward), OP (sample), OP (adamw), OP (sumsq), OP (round) };

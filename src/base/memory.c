@@ -103,6 +103,12 @@ void sol_free (void *p)
   free (h);
 }
 
+void sol_memory_count (size_t bytes, int sign)
+{
+  if (sign > 0) count_up (bytes);
+  else atomic_fetch_sub (&used, bytes);
+}
+
 size_t sol_memory_used (void) { return atomic_load (&used); }
 size_t sol_memory_large (void) { return atomic_load (&large); }
 size_t sol_memory_peak (void) { return atomic_load (&peak); }

@@ -60,7 +60,7 @@ size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *
 
 static void take_host (sol_decoder_t *d)
 {
-  const size_t S = (size_t) d->p.slots, T = (size_t) d->max_rows;
+  const size_t S = (size_t) d->p.slots;
   d->K = sol_alloc ((size_t) d->m->arch.layers * sizeof *d->K);
   d->V = sol_alloc ((size_t) d->m->arch.layers * sizeof *d->V);
   d->list_room = 4 * d->p.slots + 16;
@@ -75,23 +75,41 @@ static void take_host (sol_decoder_t *d)
     d->seen_layers = sol_alloc (S + 1);
     d->seen_choose = sol_alloc (S + 1);
   }
-  d->page = sol_alloc (S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
   d->changed = sol_alloc (S * sizeof *d->changed);
   d->free_pages = sol_alloc ((size_t) d->n_pages * sizeof *d->free_pages);
   d->free_hidden = sol_alloc (S * sizeof (int32_t));
-  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row },
-          **places[] = { &d->host_from, &d->host_place, &d->host_like, &d->host_chosen };
-  for (int i = 0; i < 3; i++) *tokens[i] = sol_alloc (T * sizeof (int32_t));
-  for (int i = 0; i < 4; i++) *places[i] = sol_alloc (S * sizeof (int32_t));
-  d->rows.spans = sol_alloc ((size_t) d->max_spans * sizeof (sol_span_t));
-  d->rows.want = sol_alloc (2 * S * sizeof (int32_t));
-  d->rows.into = sol_alloc (2 * S * sizeof (int32_t));
-  d->host_u = sol_alloc (S * sizeof (double));
-  d->host_lp = sol_alloc (S * sizeof (float));
-  d->host_entropy = sol_alloc (S * sizeof (float));
-  d->host_raw = sol_alloc (S * sizeof (float));
+  d->host_place = sol_alloc (S * sizeof *d->host_place);
+  d->host_like = sol_alloc (S * sizeof *d->host_like);
   for (int32_t i = 0; i < d->p.slots; i++) d->free_hidden[d->n_free_hidden++] = 2 * d->p.slots - 1 - i;
   for (int32_t i = 0; i < d->n_pages; i++) d->free_pages[d->n_free_pages++] = d->n_pages - 1 - i; /* the lowest first: neighbours at the beginning */
+}
+
+/* what goes to the backend or comes from it in every step. base NULL: measures */
+static void lay_out_host (sol_decoder_t *d, sol_arena_t *a)
+{
+  const size_t S = (size_t) d->p.slots, T = (size_t) d->max_rows;
+  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row };
+  float **values[] = { &d->host_lp, &d->host_entropy, &d->host_raw };
+  for (int i = 0; i < 3; i++) *tokens[i] = sol_arena_take (a, T * sizeof (int32_t));
+  for (int i = 0; i < 3; i++) *values[i] = sol_arena_take (a, S * sizeof (float));
+  d->rows.spans = sol_arena_take (a, (size_t) d->max_spans * sizeof (sol_span_t));
+  d->rows.want = sol_arena_take (a, 2 * S * sizeof (int32_t));
+  d->rows.into = sol_arena_take (a, 2 * S * sizeof (int32_t));
+  d->page = sol_arena_take (a, S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
+  d->host_from = sol_arena_take (a, S * sizeof *d->host_from);
+  d->host_chosen = sol_arena_take (a, S * sizeof *d->host_chosen);
+  d->host_u = sol_arena_take (a, S * sizeof *d->host_u);
+}
+
+static sol_status_t take_pinned (sol_decoder_t *d)
+{
+  sol_arena_t measure = { 0 };
+  void *mem;
+  lay_out_host (d, &measure);
+  SOL_TRY (sol_backend_pin (d->m->backend, measure.peak, "the decoder's rows and choices of a step", &mem));
+  d->pinned = (sol_arena_t){ .base = mem, .room = measure.peak };
+  lay_out_host (d, &d->pinned);
+  return SOL_OK;
 }
 
 sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t *params, sol_decoder_t **decoder_p)
@@ -104,6 +122,7 @@ sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t 
   d->p = *params;
   SOL_GO (size_up (d));
   take_host (d);
+  SOL_GO (take_pinned (d));
   sol_decoder_lay_out (d, &measure);
   SOL_GO (sol_arena_create (model->backend, measure.peak, "the decoder's keys, values and activations", &d->arena));
   sol_decoder_lay_out (d, &d->arena);
@@ -131,21 +150,16 @@ void sol_decoder_destroy (sol_decoder_t *d)
     d->m->ops->graph_destroy (d->m->backend, d->choose_graph[i]);
   }
   if (d->arena.base) sol_arena_destroy (d->m->backend, &d->arena);
+  sol_backend_unpin (d->m->backend, d->pinned.base, d->pinned.room);
   void *all[] = { d->K,           d->V,
                   d->list,        d->spare,
                   d->live,        d->place,
-                  d->free_hidden, d->rows.ids,
-                  d->rows.pos,    d->rows.cache_row,
-                  d->rows.spans,  d->rows.want,
-                  d->rows.into,   d->host_from,
-                  d->host_place,  d->host_like,
-                  d->host_chosen, d->host_u,
-                  d->host_lp,     d->host_entropy,
-                  d->host_raw,    d->back,
-                  d->page,        d->changed,
-                  d->free_pages,  d->layers_graph,
-                  d->choose_graph, d->seen_layers,
-                  d->seen_choose, d };
+                  d->free_hidden, d->host_place,
+                  d->host_like,   d->back,
+                  d->changed,     d->free_pages,
+                  d->layers_graph, d->choose_graph,
+                  d->seen_layers, d->seen_choose,
+                  d };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 

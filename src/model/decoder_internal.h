@@ -68,6 +68,7 @@ struct sol_decoder {
   sol_tensor_t hidden; /* [2 * slots, C]: of places, then of prompts */
   sol_tensor_t head_from, head_x, head_h, head_inv, logits, partial, one, scratch, u, chosen, lp, entropy, raw_lp;
   /* host side of a step, [slots] */
+  sol_arena_t pinned; /* host memory (sol_backend_pin) of the arrays that travel: rows.*, page, host_* but place and like */
   int32_t *host_from, *host_place, *host_like, *host_chosen;
   double *host_u;
   float *host_lp, *host_entropy, *host_raw;

@@ -2,6 +2,7 @@
 /* Protects: graphs of ops (run again on what memory holds then, errors found at their end), and a decoder whose steps are graphs: the same tokens as launched op by op, with few pages too. */
 #include "both.h"
 #include "../model/helpers.h"
+#include "solera/plugin.h"
 
 enum { GROUPS = 6, MOST = 30, N = 64 };
 static int32_t m_vocab;
@@ -106,11 +107,58 @@ static void test_decoder (int i, float temperature, int32_t slots, int64_t rows)
   sol_free (w);
 }
 
+/* a table that looks at host memory: what put and get carry lies in what host_take gave */
+static const char *pinned;
+static size_t pinned_bytes;
+static int carried, elsewhere;
+static sol_status_t seen_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
+{
+  const sol_status_t st = D->host_take (b, bytes, what, mem_p);
+  pinned = *mem_p;
+  pinned_bytes = bytes;
+  return st;
+}
+static void look (const void *host, size_t bytes)
+{
+  const char *p = host;
+  carried++;
+  elsewhere += p < pinned || p + bytes > pinned + pinned_bytes;
+}
+static void seen_put (sol_queue_t *q, void *dst, const void *host, size_t bytes) { look (host, bytes); D->put (q, dst, host, bytes); }
+static void seen_get (sol_queue_t *q, void *host, const void *src, size_t bytes) { look (host, bytes); D->get (q, host, src, bytes); }
+
+static void test_pinned (void)
+{
+  static found_t out[GROUPS];
+  const sol_arch_t a = shape (0);
+  float *w = random_weights (&a, 3);
+  const sol_decoder_params_t p = { .slots = 7, .max_prompt = 24, .max_new = MOST, .temperature = 1, .top_p = 1, .seed = 4, .purpose = SOL_RANDOM_SAMPLE, .ends = ends };
+  struct sol_backend_head *head = (void *) dev;
+  const size_t before = sol_memory_used ();
+  void *mem = NULL;
+  need (sol_backend_pin (dev, 100, "a test", &mem) == SOL_OK);
+  ok (sol_memory_used () == before + 100 && (uintptr_t) mem % 64 == 0 && ((char *) mem)[0] == 0 && !memcmp (mem, (char *) mem + 1, 99));
+  sol_backend_unpin (dev, mem, 100);
+  ok (sol_memory_used () == before);
+  sol_ops_t seen = *D;
+  seen.host_take = seen_take, seen.put = seen_put, seen.get = seen_get;
+  m_vocab = a.vocab;
+  head->ops = &seen; /* the model keeps the table that it finds */
+  sol_model_t *m = model_of (dev, &a, SOL_BF16, w);
+  carried = elsewhere = 0; /* its weights are another matter */
+  decode (m, p, out);
+  tap_ok (carried > 100 && elsewhere == 0, "a decoder's %d transfers: %d not from or to pinned memory", carried, elsewhere);
+  sol_model_destroy (m);
+  head->ops = D;
+  sol_free (w);
+}
+
 int main (void)
 {
   both_open ();
   if (!D->graph_begin) tap_skip_all ("this backend has no graphs");
   test_graph ();
+  test_pinned ();
   test_decoder (0, 1, 7, 0);
   test_decoder (4, 0.7f, 5, 10 * 16);
   test_decoder (6, 1, 35, 0);

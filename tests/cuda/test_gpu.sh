@@ -17,7 +17,7 @@ has '^gpu-all: passed in'; has '^  op tests +[0-9]+ checks of 2 programs hold'; 
 is 0 "$(grep -c FAILED "$t/log")" "nothing failed"
 is 4 "$(grep -c 'same bits' "$t/log")" "training and decoding twice"
 is 4 "$(grep -c '^  training step of .* against .* what is tolerated' "$t/log")" "training steps against the host"
-memory=' alloc free put get copy zero sync event_create event_destroy record wait weight_bytes weight_prepare head_scratch graph_begin graph_end graph_run graph_destroy ' # no kernels, or measured under another name
+memory=' alloc free host_take host_give put get copy zero sync event_create event_destroy record wait weight_bytes weight_prepare head_scratch graph_begin graph_end graph_run graph_destroy ' # no kernels, or measured under another name
 kernels () { sort -u | while read -r op; do case $memory in *" $op "*) ;; *) printf '%s ' "$op" ;; esac; done; }
 is "$(grep -o 'OP ([a-z_]*)' "$top_srcdir/kernels/cuda/plugin.cu" | sed 's/OP (//; s/)//; /^op$/d' | kernels)" "$(sed -n 's/.*{"op": "\([a-z_]*\)[" ].*/\1/p' "$t/gpu/bench.json" | kernels)" "every op is in the table"
 if [ -n "$PYTHON3" ]; then
