@@ -95,6 +95,7 @@ int sol_exit_code (sol_status_t st);
 void sol_help_overview (sol_buffer_t *out);
 void sol_help_command (const sol_command_t *command, sol_buffer_t *out);
 void sol_help_settings (char group, sol_buffer_t *out); /* 0: all */
+void sol_help_objectives (sol_buffer_t *out);
 void sol_help_man (sol_buffer_t *out);
 void sol_help_bash (sol_buffer_t *out);
 void sol_help_markdown (sol_buffer_t *out);

@@ -6,8 +6,13 @@
 #include "solera/comm.h"
 #include "solera/config.h"
 
-/* Advantages of one group: reward [n] -> adv [n] (double). kind: SOL_ADVANTAGE_*. All rewards equal: exactly 0. rloo with n = 1: SOL_ERR_USAGE; a reward that is not finite: SOL_ERR_NUMERIC. */
+/* Advantages of one group: reward [n] -> adv [n] (double). kind: SOL_ADVANTAGE_GRPO, _DR_GRPO or _RLOO. All rewards equal: exactly 0. rloo with n = 1: SOL_ERR_USAGE; a reward that is not finite:
+ * SOL_ERR_NUMERIC. */
 sol_status_t sol_advantage_solve (int kind, const double *reward, int n, double *adv);
+/* Advantages of an update batch of `groups` groups of n responses: reward, adv [groups * n], group after group. kind: any SOL_ADVANTAGE_*. Those of a group look at their group only; global:
+ * (R - mean) / (std + 1e-6) over the whole update batch (arXiv 2501.03262, REINFORCE++); group_global: R - mean of the group, divided by the standard deviation of that over the update batch, + 1e-6 (there:
+ * REINFORCE++-baseline). Sample deviations; sums are exact before they are rounded, so that order has no say. Not collective: every learner knows the rewards of the whole batch. */
+sol_status_t sol_advantage_batch (int kind, const double *reward, int64_t groups, int n, double *adv);
 
 /* soft length penalty, added to a reward: 0 up to limit - margin tokens, then a line to -1 at the limit, -1 beyond (arXiv 2503.14476) */
 double sol_overlong_penalty (int64_t length, int64_t limit, int64_t margin);
@@ -40,12 +45,14 @@ typedef struct {
 typedef struct sol_objective sol_objective_t;
 /* the table: i-th objective's name and sentence; NULL past the end */
 const char *sol_objective_name (int i, const char **doc_p);
+const char *sol_objective_paper (int i); /* where it is from */
 sol_status_t sol_objective_create (const char *name, sol_objective_t **objective_p); /* unknown: error with the nearest name */
 void sol_objective_destroy (sol_objective_t *o);
 /* a parameter by its name, or by the name of the setting that gives it ("objective.tau"); NaN: the objective's own default. Unknown or out of bounds: SOL_ERR_USAGE, which says what it has. */
 sol_status_t sol_objective_set (sol_objective_t *o, const char *param, double value);
 /* i-th parameter's name, value and sentence; NULL past the end */
 const char *sol_objective_param (const sol_objective_t *o, int i, double *value_p, const char **doc_p);
+const char *sol_objective_param_setting (const sol_objective_t *o, int i); /* the setting of a run that gives it */
 /* objective.* settings -> parameters: a setting wins over the objective's default, SOL_AUTO leaves that. SOL_ERR_USAGE, with where the setting stands, for one that this objective does not have
  * or does not allow. */
 sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);

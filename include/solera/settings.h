@@ -31,7 +31,7 @@ enum { SOL_KV_KEEP, SOL_KV_RECOMPUTE };
 enum { SOL_DECAY_CONSTANT, SOL_DECAY_LINEAR, SOL_DECAY_COSINE };
 enum { SOL_TRUNCATED_TRAIN, SOL_TRUNCATED_MASK };
 enum { SOL_REFUSED_STOP, SOL_REFUSED_DROP };
-enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO };
+enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO, SOL_ADVANTAGE_GLOBAL, SOL_ADVANTAGE_GROUP_GLOBAL };
 enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL };
 enum { SOL_BEST_NONE, SOL_BEST_AVG, SOL_BEST_PASS };
 enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
@@ -102,13 +102,13 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (ring_slots, "broker.slots", 64, 2, 1048576, "slots", "t", "groups that a broker's ring holds")                                           \
   I (ring_batches, "broker.queue", 0, 0, 1000000, "batches", "t", "free mode: full batches that may wait; 0: two")                            \
   /* ---- objective */                                                                                                                        \
-  S (objective, "objective.name", "m2po", "t", "m2po, m2po_clip, m2po_all, grpo, grpo_no_tr, gspo, ...: solera help objective")                \
+  S (objective, "objective.name", "m2po", "t", "m2po, m2po_clip, m2po_all, grpo, grpo_no_tr, gspo, ...: solera help objectives")                \
   F (tau, "objective.tau", SOL_AUTO, 0, 1e30, "nats^2", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set (auto: 0.04)") \
   F (clip_low, "objective.clip_low", SOL_AUTO, 0, 1, "", "to", "grpo, dapo, dr_grpo, opsm, decoupled_ppo: ratio clipped under 1 - this (auto: 0.2)") \
   F (clip_high, "objective.clip_high", SOL_AUTO, 0, 1e30, "", "to", "the same, over 1 + this (auto: 0.2, dapo 0.28)")                        \
   F (gspo_low, "objective.gspo_low", SOL_AUTO, 0, 1, "", "to", "gspo: sequence ratio clipped under 1 - this (auto: 0.0003)")                   \
   F (gspo_high, "objective.gspo_high", SOL_AUTO, 0, 1e30, "", "to", "gspo: sequence ratio clipped over 1 + this (auto: 0.0004)")               \
-  F (cap, "objective.cap", SOL_AUTO, 1e-30, 1e30, "", "to", "cispo, tis, seq_tis: largest weight (auto: cispo 5, the others 2)")             \
+  F (cap, "objective.cap", SOL_AUTO, 1e-30, 1e30, "", "to", "cispo, tis, seq_tis, m2po_tis: largest weight (auto: cispo 5, the others 2)")             \
   F (band_low, "objective.low", SOL_AUTO, 0, 1e30, "", "to", "icepop: smallest ratio that stays (auto: 0.5); gmpo: log-ratios of bad responses clipped under minus this, nats (auto: 0.4)") \
   F (band_high, "objective.high", SOL_AUTO, 0, 1e30, "", "to", "icepop: largest ratio that stays (auto: 5); gmpo: log-ratios of good responses clipped over this, nats (auto: 0.4)") \
   F (delta, "objective.delta", SOL_AUTO, 0, 1e30, "", "to", "opsm: a bad response is masked when its mean log-ratio is under minus this, nats (auto: 0.5); dppo_tv: largest change of a probability (auto: 0.2)") \
@@ -118,7 +118,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   F (pos_c2, "objective.pos_c2", SOL_AUTO, 0, 1e30, "", "to", "vespo: its decay there (auto: 3)")                                            \
   F (neg_c1, "objective.neg_c1", SOL_AUTO, 0, 1e30, "", "to", "vespo: exponent of the weight where the advantage is negative (auto: 3)")     \
   F (neg_c2, "objective.neg_c2", SOL_AUTO, 0, 1e30, "", "to", "vespo: its decay there (auto: 2)")                                            \
-  C (advantage, "objective.advantage", 0, "grpo|dr_grpo|rloo", "t", "advantage of a response in its group")                                    \
+  C (advantage, "objective.advantage", 0, "grpo|dr_grpo|rloo|global|group_global", "t", "advantage of a response, of rewards R. In its group: grpo (R - mean) / std, dr_grpo R - mean, rloo R - mean of the others. Over the update batch: global (R - mean) / std; group_global R - mean of the group, over that difference's std") \
   C (on_refused, "objective.on_refused", 0, "stop|drop", "t", "a value that float32 cannot hold: stop the run, or drop that sequence and count it") \
   /* ---- training */                                                                                                                         \
   I (updates, "train.updates", 320, 1, 1000000000, "updates", "ts", "optimizer updates of the whole run; a multiple of updates_per_step")      \

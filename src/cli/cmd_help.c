@@ -15,6 +15,7 @@ static sol_status_t write_help (const sol_options_t *o, sol_buffer_t *b)
   else if (o->given & SOL_OPTION_MARKDOWN) sol_help_markdown (b);
   else if (!about) sol_help_overview (b);
   else if (strcmp (about, "settings") == 0) sol_help_settings (0, b);
+  else if (strcmp (about, "objectives") == 0) sol_help_objectives (b);
   else {
     const sol_command_t *c = sol_command_find (about);
     if (!c) {
@@ -40,8 +41,8 @@ static int run (int argc, char **argv)
 
 const sol_command_t sol_command_help = { .name = "help",
                                          .line = "what the commands and settings are",
-                                         .usage = "[COMMAND | settings] [--man | --bash | --markdown]",
-                                         .about = "Prints the commands, or one command with its options and settings, or all settings.",
+                                         .usage = "[COMMAND | settings | objectives] [--man | --bash | --markdown]",
+                                         .about = "Prints the commands, or one command with its options and settings, or all settings, or all objectives with their parameters and where they are from.",
                                          .options = SOL_OPTION_MAN | SOL_OPTION_BASH | SOL_OPTION_MARKDOWN,
                                          .max_args = 1,
                                          .run = run };

@@ -54,7 +54,7 @@ const sol_command_t sol_command_rescore = {
   .about = "Reads the token statistics of a run's folder and puts the tokens of every update through other objectives: what each would have clipped and masked, the weight that it keeps, its effective "
            "sample size, entropy and lag of what it marks, the gradient weight of good and bad responses, and the tokens on which two of them differ. By update, and in sum.\n\n"
            "Update 0 is exact. Later updates are conditional on this run's own course: a run with another objective would have come to other tokens.\n\n"
-           "The names and parameters are those of solera help objective, as in --objective grpo,m2po:tau=0.02,dppo_tv; a parameter that is not given has the objective's default (max_length: the run's "
+           "The names and parameters are those of solera help objectives, as in --objective grpo,m2po:tau=0.02,dppo_tv; a parameter that is not given has the objective's default (max_length: the run's "
            "rollout.max_tokens). The run's own objective with its own settings, self, is always the first, and must give the recorded verdicts again, byte for byte; where it does not, that is an error.\n\n"
            "mpirun -n N shares the updates over N ranks; the output has the same bytes. Ctrl-C ends it with the sums so far and exit status 1. docs/rescore.md says what the figures mean.",
   .options = SOL_OPTION_OBJECTIVE | SOL_OPTION_FROM | SOL_OPTION_TO | SOL_OPTION_TOKENS | SOL_OPTION_JSON | SOL_OPTION_HDF5,

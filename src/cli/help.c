@@ -10,7 +10,7 @@ void sol_help_overview (sol_buffer_t *out)
   sol_help_wrap (sol_help_what, 0, out);
   sol_buffer_printf (out, "\nusage: solera COMMAND [argument ...] [key=value ...] [--option ...]\n\n");
   for (const sol_command_t *const *c = sol_commands; *c; c++) sol_buffer_printf (out, "  %-10s %s\n", (*c)->name, (*c)->line);
-  sol_buffer_printf (out, "\nsolera help COMMAND, solera help settings, solera --version\n");
+  sol_buffer_printf (out, "\nsolera help COMMAND, solera help settings, solera help objectives, solera --version\n");
 }
 
 void sol_help_settings (char group, sol_buffer_t *out)

@@ -8,7 +8,7 @@
 /* ---- solera.1 */
 
 /* text for troff: a dash is a minus, a backslash itself, no line starts a request */
-static void troff (const char *text, sol_buffer_t *out)
+void sol_help_troff (const char *text, sol_buffer_t *out)
 {
   for (const char *at = text; *at; at++) {
     const int first = at == text || at[-1] == '\n';
@@ -27,17 +27,17 @@ static void troff (const char *text, sol_buffer_t *out)
 static void man_command (const sol_command_t *c, sol_buffer_t *out)
 {
   sol_buffer_printf (out, ".SS %s\n.B solera %s\n", c->name, c->name);
-  troff (c->usage, out);
+  sol_help_troff (c->usage, out);
   sol_buffer_printf (out, "\n.PP\n");
-  troff (c->about, out);
+  sol_help_troff (c->about, out);
   sol_buffer_printf (out, "\n");
   for (int i = 0; i < SOL_N_OPTIONS; i++) {
     if (!(c->options & 1u << i)) continue;
     sol_buffer_printf (out, ".TP\n.B ");
-    troff (sol_option_rows[i].text, out);
+    sol_help_troff (sol_option_rows[i].text, out);
     if (sol_option_rows[i].argument) sol_buffer_printf (out, " %s", sol_option_rows[i].argument);
     sol_buffer_printf (out, "\n");
-    troff (sol_option_rows[i].doc, out);
+    sol_help_troff (sol_option_rows[i].doc, out);
     sol_buffer_printf (out, "\n");
   }
 }
@@ -46,7 +46,7 @@ static void man_setting (const sol_setting_t *s, sol_buffer_t *out)
 {
   sol_buffer_t facts = { 0 };
   sol_buffer_printf (out, ".TP\n.B %s\n", s->name);
-  troff (s->doc, out);
+  sol_help_troff (s->doc, out);
   sol_help_kind (s, &facts);
   if (s->kind == SOL_KIND_INT || s->kind == SOL_KIND_FLOAT) sol_buffer_printf (&facts, ", ");
   sol_help_bounds (s, &facts);
@@ -55,7 +55,7 @@ static void man_setting (const sol_setting_t *s, sol_buffer_t *out)
   sol_buffer_printf (&facts, "; for ");
   sol_help_users (s, &facts);
   sol_buffer_printf (out, "\n(");
-  troff (facts.data, out);
+  sol_help_troff (facts.data, out);
   sol_buffer_printf (out, ")\n");
   sol_buffer_free (&facts);
 }
@@ -67,15 +67,16 @@ void sol_help_man (sol_buffer_t *out)
   sol_buffer_printf (out, ".\\\" SPDX-License-Identifier: Apache-2.0\n.TH SOLERA 1 \"\" \"solera %s\" \"User Commands\"\n", PACKAGE_VERSION);
   sol_buffer_printf (out, ".SH NAME\nsolera \\- reinforcement learning of language models on stale rollouts\n");
   sol_buffer_printf (out, ".SH SYNOPSIS\n.B solera\n.I COMMAND\n[argument ...] [key=value ...] [\\-\\-option ...]\n.SH DESCRIPTION\n");
-  troff (sol_help_what, out);
+  sol_help_troff (sol_help_what, out);
   sol_buffer_printf (out, "\nEvery command has \\fB\\-\\-help\\fP.\n.SH COMMANDS\n");
   for (const sol_command_t *const *c = sol_commands; *c; c++) man_command (*c, out);
+  sol_help_man_objectives (out);
   sol_buffer_printf (out, ".SH SETTINGS\n");
-  troff (sol_help_settings_about, out);
+  sol_help_troff (sol_help_settings_about, out);
   sol_buffer_printf (out, "\n");
   for (int i = 0; i < n; i++) man_setting (&s[i], out);
   sol_buffer_printf (out, ".SH EXIT STATUS\n");
-  troff (sol_help_exit, out);
+  sol_help_troff (sol_help_exit, out);
   sol_buffer_printf (out, "\n.SH ENVIRONMENT\n.TP\n.B OMPI_MCA_odls_base_sigkill_timeout\nseconds that mpirun leaves between TERM and KILL; a run that is to write a "
                           "checkpoint on TERM needs more than the default of 1\n.TP\n.B SOLERA_ISA\nportable, avx2 or avx512: the kernels to use instead of the best\n");
 }
@@ -115,7 +116,7 @@ static void bash_command (const sol_command_t *c, sol_buffer_t *out)
     if (strchr (s[i].groups, c->group)) sol_buffer_printf (out, "%s= ", s[i].name);
   if (strcmp (c->name, "help") == 0) {
     for (const sol_command_t *const *k = sol_commands; *k; k++) sol_buffer_printf (out, "%s ", (*k)->name);
-    sol_buffer_printf (out, "settings");
+    sol_buffer_printf (out, "settings objectives");
   }
   sol_buffer_printf (out, "' ;;\n");
 }

@@ -15,5 +15,9 @@ void sol_help_default (const sol_setting_t *s, sol_buffer_t *out);
 const char *sol_help_section (const sol_setting_t *s, char *buf, size_t n);
 /* "train, sft": commands that use it */
 void sol_help_users (const sol_setting_t *s, sol_buffer_t *out);
+/* text for the manual page */
+void sol_help_troff (const char *text, sol_buffer_t *out);
+/* its section of objectives */
+void sol_help_man_objectives (sol_buffer_t *out);
 extern const char sol_help_what[], sol_help_exit[], sol_help_settings_about[];
 #endif

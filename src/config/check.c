@@ -86,8 +86,8 @@ static sol_status_t check_train (const sol_loading_t *l)
   REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");
   REFUSE_IF (c->leaves > 0 && c->leaves < c->learners, "learner.leaves", "learners", "every learner needs a leaf of the gradient sum: give at least as many, or 0");
   REFUSE_IF (c->group == 1 && c->advantage == SOL_ADVANTAGE_RLOO, "batch.group", "objective.advantage", "leave-one-out needs at least two responses a prompt");
-  REFUSE_IF (!*c->objective, "objective.name", NULL, "train needs one: solera help objective lists them");
-  if (c->group == 1) sol_log (SOL_LOG_WARN, "config", "batch.group is 1: a response alone in its group has advantage 0, so nothing will be learnt");
+  REFUSE_IF (!*c->objective, "objective.name", NULL, "train needs one: solera help objectives lists them");
+  if (c->group == 1 && c->advantage != SOL_ADVANTAGE_GLOBAL) sol_log (SOL_LOG_WARN, "config", "batch.group is 1: a response alone in its group has advantage 0, so nothing will be learnt");
   return SOL_OK;
 }
 

@@ -46,6 +46,8 @@ sol_status_t sol_learner_room (sol_learner_t *l)
   l->row = sol_alloc (groups * sizeof *l->row);
   l->group = sol_alloc (groups * sizeof *l->group);
   l->adv = sol_alloc (groups * (size_t) c->group * sizeof *l->adv);
+  l->reward = sol_alloc (mini * sizeof *l->reward);
+  l->advantage = sol_alloc (mini * sizeof *l->advantage);
   l->segment = sol_alloc (mini * sizeof *l->segment);
   l->segment_leaf = sol_alloc (mini * sizeof *l->segment_leaf);
   l->len = sol_alloc (mini * sizeof *l->len);
@@ -58,7 +60,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
 void sol_learner_room_free (sol_learner_t *l)
 {
   sol_columns_t *k = &l->col;
-  void *all[] = { l->row, l->group, l->adv, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
+  void *all[] = { l->row, l->group, l->adv, l->reward, l->advantage, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
                   k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
@@ -81,11 +83,10 @@ static sol_status_t check_versions (const sol_learner_t *l, const sol_rollout_t 
   return SOL_OK;
 }
 
-static sol_status_t grade (sol_learner_t *l, int64_t i)
+static sol_status_t check_group (const sol_learner_t *l, int64_t i)
 {
   const sol_config_t *c = l->c;
   const sol_rollout_t *g = &l->group[i];
-  double adv[4096];
   if (g->n_responses != c->group)
     return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected %lld responses, found %d", (unsigned long long) g->ticket, (long long) c->group, g->n_responses);
   if (g->temperature != (float) c->temperature)
@@ -94,9 +95,21 @@ static sol_status_t grade (sol_learner_t *l, int64_t i)
   for (int32_t s = 0; s < g->n_responses; s++)
     if (g->len[s] < 1 || g->len[s] > c->max_new)
       return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a response of %d tokens, expected 1 to %lld", (unsigned long long) g->ticket, g->len[s], (long long) c->max_new);
-  SOL_TRY (sol_advantage_solve (c->advantage, g->reward, g->n_responses, adv));
-  for (int32_t s = 0; s < g->n_responses; s++)
-    l->adv[i * c->group + s] = c->truncated == SOL_TRUNCATED_MASK && g->finish[s] == SOL_FINISH_LENGTH ? 0.0f : (float) adv[s];
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_advantages (sol_learner_t *l)
+{
+  const sol_config_t *c = l->c;
+  const int64_t groups = sol_learner_groups (l), per = c->group;
+  for (int64_t first = 0; first < c->prompts; first += groups) { /* a mini-batch, which is what an update sees */
+    for (int64_t i = 0; i < groups * per; i++) l->reward[i] = l->group[first + i / per].reward[i % per];
+    SOL_TRY (sol_advantage_batch (c->advantage, l->reward, groups, (int) per, l->advantage));
+    for (int64_t i = 0; i < groups * per; i++) {
+      const int masked = c->truncated == SOL_TRUNCATED_MASK && l->group[first + i / per].finish[i % per] == SOL_FINISH_LENGTH;
+      l->adv[first * per + i] = masked ? 0.0f : (float) l->advantage[i];
+    }
+  }
   return SOL_OK;
 }
 
@@ -117,10 +130,10 @@ sol_status_t sol_learner_take (sol_learner_t *l)
     SOL_TRY (sol_broker_get (l->p.broker, l->batch, &l->row[i], l->records + at));
     SOL_TRY (sol_rollout_open (l->records + at, (size_t) l->row[i].bytes, &l->group[i]));
     SOL_TRY (check_versions (l, &l->group[i]));
-    SOL_TRY (grade (l, i));
+    SOL_TRY (check_group (l, i));
     at += ((size_t) l->row[i].bytes + 7) & ~(size_t) 7;
   }
-  return SOL_OK;
+  return sol_learner_advantages (l);
 }
 
 /* the columns that the record gives, for one response */

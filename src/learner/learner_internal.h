@@ -45,6 +45,7 @@ struct sol_learner {
   size_t records_room;
   sol_rollout_t *group;          /* [prompts], into records */
   float *adv;                    /* [prompts * group] */
+  double *reward, *advantage;    /* [sequences of a mini-batch] on the way to it */
   /* the update */
   sol_segment_t *segment;        /* [n_segments] of mine */
   int32_t *segment_leaf, n_segments;
@@ -82,6 +83,7 @@ sol_status_t sol_learner_room (sol_learner_t *l);  /* memory for batches */
 sol_status_t sol_learner_room_bytes (const sol_config_t *c, uint64_t *bytes_p); /* of its large part */
 void sol_learner_room_free (sol_learner_t *l);
 sol_status_t sol_learner_take (sol_learner_t *l);  /* AGAIN: not there; reads, checks and grades batch l->batch */
+sol_status_t sol_learner_advantages (sol_learner_t *l); /* of the batch's records into adv */
 void sol_learner_cut (sol_learner_t *l, int64_t mini); /* segments and columns of mini-batch `mini` */
 static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c->prompts / l->c->ups; }
 

@@ -4,10 +4,10 @@
 #include "total.h"
 #include <math.h>
 
-static double sum_of (const double *x, int n, double minus, int squared)
+static double sum_of (const double *x, int64_t n, double minus, int squared)
 {
   sol_total_t t = { 0 };
-  for (int i = 0; i < n; i++) sol_total_add (&t, squared ? (x[i] - minus) * (x[i] - minus) : x[i]);
+  for (int64_t i = 0; i < n; i++) sol_total_add (&t, squared ? (x[i] - minus) * (x[i] - minus) : x[i]);
   return sol_total_round (&t);
 }
 
@@ -29,6 +29,33 @@ sol_status_t sol_advantage_solve (int kind, const double *reward, int n, double 
   if (kind == SOL_ADVANTAGE_GRPO) scale = 1 / (sqrt (sum_of (reward, n, mean, 1) / (n - 1)) + 1e-6);
   if (kind == SOL_ADVANTAGE_RLOO) scale = (double) n / (n - 1);
   for (int i = 0; i < n; i++) adv[i] = (reward[i] - mean) * scale;
+  return SOL_OK;
+}
+
+/* (x - mean) / (std + 1e-6) over all of them; all equal: exactly 0 */
+static void normalise (double *x, int64_t n, double mean)
+{
+  double scale;
+  int64_t equal = 1;
+  while (equal < n && x[equal] == x[0]) equal++;
+  if (equal == n) {
+    for (int64_t i = 0; i < n; i++) x[i] = 0;
+    return;
+  }
+  scale = 1 / (sqrt (sum_of (x, n, mean, 1) / (double) (n - 1)) + 1e-6);
+  for (int64_t i = 0; i < n; i++) x[i] = (x[i] - mean) * scale;
+}
+
+sol_status_t sol_advantage_batch (int kind, const double *reward, int64_t groups, int n, double *adv)
+{
+  const int64_t all = groups * n;
+  for (int64_t g = 0; g < groups; g++) /* also says which reward is not finite */
+    SOL_TRY (sol_advantage_solve (kind == SOL_ADVANTAGE_GLOBAL || kind == SOL_ADVANTAGE_GROUP_GLOBAL ? SOL_ADVANTAGE_DR_GRPO : kind, reward + g * n, n, adv + g * n));
+  if (kind == SOL_ADVANTAGE_GROUP_GLOBAL) normalise (adv, all, 0);
+  if (kind == SOL_ADVANTAGE_GLOBAL) {
+    for (int64_t i = 0; i < all; i++) adv[i] = reward[i];
+    normalise (adv, all, sum_of (reward, all, 0, 0) / (double) all);
+  }
   return SOL_OK;
 }
 

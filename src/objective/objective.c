@@ -10,30 +10,32 @@
 const char *sol_objective_name (int i, const char **doc_p)
 {
   if (i < 0 || i >= sol_n_rules) return NULL;
-  if (doc_p) *doc_p = sol_rules[i].doc;
-  return sol_rules[i].name;
+  if (doc_p) *doc_p = sol_rules[i]->doc;
+  return sol_rules[i]->name;
 }
+
+const char *sol_objective_paper (int i) { return i < 0 || i >= sol_n_rules ? NULL : sol_rules[i]->paper; }
 
 sol_status_t sol_objective_create (const char *name, sol_objective_t **objective_p)
 {
   const char *near = NULL;
   int best = 4;
   for (int i = 0; i < sol_n_rules; i++) {
-    const int far = sol_edit_distance (name, sol_rules[i].name);
+    const int far = sol_edit_distance (name, sol_rules[i]->name);
     if (far == 0) {
       sol_objective_t *o = sol_alloc (sizeof *o);
-      o->rule = &sol_rules[i];
+      o->rule = sol_rules[i];
       for (int k = 0; k < SOL_RULE_PARAMS; k++) o->param[k] = o->rule->param[k].def;
       *objective_p = o;
       return SOL_OK;
     }
     if (far < best) {
       best = far;
-      near = sol_rules[i].name;
+      near = sol_rules[i]->name;
     }
   }
   if (near) return sol_fail (SOL_ERR_USAGE, "objective", "there is no objective \"%s\"; the nearest is %s", name, near);
-  return sol_fail (SOL_ERR_USAGE, "objective", "there is no objective \"%s\"; solera help objective lists them", name);
+  return sol_fail (SOL_ERR_USAGE, "objective", "there is no objective \"%s\"; solera help objectives lists them", name);
 }
 
 void sol_objective_destroy (sol_objective_t *o)
@@ -53,6 +55,8 @@ const char *sol_objective_param (const sol_objective_t *o, int i, double *value_
   if (doc_p) *doc_p = o->rule->param[i].doc;
   return o->rule->param[i].name;
 }
+
+const char *sol_objective_param_setting (const sol_objective_t *o, int i) { return i < 0 || i >= SOL_RULE_PARAMS ? NULL : o->rule->param[i].setting; }
 
 /* the names of its parameters, for errors */
 static const char *names_of (const sol_rule_t *r, char *text, size_t room)

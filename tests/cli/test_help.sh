@@ -22,6 +22,8 @@ run help help; is 0 "help of a command"; has "usage: solera help"; has "--markdo
 run help --help; is 0 "--help of a command"; has "usage: solera help"
 run help -h; is 0 "-h of a command"
 run help settings; is 0 "all settings"; has "staleness.k"; has "exact, bounded or free; default exact"; has "watchdog_s"; has "default 600 s"
+run help objectives; is 0 "all objectives"; has "m2po_tis"; has "from arXiv 2602.04879"; has "max_length (rollout.max_tokens, 64): longest response allowed"
+[ "$(grep -c '^      from .' "$t/out")" -ge 20 ]; ok $? "every objective says where it is from"
 run help --mna; is 2 "a misspelt option"; err "the nearest is '--man'"
 run help --man=x; is 2 "a value where none is taken"; err "--man takes no value"
 run help seed=3; is 2 "settings where none are taken"; err "takes no settings"
@@ -34,7 +36,7 @@ diff -u "$top_srcdir/docs/settings.md" "$t/out" >"$t/err"; ok $? "docs/settings.
 awk '/^\| `/ { s = $0; gsub (/\\\|/, "", s); if (gsub (/\|/, "", s) != 7) exit 1 }' "$t/out"; ok $? "every row has six cells"
 
 run help --man; is 0 --man
-has ".TH SOLERA 1"; has ".SS help"; has ".B staleness.k"
+has ".TH SOLERA 1"; has ".SS help"; has ".B staleness.k"; has ".B seq_tis"
 if command -v groff >/dev/null 2>&1; then
   groff -man -Tutf8 -ww -z "$t/out" >"$t/err" 2>&1; [ ! -s "$t/err" ]; ok $? "groff takes the page without a warning"
 else n=$((n+1)); echo "ok $n - groff # SKIP not installed"; fi

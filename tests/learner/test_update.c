@@ -22,12 +22,8 @@ static int64_t poison (void)
 
 static void fill (sol_learner_t *l)
 {
-  for (int i = 0; i < PROMPTS; i++) {
-    double adv[GROUP];
-    l->group[i] = group[i];
-    if (sol_advantage_solve (l->c->advantage, group[i].reward, GROUP, adv) != SOL_OK) abort ();
-    for (int s = 0; s < GROUP; s++) l->adv[i * GROUP + s] = (float) adv[s];
-  }
+  for (int i = 0; i < PROMPTS; i++) l->group[i] = group[i];
+  if (sol_learner_advantages (l) != SOL_OK) abort ();
 }
 
 typedef struct { float *w; int64_t elements, dropped, n; sol_status_t st; double norm; } result_t;

@@ -74,7 +74,7 @@ static void test_settings (void)
     snprintf (set, sizeof set, "objective.name=%s", name);
     need (sol_objective_create (name, &own) == SOL_OK);
     for (int k = 0; (param = sol_objective_param (own, k, &x, NULL)) != NULL; k++) {
-      const sol_rule_param_t *row = &sol_rules[i].param[k];
+      const sol_rule_param_t *row = &sol_rules[i]->param[k];
       const sol_setting_t *s = sol_setting_find (row->setting);
       need (s != NULL);
       if (s->kind == SOL_KIND_INT) continue;
@@ -104,7 +104,7 @@ static void test_settings (void)
     }
     sol_objective_destroy (own);
   }
-  tap_ok (good && params == 30, "every parameter has its setting (%d)", params);
+  tap_ok (good && params == 32, "every parameter has its setting (%d)", params);
   tap_ok (resolved == params, "resolved settings are the objective's defaults (%d)", resolved);
   tap_ok (wins == params, "a setting wins over the objective's default (%d)", wins);
 }
@@ -115,13 +115,14 @@ int main (void)
   sol_objective_t *o = NULL;
   int n = 0, prox = 0, selects = 0;
   for (; (name = sol_objective_name (n, &doc)) != NULL; n++) {
-    need (doc && *doc && sol_objective_create (name, &o) == SOL_OK);
+    const char *paper = sol_objective_paper (n);
+    need (doc && *doc && paper && *paper && sol_objective_create (name, &o) == SOL_OK);
     prox += sol_objective_needs_prox (o) != 0;
     selects += sol_objective_selects (o);
     sol_objective_destroy (o);
     o = NULL;
   }
-  ok (n == 19 && prox == 1 && selects == 2 * SOL_SELECTS_MASK + SOL_SELECTS_BAND && !sol_objective_name (-1, NULL));
+  ok (n == 20 && prox == 1 && selects == 3 * SOL_SELECTS_MASK + SOL_SELECTS_BAND && !sol_objective_name (-1, NULL));
   ok (sol_objective_create ("grpp", &o) == SOL_ERR_USAGE && !o && sol_objective_create ("", &o) == SOL_ERR_USAGE);
   need (sol_objective_create ("dr_grpo", &o) == SOL_OK);
   ok (value_of (o, "eps_low") == 0.2 && value_of (o, "max_length") == 64);

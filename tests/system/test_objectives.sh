@@ -3,14 +3,15 @@
 # every objective of the table trains; parameters come from the settings; a run's settings.yaml makes the same run again
 . "$top_srcdir/tests/system/lib.sh"
 base
-names=$(sed -n 's/^  { \.name = "\([a-z0-9_]*\)".*/\1/p' "$top_srcdir/src/objective/rules.c")
-is 19 "$(echo "$names" | wc -l)" "objectives in the table"
-"$solera" help objective >help
+"$solera" help objectives >help
+names=$(sed -n 's/^  \([a-z][a-z0-9_]*\) .*/\1/p' help)
+is 20 "$(echo "$names" | wc -l)" "objectives in the table"
+is 20 "$(ls "$top_srcdir"/src/objective/rule_*.c | wc -l)" "each has one source file"
 start=$("$solera" train small.yaml roles=solo train.updates=2 train.lr=0 out=still >log 2>&1; weights still | cut -d' ' -f2)
 [ -n "$start" ]; ok $? "the weights before training"
 setting () { sed -n "/^objective:/,/^[a-z]*:\$/s/^  $2: //p" "$1/settings.yaml"; } # RUN NAME
 for o in $names; do
-  grep -qw "$o" help; ok $? "$o stands in its help"
+  [ -f "$top_srcdir/src/objective/rule_$o.c" ]; ok $? "$o has its source file"
   run "$solera" train small.yaml roles=solo train.updates=2 objective.name=$o out=$o; is 0 $rc "$o trains"
   is "done" "$(state $o)" "$o: its outcome"
   [ "$(weights $o | cut -d' ' -f1)" = 2 ] && [ "$(weights $o | cut -d' ' -f2)" != "$start" ]; ok $? "$o: weights have moved"
@@ -19,6 +20,11 @@ for o in $names; do
     dapo) is 0.28 "$(setting $o clip_high)" "$o: resolved clip_high" ;;
     *) is auto "$(setting $o tau)" "$o: no tau" ;;
   esac
+done
+
+for a in global group_global; do
+  run "$solera" train small.yaml roles=solo train.updates=2 objective.advantage=$a out=$a; is 0 $rc "advantages: $a"
+  [ "$(weights $a | cut -d' ' -f2)" != "$(weights m2po | cut -d' ' -f2)" ]; ok $? "$a: other weights than with the default"
 done
 
 # the same run from what a run wrote, also on top of settings given by hand
