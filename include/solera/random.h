@@ -14,7 +14,8 @@ typedef enum {
   SOL_RANDOM_DEMO,   /* supervised demonstrations */
   SOL_RANDOM_EVAL,   /* token choice in evaluation */
   SOL_RANDOM_TEST,
-  SOL_RANDOM_BOOTSTRAP /* which problems are drawn again: group = resample */
+  SOL_RANDOM_BOOTSTRAP, /* which problems are drawn again: group = resample */
+  SOL_RANDOM_LAG /* staleness.trace: group = ticket */
 } sol_random_purpose_t;
 typedef struct { uint32_t w[4]; } sol_random_t;
 

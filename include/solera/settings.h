@@ -97,6 +97,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   /* ---- staleness */                                                                                                                        \
   C (stale_mode, "staleness.mode", 0, "exact|bounded|free", "t", "exact: batch b comes from version max(0, b*updates_per_step - k); bounded: lag at most k; free: as it comes") \
   I (stale_k, "staleness.k", 0, 0, 100000000, "updates", "t", "lag asked for (exact) or allowed (bounded); a multiple of updates_per_step")   \
+  S (stale_trace, "staleness.trace", "", "t", "exact mode: lags of single groups instead of k: fixed:LAG, uniform:LEAST:MOST, geometric:P:MOST or file:PATH; docs/broker.md") \
   B (in_flight, "staleness.in_flight", 0, "t", "a response may go on under newer weights (refused in exact mode)")                            \
   C (kv_mode, "staleness.kv", 0, "keep|recompute", "t", "in-flight changes: keep the old keys and values or compute them anew")               \
   I (ring_slots, "broker.slots", 64, 2, 1048576, "slots", "t", "groups that a broker's ring holds")                                           \

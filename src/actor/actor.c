@@ -198,7 +198,7 @@ static sol_status_t claim (sol_actor_t *a)
     if (sol_decoder_running (a->decoder) > 0 && !c->in_flight) return SOL_AGAIN;
     if (a->want > a->trial.next) return SOL_AGAIN; /* first what is to be evaluated before it */
     st = fetch (a, a->want);
-    if (st == SOL_ERR_STALE && c->stale_mode != SOL_STALE_EXACT) { /* overwritten meanwhile: a newer one serves as well */
+    if (st == SOL_ERR_STALE && sol_broker_params (a->p.broker)->mode != SOL_STALE_EXACT) { /* overwritten meanwhile: a newer one serves as well */
       SOL_TRY (sol_broker_newest (a->p.broker, &a->want));
       return SOL_AGAIN;
     }

@@ -38,6 +38,7 @@ sol_status_t sol_planner_create (const sol_config_t *c, const sol_accelerator_t 
   sol_status_t st;
   *p = (sol_planner_t){ .config = c, .timed = device != NULL };
   SOL_GO (sol_setup_create (c, NULL, !*c->model_path, &p->setup)); /* a model folder needs no tokenizer here */
+  SOL_GO (sol_setup_schedule (c, &p->setup));
   SOL_GO (sol_setup_check (sol_comm_self (), c, &p->setup, 0));
   SOL_GO (open_backend (c, device, &p->backend));
   if (device) {

@@ -140,7 +140,7 @@ sol_status_t sol_plan_time (sol_planner_t *p, sol_plan_t *plan)
   if (plan->has_training) SOL_TRY (training (p, plan, &plan->training));
   if (!plan->has_generation || !plan->has_training) return SOL_OK;
   /* rollouts that must be of the newest weights cannot be made while those are trained */
-  plan->in_turn = plan->solo || (c->stale_mode != SOL_STALE_FREE && c->stale_k < c->ups);
+  plan->in_turn = plan->solo || (p->setup.schedule ? p->setup.schedule->least == 0 : c->stale_mode != SOL_STALE_FREE && c->stale_k < c->ups);
   const double g = plan->generation.total_s, t = plan->training.total_s;
   plan->period_s = plan->in_turn ? g + t : g > t ? g : t;
   plan->tokens_s = (double) (c->prompts * c->group * c->max_new) / plan->period_s;

@@ -7,6 +7,7 @@
 #include "solera/comm.h"
 #include "solera/model.h"
 #include "solera/need.h"
+#include "solera/schedule.h"
 #include "solera/task.h"
 
 /* Collective over world: rank 0 loads and checks the settings, all get the same. */
@@ -27,8 +28,11 @@ typedef struct {
   sol_dtype_t dtype; /* of published weights */
   sol_table_t *table;
   const char *model_dir; /* NULL: a new model */
+  sol_schedule_t *schedule; /* of sol_setup_schedule; NULL: tickets in order */
 } sol_setup_t;
 sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
+/* local: the schedule of a run with staleness.trace */
+sol_status_t sol_setup_schedule (const sol_config_t *config, sol_setup_t *setup);
 /* Collective, before the run's folder is made: what would stop training later. The model's context must hold rollout.max_prompt + rollout.max_tokens; with weights, the weights of
  * model.path are checked as far as their headers tell. */
 sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);

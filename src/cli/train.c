@@ -190,7 +190,7 @@ static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
 {
   sol_objective_t *o = NULL;
   const int prox = sol_objective_create_config (c, &o) == SOL_OK && sol_objective_needs_prox (o), raw = (float) c->temperature != 1.0f;
-  const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT ? c->stale_k / c->ups + 1 : 0;
+  const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT && !*c->stale_trace ? c->stale_k / c->ups + 1 : 0;
   const sol_stats_size_t size = { .n_tokens = steps * c->prompts * c->group * c->max_new, .n_sequences = (steps + more) * c->prompts * c->group,
                                   .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners,
                                   .n_optional = prox + raw };
@@ -204,8 +204,10 @@ static void say_start (const train_t *t)
   const sol_roles_t *r = t->roles;
   if (r->role == SOL_ROLE_SOLO) sol_log (SOL_LOG_INFO, "run", "solo: one rank is actor, broker and learner in turn");
   else sol_log (SOL_LOG_INFO, "run", "%d actors, %d brokers, %d learners", r->n_actors, r->n_brokers, r->n_learners);
-  sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %lld; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
-           c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", (long long) c->stale_k, c->out);
+  char lag[32];
+  snprintf (lag, sizeof lag, "%lld", (long long) c->stale_k);
+  sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %s; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
+           c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", *c->stale_trace ? c->stale_trace : lag, c->out);
   sol_setup_say (&t->memory);
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
@@ -224,6 +226,10 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   if (sol_comm_rank (t->world) != 0) st = sol_objective_resolve (t->config);
   SOL_TRY (sol_comm_agree (t->world, st));
   st = sol_setup_create (t->config, NULL, 1, &t->setup);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  if (sol_comm_rank (t->world) == 0) st = sol_setup_schedule (t->config, &t->setup);
+  SOL_TRY (sol_comm_agree (t->world, st));
+  if (sol_comm_rank (t->world) != 0) st = sol_setup_schedule (t->config, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
   SOL_TRY (check_need (t));

@@ -57,6 +57,8 @@ static sol_status_t check_steps (const sol_loading_t *l)
     REFUSE_IF (c->eval_every == 0, "checkpoint.best", "eval.every", "the best checkpoint is chosen by evaluations during training");
     REFUSE_IF (c->ckpt_every == 0 || c->eval_every % c->ckpt_every != 0, "eval.every", "checkpoint.every", "with checkpoint.best every evaluated version has a checkpoint, so the first must be a multiple of the second");
   }
+  REFUSE_IF (*c->stale_trace && c->stale_mode != SOL_STALE_EXACT, "staleness.trace", "staleness.mode", "prescribed lags are kept by waiting, as in exact mode");
+  REFUSE_IF (*c->stale_trace && c->stale_k != 0, "staleness.trace", "staleness.k", "the trace gives the lags, so the second must be 0");
   if (c->stale_mode == SOL_STALE_FREE) return SOL_OK;
   REFUSE_IF (c->stale_k % c->ups != 0, "staleness.k", ups, "weights are published between steps, so the first must be a multiple of the second");
   REFUSE_IF (c->in_flight && c->stale_mode == SOL_STALE_EXACT, "staleness.in_flight", "staleness.mode", "exact staleness needs one version a response");

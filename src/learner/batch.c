@@ -65,17 +65,19 @@ void sol_learner_room_free (sol_learner_t *l)
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
-/* exact: every token from the version that the batch is due from; bounded: none older than k at the batch's first update */
+/* exact: every token from the version that its group is due from; bounded: none older than k at the batch's first update */
 static sol_status_t check_versions (const sol_learner_t *l, const sol_rollout_t *g)
 {
   const sol_config_t *c = l->c;
-  int64_t first = l->batch * c->ups, due = first > c->stale_k ? first - c->stale_k : 0;
+  const sol_broker_params_t *p = sol_broker_params (l->p.broker);
+  const int exact = p->schedule || c->stale_mode == SOL_STALE_EXACT;
+  const int64_t first = l->batch * c->ups, due = p->schedule ? sol_broker_due_of (p, (int64_t) g->ticket) : first > c->stale_k ? first - c->stale_k : 0;
   for (int32_t i = 0; i < g->n_runs; i++) {
     int64_t v = g->runs[i].version;
-    if (c->stale_mode == SOL_STALE_EXACT && v != due)
+    if (exact && v != due)
       return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected policy version %lld, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
                        (long long) due, (long long) v);
-    if (c->stale_mode == SOL_STALE_BOUNDED && first - v > c->stale_k)
+    if (!exact && c->stale_mode == SOL_STALE_BOUNDED && first - v > c->stale_k)
       return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected a lag of at most %lld updates, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
                        (long long) c->stale_k, (long long) (first - v));
     if (v > first) return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: version %lld is newer than the weights", (long long) l->batch, (unsigned long long) g->ticket, (long long) v);

@@ -156,7 +156,7 @@ static sol_status_t publish (sol_learner_t *l)
 static sol_status_t wait_fresh (sol_learner_t *l)
 {
   l->finished = 1;
-  if (l->rank == 0 && l->c->stale_mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates && !sol_stop_requested ()) {
+  if (l->rank == 0 && sol_broker_params (l->p.broker)->mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates && !sol_stop_requested ()) {
     sol_watch_wait ("actors", "rollouts of version %lld", (long long) l->fresh_next);
     return SOL_AGAIN;
   }

@@ -282,6 +282,8 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
 int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version)
 {
   const sol_config_t *c = l->c;
+  const sol_schedule_t *s = sol_broker_params (l->p.broker)->schedule;
+  if (s) return sol_schedule_count (s, version) * c->group;
   return (version == 0 ? c->stale_k / c->ups + 1 : 1) * c->prompts * c->group;
 }
 
@@ -294,7 +296,7 @@ sol_status_t sol_report_fresh (sol_learner_t *l)
     sol_status_t st = sol_broker_fresh (l->p.broker, l->fresh_next, &sum, &n);
     if (st == SOL_AGAIN) return SOL_OK;
     SOL_TRY (st);
-    if (c->stale_mode == SOL_STALE_EXACT) {
+    if (sol_broker_params (l->p.broker)->mode == SOL_STALE_EXACT) {
       if (n < sol_report_fresh_due (l, l->fresh_next)) return SOL_OK;
     } else { /* complete when rollouts of a later version have arrived */
       if (l->fresh_next + c->ups > l->update) return SOL_OK;
@@ -316,7 +318,8 @@ sol_status_t sol_report_fresh (sol_learner_t *l)
 
 sol_status_t sol_report_rest (sol_learner_t *l)
 {
-  int64_t n_tickets = l->c->stale_mode == SOL_STALE_EXACT ? (l->c->updates + l->c->stale_k) / l->c->ups + 1 : 0; /* batches that are due from versions up to the end */
+  const sol_broker_params_t *p = sol_broker_params (l->p.broker);
+  const int64_t n_tickets = p->mode == SOL_STALE_EXACT && !p->schedule ? (l->c->updates + l->c->stale_k) / l->c->ups + 1 : 0; /* batches that are due from versions up to the end; with a schedule only parts of batches are */
   for (; l->batch < n_tickets; l->batch++) {
     if (l->rank == 0 && l->stats) {
       sol_status_t st = sol_learner_take (l);

@@ -14,19 +14,19 @@ static sol_status_t say_need (sol_broker_t *b, int64_t ticket, int64_t trial)
   return sol_word_set (b, b->host[0], need_word (b), ticket < trial ? ticket : trial);
 }
 
-/* next ticket: what a resumed run must make again first */
+/* next ticket: what a resumed run must make again first. END: no more */
 static sol_status_t next_ticket (sol_broker_t *b, int64_t *ticket_p)
 {
   int64_t n;
   SOL_TRY (sol_word_add (b, b->host[0], W_CLAIM, 1, &n));
-  *ticket_p = n < b->n_missing ? b->missing[n] : b->after + n - b->n_missing;
-  return SOL_OK;
+  *ticket_p = sol_broker_claim_at (b, n);
+  return *ticket_p < 0 ? SOL_END : SOL_OK;
 }
 
 /* may the held ticket be started, and under which version? */
 static sol_status_t grant (sol_broker_t *b, int64_t *version_p)
 {
-  int64_t batch = b->claimed / b->p.prompts, newest, due = sol_broker_due (&b->p, batch);
+  int64_t batch = b->claimed / b->p.prompts, newest, due = sol_broker_due_of (&b->p, b->claimed);
   SOL_TRY (sol_broker_newest (b, &newest));
   if (newest < 0) return SOL_AGAIN;
   switch (b->p.mode) {
@@ -52,15 +52,16 @@ sol_status_t sol_broker_claim (sol_broker_t *b, int64_t *ticket_p, int64_t *vers
     int64_t ticket;
     /* from before the claim until the version is here, the learner must know that an old version may be needed: 0 while it is not known which */
     if (exact) SOL_TRY (say_need (b, 0, b->need_trial));
-    SOL_TRY (next_ticket (b, &ticket));
-    if (ticket >= sol_broker_tickets (&b->p)) {
+    const sol_status_t st = next_ticket (b, &ticket);
+    if (st != SOL_OK && st != SOL_END) return st;
+    if (st == SOL_END) {
       if (exact) SOL_TRY (say_need (b, INT64_MAX, b->need_trial));
       b->no_more = 1;
       return SOL_END;
     }
     b->claimed = ticket;
     if (exact) {
-      int64_t due = sol_broker_due (&b->p, ticket / b->p.prompts);
+      int64_t due = sol_broker_due_of (&b->p, ticket);
       SOL_TRY (say_need (b, due == b->fetched ? INT64_MAX : due, b->need_trial));
     }
   }
@@ -102,7 +103,7 @@ sol_status_t sol_broker_fetch (sol_broker_t *b, int64_t version, void *block)
 
 sol_status_t sol_broker_release (sol_broker_t *b, int64_t version)
 {
-  int64_t due = b->claimed < 0 ? INT64_MAX : sol_broker_due (&b->p, b->claimed / b->p.prompts);
+  int64_t due = b->claimed < 0 ? INT64_MAX : sol_broker_due_of (&b->p, b->claimed);
   b->fetched = version;
   return b->p.mode == SOL_STALE_EXACT ? say_need (b, due == version ? INT64_MAX : due, b->need_trial) : SOL_OK;
 }

@@ -31,9 +31,9 @@ static sol_status_t check_header (sol_queue_file_t *f, size_t bytes, int index)
   if (sol_hash (f->data, f->end) != hash) return sol_fail (SOL_ERR_CHECKSUM, "broker", "%s: checksum differs", f->path);
   if (h->version != QUEUE_VERSION) return sol_fail (SOL_ERR_UNSUPPORTED, "broker", "%s: expected queue format version %d, found %u", f->path, QUEUE_VERSION, h->version);
   if (h->index != index || h->n_brokers < 1 || index >= h->n_brokers) return sol_queue_bad (f, "it belongs to another set of queue files");
-  if (h->mode < SOL_STALE_EXACT || h->mode > SOL_STALE_FREE || h->prompts < 1 || h->ups < 1 || h->k < 0 || h->update < 0 || h->n_records < 0 || h->tickets < 0)
+  if (h->mode < SOL_STALE_EXACT || h->mode > QUEUE_SCHEDULE || h->prompts < 1 || h->ups < 1 || h->k < 0 || h->update < 0 || h->n_records < 0 || h->tickets < 0)
     return sol_queue_bad (f, "numbers out of bounds");
-  if (h->has_seen != (h->mode != SOL_STALE_EXACT) || (h->has_seen && (size_t) h->tickets > f->end - f->at)) return sol_queue_bad (f, "truncated");
+  if (h->has_seen != (h->mode == SOL_STALE_BOUNDED || h->mode == SOL_STALE_FREE) || (h->has_seen && (size_t) h->tickets > f->end - f->at)) return sol_queue_bad (f, "truncated");
   if (h->has_seen) f->at += (size_t) h->tickets;
   return SOL_OK;
 }

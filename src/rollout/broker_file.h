@@ -5,7 +5,7 @@
 #include "solera/rollout.h"
 
 #define QUEUE_MAGIC 0x51524c53u /* "SLRQ" */
-enum { QUEUE_VERSION = 2 };
+enum { QUEUE_VERSION = 2, QUEUE_SCHEDULE = 3 /* mode, beside SOL_STALE_*: the run has a schedule, and k says which */ };
 typedef struct { int64_t responses, tokens; uint64_t digest; } sol_amount_t;
 typedef struct {
   uint32_t magic, version;

@@ -88,11 +88,16 @@ int32_t sol_broker_share (const sol_broker_t *b, int i, int64_t batch);
 /* A ticket's place in the order of training, by which it travels through a broker: the ticket itself. In free mode batches are made up by arrival, so what was trained before a resume
  * is no run of tickets; the others close up behind it (-1: trained), and any number of brokers gets as many as its shares of the batches ask for. */
 int64_t sol_broker_place (const sol_broker_t *b, int64_t ticket);
+int64_t sol_broker_batch_of (const sol_broker_t *b, int64_t ticket); /* not in free mode, where arrival decides; -1: a ticket that the schedule does not have */
+int64_t sol_broker_claim_at (const sol_broker_t *b, int64_t n); /* ticket of the n-th claim since the start or resume; -1: there are no more */
 int sol_broker_of (const sol_broker_t *b, int64_t ticket);
 int32_t sol_broker_share_max (const sol_broker_t *b);
 static inline int64_t sol_word_at (int64_t base, int64_t i) { return base / 8 + i; }
 
 /* ---- broker_queue.c */
+/* mode and k as its file has them */
+static inline int sol_queue_mode (const sol_broker_params_t *p) { return p->schedule ? QUEUE_SCHEDULE : p->mode; }
+static inline int64_t sol_queue_k (const sol_broker_params_t *p) { return p->schedule ? (int64_t) (p->schedule->identity & INT64_MAX) : p->k; }
 /* takes the record (sol_alloc'd), also when it fails. actor_p: who put it, checked, and *got_p what it holds; both NULL for a checkpoint's */
 sol_status_t sol_queue_admit (sol_broker_t *b, char *record, size_t bytes, int *actor_p, sol_amount_t *got_p);
 void sol_queue_forget (sol_broker_t *b, int64_t batch); /* batches below are trained */
@@ -101,6 +106,8 @@ int sol_queue_complete (const sol_broker_t *b, int64_t batch);
 share_t *sol_queue_share (sol_broker_t *b, int64_t batch); /* made when there is none yet */
 sol_status_t sol_queue_check (sol_broker_t *b); /* SOL_ERR_CONSERVATION: what the queue holds is not what was counted. Walks the whole queue: see sol_queue_audit */
 sol_status_t sol_queue_audit (sol_broker_t *b); /* the same once half as many groups came and went as the queue has places: constant work a group */
+/* exact mode: is every group here that is due from a version before the update? Of what is trained nothing is asked. *missing_p: the first that is not, -1: all are; NULL: not asked for */
+int sol_queue_whole (sol_broker_t *b, int64_t update, int64_t *missing_p);
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p);
 /* ---- broker_step.c: SOL_ERR_CONSERVATION: what an actor put to this broker is not what was admitted from it (with nothing on its way) */
 sol_status_t sol_put_check (sol_broker_t *b, int actor);

@@ -11,6 +11,20 @@ static int by_ticket (const void *a, const void *b)
   return x->ticket < y->ticket ? -1 : x->ticket > y->ticket;
 }
 
+static sol_status_t sort_by_place (const sol_broker_t *b, int64_t batch, sol_batch_row_t *rows)
+{
+  sol_batch_row_t *was = sol_alloc ((size_t) b->p.prompts * sizeof *was);
+  sol_status_t st = SOL_OK;
+  memcpy (was, rows, (size_t) b->p.prompts * sizeof *was);
+  for (int64_t i = 0; i < b->p.prompts && st == SOL_OK; i++) {
+    const int64_t at = sol_schedule_place (b->p.schedule, was[i].ticket) - batch * b->p.prompts;
+    if (at < 0 || at >= b->p.prompts) st = sol_fail (SOL_ERR_FORMAT, "broker", "batch %lld: ticket %lld is not in it", (long long) batch, (long long) was[i].ticket);
+    else rows[at] = was[i];
+  }
+  sol_free (was);
+  return st;
+}
+
 sol_status_t sol_broker_batch (sol_broker_t *b, int64_t batch, sol_batch_row_t *rows)
 {
   int64_t n = 0;
@@ -25,6 +39,7 @@ sol_status_t sol_broker_batch (sol_broker_t *b, int64_t batch, sol_batch_row_t *
     n += share;
   }
   SOL_ASSERT (n == b->p.prompts);
+  if (b->p.schedule) return sort_by_place (b, batch, rows);
   if (b->p.mode != SOL_STALE_FREE) qsort (rows, (size_t) n, sizeof *rows, by_ticket);
   return SOL_OK;
 }
@@ -51,8 +66,8 @@ static sol_status_t is_needed (sol_broker_t *b, int64_t old, int *needed_p)
   int64_t claims, need, next;
   *needed_p = 1;
   SOL_TRY (sol_word_get (b, b->host[0], W_CLAIM, &claims));
-  next = b->after + claims;
-  if (b->p.mode == SOL_STALE_EXACT && next < sol_broker_tickets (&b->p) && sol_broker_due (&b->p, next / b->p.prompts) <= old) return SOL_OK;
+  next = b->p.mode == SOL_STALE_EXACT ? sol_broker_claim_at (b, claims) : -1;
+  if (next >= 0 && sol_broker_due_of (&b->p, next) <= old) return SOL_OK;
   for (int i = 0; i < b->p.roles->n_actors; i++) {
     SOL_TRY (sol_word_get (b, b->host[0], sol_word_at (b->at_need, i), &need));
     if (need <= old) return SOL_OK;

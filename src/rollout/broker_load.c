@@ -20,7 +20,7 @@ static sol_status_t open_file (load_t *l, int index, sol_queue_file_t *f)
   const sol_broker_params_t *p = &l->b->p;
   SOL_TRY (sol_queue_open (l->dir, index, f));
   l->n_files = f->h.n_brokers;
-  if (f->h.update == l->update && f->h.prompts == p->prompts && f->h.ups == p->ups && f->h.mode == p->mode && (p->mode != SOL_STALE_EXACT || f->h.k == p->k)) return SOL_OK;
+  if (f->h.update == l->update && f->h.prompts == p->prompts && f->h.ups == p->ups && f->h.mode == sol_queue_mode (p) && (p->mode != SOL_STALE_EXACT || f->h.k == sol_queue_k (p))) return SOL_OK;
   sol_queue_bad (f, "it belongs to another update or to a run with other settings");
   sol_queue_close (f);
   return SOL_ERR_FORMAT;
@@ -138,6 +138,15 @@ static sol_status_t set_words (load_t *l)
   return SOL_OK;
 }
 
+/* with a schedule the file cannot say which groups must be in it: see sol_broker_verify */
+static sol_status_t check_schedule (load_t *l)
+{
+  int64_t missing;
+  if (sol_queue_whole (l->b, l->update, &missing)) return SOL_OK;
+  return sol_fail (SOL_ERR_CONSERVATION, "broker", "%s/queue.*: ticket %lld, which is due from version %lld, is missing from a checkpoint of update %lld", l->dir, (long long) missing,
+                   (long long) sol_broker_due_of (&l->b->p, missing), (long long) l->update);
+}
+
 static sol_status_t load (load_t *l)
 {
   sol_broker_t *b = l->b;
@@ -150,8 +159,9 @@ static sol_status_t load (load_t *l)
     SOL_TRY (sol_comm_agree (world, st));
     SOL_TRY (sol_comm_bcast (world, l->mark, (size_t) sol_broker_tickets (&b->p), b->host[0]));
     SOL_TRY (plan (l));
-  } else b->after = (sol_queue_last_due (l->update, b->p.k, b->p.ups) + 1) * b->p.prompts;
+  } else b->after = b->p.schedule ? sol_schedule_before (b->p.schedule, l->update) : (sol_queue_last_due (l->update, b->p.k, b->p.ups) + 1) * b->p.prompts;
   if (b->is_broker) st = each_file (l, admit_file);
+  if (st == SOL_OK && b->is_broker && b->p.schedule) st = check_schedule (l);
   SOL_TRY (sol_comm_agree (world, st));
   SOL_TRY (check_sum (l));
   if (b->is_broker) st = set_words (l);

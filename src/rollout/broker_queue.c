@@ -33,15 +33,15 @@ int sol_queue_complete (const sol_broker_t *b, int64_t batch)
 static int64_t batch_of (sol_broker_t *b, int64_t ticket)
 {
   int64_t batch = b->first;
-  if (b->p.mode != SOL_STALE_FREE) return ticket / b->p.prompts;
+  if (b->p.mode != SOL_STALE_FREE) return sol_broker_batch_of (b, ticket);
   while (sol_queue_complete (b, batch)) batch++;
   return batch;
 }
 
 static sol_status_t check_group (sol_broker_t *b, const sol_rollout_t *v, int64_t batch)
 {
-  int64_t due = sol_broker_due (&b->p, batch);
-  if ((int64_t) v->ticket < 0 || (int64_t) v->ticket >= sol_broker_tickets (&b->p) || sol_broker_place (b, (int64_t) v->ticket) % b->n_brokers != b->me)
+  const int64_t due = sol_broker_due_of (&b->p, (int64_t) v->ticket), place = sol_broker_place (b, (int64_t) v->ticket);
+  if ((int64_t) v->ticket < 0 || (b->p.schedule ? place < 0 : (int64_t) v->ticket >= sol_broker_tickets (&b->p)) || place % b->n_brokers != b->me)
     return sol_fail (SOL_ERR_FORMAT, "broker", "ticket %llu is not for broker.%d of this run", (unsigned long long) v->ticket, b->me);
   if (batch < b->first) return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu belongs to batch %lld, which is trained", (unsigned long long) v->ticket, (long long) batch);
   if (batch >= sol_broker_tickets (&b->p) / b->p.prompts || (b->seen && b->seen[v->ticket])) return sol_fail (SOL_ERR_CONSERVATION, "broker", "ticket %llu arrived twice", (unsigned long long) v->ticket);
@@ -63,7 +63,7 @@ static int32_t place_of (const sol_broker_t *b, const share_t *s, int64_t batch,
   int64_t first = batch * b->p.prompts;
   if (b->p.mode == SOL_STALE_FREE) return s->n;
   first += (b->me - first % b->n_brokers + b->n_brokers) % b->n_brokers;
-  return (int32_t) ((ticket - first) / b->n_brokers);
+  return (int32_t) ((sol_broker_place (b, ticket) - first) / b->n_brokers);
 }
 
 static void add_reward (fresh_t *f, double reward)
@@ -185,25 +185,43 @@ void sol_queue_destroy (sol_broker_t *b)
   b->n_shares = 0;
 }
 
-/* groups of batches behind `last` are left out: they do not count in the file */
-static sol_amount_t left_out (const sol_broker_t *b, int64_t last)
+/* exact mode: groups that are due from the update's version or later are left out of its checkpoint and generated again; they do not count in the file */
+static int is_out (const sol_broker_t *b, int64_t update, int64_t ticket) { return b->p.mode == SOL_STALE_EXACT && sol_broker_due_of (&b->p, ticket) >= update; }
+
+static sol_amount_t left_out (const sol_broker_t *b, int64_t update)
 {
   sol_amount_t sum = { 0 };
-  for (int64_t i = last < b->first ? 0 : last - b->first + 1; i < b->n_shares; i++)
+  for (int64_t i = 0; i < b->n_shares; i++)
     for (int32_t j = 0; j < b->share[i].want; j++) {
       const entry_t *e = &b->share[i].entry[j];
-      if (e->record) sum.responses += e->row.n_responses, sum.tokens += e->row.n_tokens, sum.digest += e->digest;
+      if (e->record && is_out (b, update, e->row.ticket)) sum.responses += e->row.n_responses, sum.tokens += e->row.n_tokens, sum.digest += e->digest;
     }
   return sum;
 }
 
+int sol_queue_whole (sol_broker_t *b, int64_t update, int64_t *missing_p)
+{
+  const int64_t last = b->p.schedule ? update / b->p.ups + b->p.schedule->ahead : sol_queue_last_due (update, b->p.k, b->p.ups), most = sol_broker_tickets (&b->p) / b->p.prompts - 1;
+  if (missing_p) *missing_p = -1;
+  for (int64_t batch = b->first; batch <= (last < most ? last : most); batch++) {
+    if (sol_queue_complete (b, batch)) continue;
+    for (int64_t i = 0, place = batch * b->p.prompts; i < b->p.prompts; i++, place++) {
+      const int64_t ticket = b->p.schedule ? sol_schedule_ticket (b->p.schedule, place) : place;
+      if (sol_broker_of (b, ticket) != b->me || is_out (b, update, ticket)) continue;
+      if (batch - b->first < b->n_shares && b->share[batch - b->first].entry[place_of (b, &b->share[batch - b->first], batch, ticket)].record) continue;
+      if (missing_p) *missing_p = ticket;
+      return 0;
+    }
+  }
+  return 1;
+}
+
 sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, uint64_t *hash_p)
 {
-  int64_t last = b->p.mode == SOL_STALE_EXACT ? sol_queue_last_due (update, b->p.k, b->p.ups) : INT64_MAX;
-  sol_amount_t less = b->p.mode == SOL_STALE_EXACT ? left_out (b, last) : (sol_amount_t){ 0 };
+  const sol_amount_t less = left_out (b, update);
   const sol_broker_counts_t *n = &b->n;
-  sol_queue_header_t h = { .magic = QUEUE_MAGIC, .version = QUEUE_VERSION, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = b->p.k, .tickets = sol_broker_tickets (&b->p),
-                          .index = b->me, .n_brokers = b->n_brokers, .mode = b->p.mode, .has_seen = b->seen != NULL, .out = { n->responses_out, n->tokens_out, n->digest_out },
+  sol_queue_header_t h = { .magic = QUEUE_MAGIC, .version = QUEUE_VERSION, .update = update, .prompts = b->p.prompts, .ups = b->p.ups, .k = sol_queue_k (&b->p), .tickets = sol_broker_tickets (&b->p),
+                          .index = b->me, .n_brokers = b->n_brokers, .mode = sol_queue_mode (&b->p), .has_seen = b->seen != NULL, .out = { n->responses_out, n->tokens_out, n->digest_out },
                           .dropped = { n->responses_dropped, n->tokens_dropped, n->digest_dropped },
                           .in = { n->responses_in - less.responses, n->tokens_in - less.tokens, n->digest_in - less.digest } };
   sol_buffer_t out = { 0 };
@@ -212,10 +230,10 @@ sol_status_t sol_queue_write (sol_broker_t *b, const char *dir, int64_t update, 
   sol_status_t st;
   sol_buffer_add (&out, &h, sizeof h);
   if (b->seen) sol_buffer_add (&out, b->seen, (size_t) h.tickets);
-  for (int64_t i = 0; i < b->n_shares && b->first + i <= last; i++)
+  for (int64_t i = 0; i < b->n_shares; i++)
     for (int32_t j = 0; j < b->share[i].want; j++) {
       const entry_t *e = &b->share[i].entry[j];
-      if (!e->record) continue;
+      if (!e->record || is_out (b, update, e->row.ticket)) continue;
       sol_buffer_add (&out, &e->row.bytes, 8);
       sol_buffer_add (&out, e->record, (size_t) e->row.bytes);
       sol_buffer_add (&out, zero, (size_t) (8 - e->row.bytes % 8) % 8);

@@ -100,9 +100,7 @@ static sol_status_t save (sol_broker_t *b)
   if (saved == ask) return SOL_AGAIN;
   SOL_TRY (sol_word_get (b, b->rank, W_SAVE_UPDATE, &update));
   if (b->first < update / b->p.ups) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
-  if (b->p.mode == SOL_STALE_EXACT)
-    for (int64_t batch = b->first; batch <= sol_queue_last_due (update, b->p.k, b->p.ups); batch++)
-      if (!sol_queue_complete (b, batch)) return SOL_AGAIN;
+  if (b->p.mode == SOL_STALE_EXACT && !sol_queue_whole (b, update, NULL)) return SOL_AGAIN;
   SOL_TRY (sol_window_get (b, b->rank, b->at_path, dir, sizeof dir));
   dir[PATH_BYTES - 1] = 0;
   SOL_TRY (sol_queue_check (b));

@@ -63,7 +63,25 @@ int32_t sol_broker_share (const sol_broker_t *b, int i, int64_t batch)
   return (int32_t) (b->p.prompts > shift ? (b->p.prompts - shift + b->n_brokers - 1) / b->n_brokers : 0);
 }
 
-int64_t sol_broker_place (const sol_broker_t *b, int64_t ticket) { return ticket >= 0 && ticket < b->n_order ? b->order[ticket] : ticket; }
+int64_t sol_broker_place (const sol_broker_t *b, int64_t ticket)
+{
+  if (b->p.schedule) return sol_schedule_place (b->p.schedule, ticket);
+  return ticket >= 0 && ticket < b->n_order ? b->order[ticket] : ticket;
+}
+
+int64_t sol_broker_batch_of (const sol_broker_t *b, int64_t ticket)
+{
+  const int64_t place = b->p.schedule ? sol_schedule_place (b->p.schedule, ticket) : ticket;
+  return place < 0 ? -1 : place / b->p.prompts;
+}
+
+int64_t sol_broker_claim_at (const sol_broker_t *b, int64_t n)
+{
+  const sol_schedule_t *s = b->p.schedule;
+  const int64_t i = n < b->n_missing ? b->missing[n] : b->after + n - b->n_missing;
+  if (s) return i < s->n_claims ? sol_schedule_ticket (s, s->order[i]) : -1;
+  return i < sol_broker_tickets (&b->p) ? i : -1;
+}
 
 int sol_broker_of (const sol_broker_t *b, int64_t ticket)
 {
@@ -75,8 +93,16 @@ int32_t sol_broker_share_max (const sol_broker_t *b) { return (int32_t) ((b->p.p
 
 int64_t sol_broker_due (const sol_broker_params_t *p, int64_t batch) { return batch * p->ups > p->k ? batch * p->ups - p->k : 0; }
 
+int64_t sol_broker_due_of (const sol_broker_params_t *p, int64_t ticket)
+{
+  if (!p->schedule) return sol_broker_due (p, ticket / p->prompts);
+  const int64_t place = sol_schedule_place (p->schedule, ticket);
+  return place < 0 ? -1 : p->schedule->due[place];
+}
+
 int64_t sol_broker_tickets (const sol_broker_params_t *p)
 {
+  if (p->schedule) return p->schedule->n;
   int64_t batches = p->mode == SOL_STALE_EXACT ? (p->updates + p->k) / p->ups + 1 : p->updates / p->ups;
   return batches * p->prompts;
 }
@@ -162,6 +188,8 @@ sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **
   *broker_p = b;
   return SOL_OK;
 }
+
+const sol_broker_params_t *sol_broker_params (const sol_broker_t *b) { return &b->p; }
 
 void sol_broker_close (sol_broker_t *b)
 {

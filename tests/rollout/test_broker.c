@@ -8,7 +8,7 @@ static void run (const plan_t *plan, const char *what)
 {
   plan_t p = *plan;
   p.brokers = p.brokers ? p.brokers : 1, p.learners = p.learners ? p.learners : 1;
-  sol_broker_params_t q = { .mode = p.mode, .k = p.k, .ups = p.ups, .prompts = p.prompts, .updates = p.updates };
+  sol_broker_params_t q = { .mode = p.mode, .k = p.k, .ups = p.ups, .prompts = p.prompts, .updates = p.updates, .schedule = p.schedule };
   int64_t all = sol_broker_tickets (&q), trained = p.updates / p.ups * p.prompts, wrong = 0, n[2];
   char text[200];
   seen_t s = { .trained = sol_alloc ((size_t) all + 1) };
@@ -20,7 +20,7 @@ static void run (const plan_t *plan, const char *what)
   st = play (&p, &s);
   snprintf (text, sizeof text, "%s: to its end (%lld groups)", what, (long long) trained);
   tap_ok (st == SOL_OK, text);
-  for (int64_t t = 0; first && t < all; t++) wrong += s.trained[t] != (p.mode == SOL_STALE_FREE || t < trained);
+  for (int64_t t = 0; first && t < all; t++) wrong += s.trained[t] != (p.mode == SOL_STALE_FREE || (p.schedule ? sol_schedule_place (p.schedule, t) : t) < trained);
   snprintf (text, sizeof text, "%s: every group trained once, nothing else read", what);
   tap_ok (st == SOL_OK && !s.bad && (!first || (wrong == 0 && s.groups == trained)), text);
   snprintf (text, sizeof text, "%s: counts are what was trained", what);
@@ -28,7 +28,7 @@ static void run (const plan_t *plan, const char *what)
                      s.n.responses_in <= all * G_MAX && s.n.responses_out <= s.groups * G_MAX && s.n.tokens_out <= s.tokens),
           text);
   n[0] = s.fresh_n, n[1] = (int64_t) s.fresh_sum;
-  tap_ok (!first || p.mode != SOL_STALE_EXACT || (n[0] == p.prompts * G_MAX && n[1] >= 0 && n[1] <= p.prompts), "rewards of the last version are summed");
+  tap_ok (!first || p.mode != SOL_STALE_EXACT || p.schedule || (n[0] == p.prompts * G_MAX && n[1] >= 0 && n[1] <= p.prompts), "rewards of the last version are summed");
   sol_free (s.trained);
 }
 
@@ -54,6 +54,12 @@ int main (int argc, char **argv)
   RUN ("free", .mode = SOL_STALE_FREE, .queue = 2, .ups = 1, .prompts = 8, .updates = 40, .ring = 2);
   RUN ("free, three brokers", .mode = SOL_STALE_FREE, .queue = 3, .ups = 2, .prompts = 7, .updates = 60, .ring = 2, .brokers = 3, .learners = 2);
   RUN ("free, one prompt a batch, two brokers", .mode = SOL_STALE_FREE, .queue = 1, .ups = 1, .prompts = 1, .updates = 40, .ring = 2, .brokers = 2);
+  sol_schedule_t *mixed = make_schedule (9, 2, 60, 0), *shuffled = make_schedule (9, 2, 60, 1);
+  RUN ("a schedule", .mode = SOL_STALE_EXACT, .schedule = mixed, .ups = 2, .prompts = 9, .updates = 60, .ring = 3);
+  RUN ("a schedule, two brokers", .mode = SOL_STALE_EXACT, .schedule = mixed, .ups = 2, .prompts = 9, .updates = 60, .ring = 2, .brokers = 2, .learners = 2);
+  RUN ("a schedule in another order, three brokers", .mode = SOL_STALE_EXACT, .schedule = shuffled, .ups = 2, .prompts = 9, .updates = 60, .ring = 2, .brokers = 3);
+  sol_schedule_destroy (mixed);
+  sol_schedule_destroy (shuffled);
   sol_comm_end ();
   return tap_done ();
 }

@@ -11,7 +11,7 @@ static char dir[512];
 /* legs of one run; the trained groups of all legs together must be all, once */
 static void chain (const plan_t *plan, const int *brokers, const int64_t *stops, int n, const char *what)
 {
-  sol_broker_params_t q = { .mode = plan->mode, .k = plan->k, .ups = plan->ups, .prompts = plan->prompts, .updates = plan->updates };
+  sol_broker_params_t q = { .mode = plan->mode, .k = plan->k, .ups = plan->ups, .prompts = plan->prompts, .updates = plan->updates, .schedule = plan->schedule };
   int64_t all = sol_broker_tickets (&q), expected = plan->updates / plan->ups * plan->prompts, wrong = 0, groups = 0, *times = sol_alloc ((size_t) all * sizeof *times);
   seen_t s = { .trained = sol_alloc ((size_t) all + 1) };
   uint64_t digest[2];
@@ -44,7 +44,7 @@ static void chain (const plan_t *plan, const int *brokers, const int64_t *stops,
   tap_ok (st == SOL_OK && !s.bad, text);
   for (int64_t t = 0; t < all; t++) times[t] = s.trained[t];
   if (sol_comm_sum_i64 (sol_comm_world (), times, (int) all) != SOL_OK || sol_comm_sum_i64 (sol_comm_world (), &groups, 1) != SOL_OK) st = SOL_ERR_MPI;
-  for (int64_t t = 0; t < all; t++) wrong += times[t] != (plan->mode == SOL_STALE_FREE || t < expected);
+  for (int64_t t = 0; t < all; t++) wrong += times[t] != (plan->mode == SOL_STALE_FREE || (plan->schedule ? sol_schedule_place (plan->schedule, t) : t) < expected);
   snprintf (text, sizeof text, "%s: all %lld groups once (%lld wrong, %lld groups)", what, (long long) expected, (long long) wrong, (long long) groups);
   tap_ok (st == SOL_OK && wrong == 0 && groups == expected, text);
   sol_free (times);
@@ -236,6 +236,35 @@ static void incomplete (void)
   sol_free (s.trained);
 }
 
+/* a checkpoint of a run with a schedule: not for another schedule, not for a run without one, and not without a group that is due */
+static void scheduled (sol_schedule_t *s)
+{
+  plan_t p = { .mode = SOL_STALE_EXACT, .schedule = s, .ups = 4, .prompts = 7, .updates = 24, .ring = 3, .brokers = 1, .learners = 1, .stop = 8, .dir = dir, .deadline_s = 20 }, other = p;
+  seen_t seen = { .trained = sol_alloc (1000) };
+  sol_broker_counts_t n = { 0 };
+  char *path = sol_path_join (dir, "queue.0");
+  ok (play (&p, &seen) == SOL_OK);
+  ok (try_load (&p, 8, &n) == SOL_OK && n.responses_out == 2 * 7 * G_MAX && n.responses_queued == (sol_schedule_before (s, 8) - 2 * 7) * G_MAX);
+  s->identity++;
+  ok (try_load (&p, 8, &n) == SOL_ERR_FORMAT);
+  s->identity--;
+  other.schedule = NULL, other.k = 4;
+  ok (try_load (&other, 8, &n) == SOL_ERR_FORMAT);
+  for (int64_t i = 14; i < s->n; i++) /* as if one more had been due before */
+    if (s->due[i] == 8) {
+      s->due[i] = 4;
+      ok (try_load (&p, 8, &n) == SOL_ERR_CONSERVATION);
+      s->due[i] = 8;
+      break;
+    }
+  ok (try_load (&p, 8, &n) == SOL_OK);
+  MPI_Barrier (MPI_COMM_WORLD);
+  if (tap_rank == 0) unlink (path);
+  MPI_Barrier (MPI_COMM_WORLD);
+  sol_free (path);
+  sol_free (seen.trained);
+}
+
 int main (int argc, char **argv)
 {
   static const int one[] = { 1, 1, 1 }, more[] = { 1, 3, 2 }, less[] = { 3, 2, 1 };
@@ -244,13 +273,17 @@ int main (int argc, char **argv)
   ok (sol_comm_start (&argc, &argv) == SOL_OK);
   sol_log_level (SOL_LOG_WARN);
   snprintf (dir, sizeof dir, "%s", getenv ("TEST_TMPDIR") ? getenv ("TEST_TMPDIR") : "/tmp");
-  static const struct { plan_t plan; const char *name; } job[] = {
+  sol_schedule_t *mixed = make_schedule (7, 4, 24, 0), *shuffled = make_schedule (6, 1, 24, 1), *single = make_schedule (1, 1, 24, 0);
+  const struct { plan_t plan; const char *name; } job[] = {
     { { .mode = SOL_STALE_EXACT, .k = 4, .ups = 4, .prompts = 7, .updates = 24, .ring = 3 }, "exact" },
     { { .mode = SOL_STALE_EXACT, .k = 0, .ups = 1, .prompts = 1, .updates = 24, .ring = 3 }, "exact, one prompt a batch" },
     { { .mode = SOL_STALE_EXACT, .k = 64, .ups = 1, .prompts = 3, .updates = 24, .ring = 3 }, "exact, k = 64" },
     { { .mode = SOL_STALE_BOUNDED, .k = 4, .ups = 1, .prompts = 6, .updates = 24, .ring = 3 }, "bounded" },
     { { .mode = SOL_STALE_FREE, .queue = 3, .ups = 1, .prompts = 6, .updates = 24, .ring = 3 }, "free" },
     { { .mode = SOL_STALE_FREE, .queue = 2, .ups = 4, .prompts = 1, .updates = 24, .ring = 2 }, "free, one prompt a batch" },
+    { { .mode = SOL_STALE_EXACT, .schedule = mixed, .ups = 4, .prompts = 7, .updates = 24, .ring = 3 }, "a schedule" },
+    { { .mode = SOL_STALE_EXACT, .schedule = shuffled, .ups = 1, .prompts = 6, .updates = 24, .ring = 3 }, "a schedule in another order" },
+    { { .mode = SOL_STALE_EXACT, .schedule = single, .ups = 1, .prompts = 1, .updates = 24, .ring = 3 }, "a schedule, one prompt a batch" },
   };
   for (size_t i = 0; i < sizeof job / sizeof *job; i++) {
     char name[100];
@@ -267,6 +300,8 @@ int main (int argc, char **argv)
   }
   if (tap_size <= 3) forged ();
   incomplete ();
+  if (tap_size <= 3) scheduled (mixed);
+  sol_schedule_destroy (mixed), sol_schedule_destroy (shuffled), sol_schedule_destroy (single);
   sol_comm_end ();
   return tap_done ();
 }

@@ -20,6 +20,7 @@ typedef struct {
   int64_t lose_from;    /* outside exact mode: actors drop odd tickets of batches from this one on; 0: none */
   const char *dir;
   double deadline_s;
+  const sol_schedule_t *schedule; /* exact mode; NULL: none */
 } plan_t;
 typedef struct { sol_roles_t r; sol_broker_params_t p; int rank[3][16]; } world_t;
 typedef struct {
@@ -48,7 +49,7 @@ static inline void world_make (const plan_t *plan, world_t *w)
   r->learners = sol_comm_self ();
   if (size > 1 && sol_comm_split (r->world, r->role == SOL_ROLE_LEARNER ? 0 : -1, me, &r->learners) != SOL_OK) abort ();
   w->p = (sol_broker_params_t){ .roles = r, .mode = plan->mode, .k = plan->k, .ups = plan->ups, .prompts = plan->prompts, .group = G_MAX, .updates = plan->updates, .ring_slots = plan->ring,
-                                .queue = plan->queue, .record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, NEW_MAX, 1), .weight_bytes = WEIGHTS };
+                                .queue = plan->queue, .schedule = plan->schedule, .record_bytes = sol_rollout_max_bytes (G_MAX, PROMPT_MAX, NEW_MAX, 1), .weight_bytes = WEIGHTS };
 }
 
 static inline void world_free (world_t *w)
@@ -84,6 +85,26 @@ static inline void make_weights (int64_t version, unsigned char *block)
 {
   uint64_t x = sol_hash_pair ((uint64_t) version, 1);
   for (int i = 0; i < WEIGHTS; i++) block[i] = (unsigned char) (x >> (i % 57)) ^ (unsigned char) i;
+}
+
+/* lags of 0 to 6 steps, as they come; shuffle: tickets are trained in another order than they are numbered, in half of the batches from another batch */
+static inline sol_schedule_t *make_schedule (int64_t prompts, int64_t ups, int64_t updates, int shuffle)
+{
+  sol_schedule_t *s = sol_alloc (sizeof *s);
+  *s = (sol_schedule_t){ .prompts = prompts, .ups = ups, .n = (updates / ups + (shuffle ? 0 : 7)) * prompts, .identity = 5 };
+  s->due = sol_alloc ((size_t) s->n * sizeof *s->due);
+  for (int64_t p = 0; p < s->n; p++) {
+    const int64_t lag = (int64_t) (sol_hash_pair ((uint64_t) p, 3) % 7) * ups, first = p / prompts * ups;
+    s->due[p] = (int32_t) (first > lag ? first - lag : 0);
+  }
+  if (shuffle) {
+    s->n_tickets = s->n;
+    s->ticket = sol_alloc ((size_t) s->n * sizeof *s->ticket), s->place = sol_alloc ((size_t) s->n * sizeof *s->place);
+    for (int64_t p = 0; p < s->n; p++) s->ticket[p] = (int32_t) (p / 18 * 18 + 18 <= s->n ? p / 18 * 18 + (p % 18 * 5 + 1) % 18 : p);
+    for (int64_t p = 0; p < s->n; p++) s->place[s->ticket[p]] = (int32_t) p;
+  }
+  if (sol_schedule_finish (s, updates) != SOL_OK) abort ();
+  return s;
 }
 
 /* ---- actor */
@@ -142,7 +163,7 @@ enum { PUBLISH, TAKE, SAVE, FRESH, REST };
 static inline sol_status_t take_batch (sol_broker_t *b, const world_t *w, const plan_t *plan, int64_t batch, seen_t *s)
 {
   sol_batch_row_t row[64];
-  int64_t due = sol_broker_due (&w->p, batch), last = -1;
+  int64_t last = -1;
   sol_status_t st = sol_broker_batch (b, batch, row);
   SOL_TRY (st);
   for (int64_t i = 0; i < plan->prompts; i++) {
@@ -154,9 +175,10 @@ static inline sol_status_t take_batch (sol_broker_t *b, const world_t *w, const 
     n = make_record ((int64_t) v.ticket, v.runs[0].version, v.actor, expected, sizeof expected);
     SOL_TRY (sol_rollout_open (expected, n, &u));
     s->bad |= n != (size_t) row[i].bytes || memcmp (record, expected, n) != 0 || row[i].ticket != (int64_t) v.ticket || row[i].n_tokens != v.n_tokens || row[i].n_prompt != v.n_prompt;
-    if (plan->mode == SOL_STALE_EXACT) s->bad |= v.runs[0].version != due;
+    if (plan->mode == SOL_STALE_EXACT) s->bad |= v.runs[0].version != sol_broker_due_of (&w->p, row[i].ticket);
     if (plan->mode == SOL_STALE_BOUNDED) s->bad |= batch * plan->ups - v.runs[0].version > plan->k;
-    if (plan->mode != SOL_STALE_FREE) s->bad |= row[i].ticket <= last || row[i].ticket / plan->prompts != batch;
+    if (plan->schedule) s->bad |= row[i].ticket != sol_schedule_ticket (plan->schedule, batch * plan->prompts + i);
+    else if (plan->mode != SOL_STALE_FREE) s->bad |= row[i].ticket <= last || row[i].ticket / plan->prompts != batch;
     last = row[i].ticket;
     s->trained[v.ticket]++;
     s->groups++;
@@ -173,7 +195,7 @@ static inline sol_status_t learner_end (sol_broker_t *b, const world_t *w, const
     if (w->r.index == 0) SOL_TRY (sol_broker_save (b, plan->dir, l->update, &hash));
   } else if (l->state == FRESH && w->r.index == 0 && plan->mode == SOL_STALE_EXACT) { /* rollouts of the last version come too */
     SOL_TRY (sol_broker_fresh (b, plan->updates, &s->fresh_sum, &s->fresh_n));
-    if (s->fresh_n < plan->prompts * G_MAX) return SOL_AGAIN;
+    if (s->fresh_n < (plan->schedule ? sol_schedule_count (plan->schedule, plan->updates) : plan->prompts) * G_MAX) return SOL_AGAIN;
   }
   if (w->r.index == 0) {
     sol_status_t st = sol_broker_counts (b, &s->n);

@@ -13,7 +13,7 @@ room_of () { # the room that owns include/solera/NAME.h
     model|decoder|selftest) echo model ;;
     tokenizer|chat|verify|grader|json|utf8) echo text ;;
     dataset|passk|task) echo data ;;
-    rollout|broker) echo rollout ;;
+    rollout|broker|schedule) echo rollout ;;
     objective) echo objective ;;
     stats|stats_read|grid|checkpoint|trial|metrics|safetensors|convert|evals) echo store ;;
     actor|eval) echo actor ;;

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 300. staleness.trace: a trace of one lag is exact mode with that k; mixed lags are those of the trace, on any number of ranks; a stop and --resume change nothing
+. "$top_srcdir/tests/system/lib.sh"
+base
+mixed="small.yaml staleness.k=0 train.updates=40"
+run "$solera" train small.yaml roles=solo out=exact; is 0 $rc "exact, k=4"
+run "$solera" train small.yaml roles=solo out=fixed staleness.k=0 staleness.trace=fixed:4; is 0 $rc "fixed:4"
+is "$(weights exact)" "$(weights fixed)" "weights of a trace of one lag"
+is "$(grep -oE '"(loss|lag_mean|grad_norm)":[^,]*' exact/metrics.jsonl | cksum)" "$(grep -oE '"(loss|lag_mean|grad_norm)":[^,]*' fixed/metrics.jsonl | cksum)" "loss, lag and gradient of every update"
+
+printf '# lags of groups in turn\n0\n8\n2\n16\n4\n' >lags
+run "$solera" train $mixed roles=solo out=solo staleness.trace=file:lags; is 0 $rc "lags of a file, solo"
+want=$(weights solo)
+[ "$want" != "$(weights exact)" ] && [ "$want" != "none in solo" ]; ok $? "weights: $want"
+ranks 5 $mixed out=five brokers=2 staleness.trace=file:lags; is 0 $rc "2 brokers, 2 actors"
+is "$want" "$(weights five)" "their weights"
+if [ -n "$PYTHON3" ]; then
+  run "$PYTHON3" -c '
+import h5py, numpy as np
+with h5py.File ("five/stats.h5") as f: s = {c: f["sequences/" + c][:] for c in ("ticket", "batch", "version_min", "version_max", "update")}
+lag = np.array ([0, 8, 2, 16, 4])[s["ticket"] % 5]
+assert (s["version_min"] == s["version_max"]).all () and (s["version_min"] == np.maximum (0, 2 * s["batch"] - lag)).all (), "lags"
+assert (s["update"] >= 0).all () and len (np.unique (s["ticket"])) == 20 * 8
+print (sorted (set ((2 * s["batch"] - s["version_min"]).tolist ())))'
+  is 0 $rc "every group has the lag that the file gives it"
+  has '^\[0, 2, 4, .*16\]$'
+fi
+
+# stopped at the end of a shorter run, and in the middle by a signal: the queue of the checkpoint holds groups of many lags
+ranks 3 $mixed out=part train.updates=20 staleness.trace=file:lags; is 0 $rc "a shorter run"
+ranks 4 $mixed out=part staleness.trace=file:lags --resume; is 0 $rc "a longer one continues it"
+is "$want" "$(weights part)" "weights"
+run "$solera" train $mixed roles=solo out=part train.updates=44 --resume staleness.trace=fixed:8; is 2 $rc "another trace on --resume"
+has 'staleness\.trace'
+printf '0\n8\n2\n16\n6\n' >lags
+run "$solera" train $mixed roles=solo out=part train.updates=44 --resume staleness.trace=file:lags; is 1 $rc "another file of the same name on --resume"
+has 'queue'
+
+# random lags follow from the seed
+for i in 3 5; do ranks $i $mixed out=geo$i staleness.trace=geometric:0.2:32; is 0 $rc "geometric, $i ranks"; done
+is "$(weights geo3)" "$(weights geo5)" "their weights"
+is "$(cat geo3/fresh.jsonl | cksum)" "$(cat geo5/fresh.jsonl | cksum)" "their fresh rewards"
+is 21 "$(lines geo3/fresh.jsonl)" "versions with fresh rewards"
+
+refused () { run "$solera" train $mixed roles=solo out=none "$@"; is 2 $rc "refused: $*"; }
+refused staleness.trace=fixed:3; has 'multiple of batch.updates_per_step'
+refused staleness.trace=sometimes; has 'staleness.trace is sometimes: expected fixed:LAG'
+refused staleness.trace=fixed:4 staleness.k=4; has 'staleness.k is 4'
+refused staleness.trace=fixed:4 staleness.mode=free; has 'staleness.mode is free'
+printf '0\n8\nx\n' >lags
+refused staleness.trace=file:lags; has 'lags:3: expected a lag'
+[ ! -e none ]; ok $? "none of them left a folder"
+finish
