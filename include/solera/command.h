@@ -40,6 +40,8 @@
   X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
   X (SPECIAL, "--special", NULL, "put the model's special tokens around a text; with --decode, leave special tokens out")                     \
   X (REPLACE, "--replace", NULL, "bytes that are not UTF-8 become U+FFFD instead of an error")                                                \
+  X (COMMAND, "--command", "PROGRAM", "let PROGRAM grade; what follows is its arguments, from the first that starts with a dash behind --")                       \
+  X (LIMIT, "--limit", "S", "seconds for one answer (2; with --command 60)")                                                                  \
   X (MAN, "--man", NULL, "print the manual page")                                                                                             \
   X (BASH, "--bash", NULL, "print the completion for bash")                                                                                   \
   X (MARKDOWN, "--markdown", NULL, "print docs/settings.md")                                                                                  \

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* grader.c: questions over a socket pair. A question is two lengths and two texts, an answer one byte; a child says 'r' when it is ready. One question at a time. */
 #include "solera/grader.h"
+#include "child.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define START_S 60.0       /* a busy machine may take long to load a program */
@@ -27,15 +24,7 @@ struct sol_grader {
   sol_grader_counts_t count;
 };
 
-extern char **environ;
 static int can_serve; /* this program is its own child */
-
-static double now (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
-}
 
 sol_grader_t *sol_grader_new (const char *program, double limit_s)
 {
@@ -52,8 +41,7 @@ static void end_child (sol_grader_t *g)
 {
   if (!g->pid) return;
   close (g->fd);
-  kill (g->pid, SIGKILL);
-  while (waitpid (g->pid, NULL, 0) < 0 && errno == EINTR) continue;
+  sol_child_kill (g->pid);
   g->pid = 0;
 }
 
@@ -69,10 +57,10 @@ void sol_grader_free (sol_grader_t *g)
 /* one byte from the child within the time: 1; 0: time is over; -1: it has died */
 static int receive (int fd, double limit_s, char *byte)
 {
-  const double end = now () + limit_s;
+  const double end = sol_child_now () + limit_s;
   for (;;) {
     struct pollfd p = { .fd = fd, .events = POLLIN };
-    const double left = end - now ();
+    const double left = end - sol_child_now ();
     const int n = poll (&p, 1, left > 0 ? (int) (left * 1000) + 1 : 0);
     if (n == 0) return 0;
     if (n < 0 && errno != EINTR) return -1;
@@ -83,42 +71,11 @@ static int receive (int fd, double limit_s, char *byte)
   }
 }
 
-/* The environment without what launchers tell the ranks of an MPI job: the child is none. An array of pointers into environ; free it. */
-static char **plain_environment (void)
-{
-  static const char *const launcher[] = { "OMPI_", "PMIX_", "PMI_", "PRTE_", "MPI_", "SLURM_", "HYDRA_", "MV2_" };
-  size_t n = 0, kept = 0;
-  while (environ[n]) n++;
-  char **env = sol_alloc ((n + 1) * sizeof *env);
-  for (size_t i = 0; i < n; i++) {
-    int of_mpi = 0;
-    for (size_t k = 0; k < sizeof launcher / sizeof *launcher; k++) of_mpi |= !strncmp (environ[i], launcher[k], strlen (launcher[k]));
-    if (!of_mpi) env[kept++] = environ[i];
-  }
-  return env;
-}
-
-/* a group of its own, so that a key of the terminal does not reach it, and signals as a new program has them; nothing open but the socket and standard error */
+/* the child: this program again, with the socket as standard input and standard error as both outputs */
 static int spawn (sol_grader_t *g, int fd)
 {
-  char name[] = "solera", arg[] = SOL_GRADER_ARG, *argv[] = { name, arg, NULL }, **env = plain_environment ();
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t how;
-  sigset_t all, none;
-  sigfillset (&all);
-  sigemptyset (&none);
-  posix_spawnattr_init (&how);
-  posix_spawnattr_setflags (&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setsigdefault (&how, &all);
-  posix_spawnattr_setsigmask (&how, &none);
-  posix_spawn_file_actions_init (&files);
-  posix_spawn_file_actions_adddup2 (&files, fd, 0);
-  posix_spawn_file_actions_adddup2 (&files, 2, 1);
-  posix_spawn_file_actions_addclosefrom_np (&files, 3);
-  const int error = posix_spawn (&g->pid, g->program, &files, &how, argv, env);
-  posix_spawn_file_actions_destroy (&files);
-  posix_spawnattr_destroy (&how);
-  sol_free (env);
+  char name[] = "solera", arg[] = SOL_GRADER_ARG, *argv[] = { name, arg, NULL };
+  const int files[] = { fd, 2, 2 }, error = sol_child_start (g->program, argv, files, 3, &g->pid);
   if (error) g->pid = 0;
   return error;
 }

@@ -11,7 +11,7 @@ room_of () { # the room that owns include/solera/NAME.h
     backend|cuda_layout|ops|paper|plugin|tensor) echo backend ;;
     comm) echo comm ;;
     model|decoder|selftest) echo model ;;
-    tokenizer|chat|verify|grader|json|utf8) echo text ;;
+    tokenizer|chat|verify|grader|external|json|utf8) echo text ;;
     dataset|passk|task) echo data ;;
     rollout|broker|schedule) echo rollout ;;
     objective) echo objective ;;

@@ -42,4 +42,36 @@ printf '%s\n' '{"prediction":"so \\boxed{1/2}","gold":"0.5","form":"response"}' 
 "$solera" verify <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
 [ $rc -eq 1 ] && [ "$(sed -n 1p "$t/out")" = '{"equal":true,"extracted":"1/2"}' ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 2 ] && [ "$(sed -n 4p "$t/out")" = '{"equal":false,"extracted":null}' ]
 ok $? "verify: bad rows in their places, exit 1 ($rc)"
+
+# a grader of our own: right is the response that its row wants; "dies" only once
+cat >"$t/grade" <<'END'
+while IFS= read -r l; do
+  id=${l#*:}; id=${id%%,*}
+  case $l in *'"response":"dies"'*) [ -e "$1" ] || { : >"$1"; echo so long >&2; exit 9; };; *'"response":"hangs"'*) sleep 60;; esac
+  case $l in *'"prompt":"p"'*'"response":"yes"'*'"answer":"a","row":{'*'"column":[1,2]'*) r=1;; *) r=-0.5;; esac
+  echo "{\"note\":\"$2\",\"reward\":$r,\"id\":$id}"
+done
+END
+printf '%s\n' '{"prompt":"p","prediction":"yes","gold":"a","column":[1,2]}' '{"gold":"a"}' '{"prediction":"dies","gold":"a"}' '{"prediction":"yes","gold":"b","form":"cut"}' >"$t/in"
+"$solera" verify --command sh "$t/grade" -- "$t/died" --so <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && [ "$(sed -n 1p "$t/out")" = '{"equal":true,"reward":1,"note":"--so"}' ] && sed -n 2p "$t/out" | grep -q '^{"error":"expected a string \\"prediction' &&
+  [ "$(sed -n 3,4p "$t/out" | sort -u)" = '{"equal":false,"reward":-0.5,"note":"--so"}' ] && grep -q 'started again (1): it ended with exit status 9; last line on its standard error: "so long"' "$t/err"
+ok $? "verify --command: a program grades, and is started again when it dies ($rc)"
+printf '%s\n' '{"prediction":"x","gold":"a"}' '{"prediction":"hangs","gold":"a"}' '{"prediction":"x","gold":"a"}' >"$t/in"
+"$solera" verify --limit 0.3 --command sh "$t/grade" "$t/died" <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 0 ] && [ "$(sed -n 2p "$t/out")" = '{"equal":false,"reward":0,"stopped":true}' ] && [ "$(sed 2d "$t/out" | sort -u)" = '{"equal":false,"reward":-0.5}' ]; ok $? "verify --command: no answer within --limit ($rc)"
+"$solera" verify --command sh -- -c 'echo no disk >&2; exit 4' <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && grep -q 'the verifier "sh -c echo no disk >&2; exit 4" failed 3 times in a row, the last time: it ended with exit status 4; last line on its standard error: "no disk"' "$t/err" && [ ! -s "$t/out" ]
+ok $? "verify --command: a program that always dies ends it, and is quoted ($rc)"
+"$solera" verify --command "$t/nowhere" <"$t/in" >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 1 ] && grep -q "the verifier $t/nowhere cannot be started: No such file or directory" "$t/err"; ok $? "verify --command: a program that is not there ($rc)"
+"$solera" verify --limit soon </dev/null >"$t/out" 2>"$t/err"; rc=$?
+[ $rc -eq 2 ] && grep -q "limit: expected seconds" "$t/err" && { "$solera" verify rows </dev/null >"$t/out" 2>"$t/err"; [ $? -eq 2 ]; }; ok $? "verify: bad options ($rc)"
+if command -v python3 >/dev/null; then
+  sed -n 's/^{.*"answer": \("[^"]*"\), \("numbers".*\)}$/{"prediction": \1, "gold": "x", \2}/p' "$top_srcdir/jobs/data/countdown.jsonl" >"$t/in"
+  sed 's/"prediction": "/&0 + /' "$t/in" >"$t/in2"
+  "$solera" verify --command python3 "$top_srcdir/jobs/verifier/countdown.py" <"$t/in" >"$t/out" 2>"$t/err" && [ "$(grep -c '^{"equal":true,"reward":1,' "$t/out")" -eq 400 ] &&
+    "$solera" verify --command python3 "$top_srcdir/jobs/verifier/countdown.py" <"$t/in2" >"$t/out" 2>"$t/err" && [ "$(grep -c '^{"equal":false,"reward":0.1,' "$t/out")" -eq 400 ]
+  ok $? "jobs/verifier/countdown.py: the reference answers of jobs/data/countdown.jsonl are right, with a number more they are not"
+else n=$((n+1)); echo "ok $n - jobs/verifier/countdown.py # SKIP no python3"; fi
 echo "1..$n"
