@@ -27,7 +27,7 @@ def panels(groups, by):
     """[(title, groups)]: all in one, or a panel a method or a staleness"""
     if by == "none":
         return [("", groups)]
-    key = (lambda g: g.method) if by == "method" else (lambda g: "free" if g.s is None else f"s = {g.s}")
+    key = (lambda g: g.method) if by == "method" else (lambda g: g.runs[0].staleness_text())
     titles = list(dict.fromkeys(key(g) for g in (groups if by == "method" else sorted(groups, key=lambda g: -1 if g.s is None else g.s))))
     return [(t, [g for g in groups if key(g) == t]) for t in titles]
 

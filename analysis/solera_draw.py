@@ -15,7 +15,7 @@ STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "
 COLORS = {"grpo": "#1f77b4", "grpo_no_tr": "#d62728", "m2po": "#2ca02c", "gspo": "#9467bd", "m2po_clip": "#17becf", "m2po_all": "#8c564b", "tis": "#e377c2", "dapo": "#bcbd22"}
 OTHERS = ("#ff7f0e", "#7f7f7f", "#393b79", "#637939", "#8c6d31", "#843c39", "#7b4173", "#3182bd", "#e6550d", "#31a354", "#756bb1")
 DASHES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-SMOOTH = 16  # updates: curves of quantities of single updates are means over so many
+SMOOTH = 16  # updates: curves of quantities of single updates are means, or medians, over so many
 
 
 def styled(figure):
@@ -47,11 +47,11 @@ def looks(groups):
     return {g.label: (color[g.method], DASHES[s.index(-1 if g.s is None else g.s) % len(DASHES)]) for g in groups}
 
 
-def curves(ax, groups, xy, width=None, scale=1.0, look=None):
-    """draws xy (run) -> (x, y) of every group: mean over the seeds, with its 95 % interval from three seeds on and every seed as a thin line below that. width: mean over so many values first."""
+def curves(ax, groups, xy, width=None, scale=1.0, look=None, how=smooth):
+    """draws xy (run) -> (x, y) of every group: mean over the seeds, with its 95 % interval from three seeds on and every seed as a thin line below that. how (y, width): smooth or middle first."""
     look = look or looks(groups)
     for g in groups:
-        x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width))
+        x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width, how))
         color, dashes = look[g.label]
         ax.plot(x, scale * mean, color=color, ls=dashes, lw=1.6, label=f"{g.label}" + (f" ({len(g.runs)} seeds)" if len(g.runs) > 1 else ""))
         if len(g.runs) >= 3:
@@ -61,15 +61,15 @@ def curves(ax, groups, xy, width=None, scale=1.0, look=None):
                 ax.plot(x, scale * one, color=color, ls=dashes, lw=0.6, alpha=0.5)
 
 
-def smoothed(curve, width):
-    return (curve[0], smooth(curve[1], width)) if width else curve
+def smoothed(curve, width, how=smooth):
+    return (curve[0], how(curve[1], width)) if width else curve
 
 
-def curve_rows(groups, xy, names=("update", "mean"), width=None, scale=1.0):
+def curve_rows(groups, xy, names=("update", "mean"), width=None, scale=1.0, how=smooth):
     """what curves () draws as rows: method, s, label, update, mean, low, high, seeds"""
     rows = []
     for g in groups:
-        x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width))
+        x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width, how))
         rows += [{"run": g.label, "method": g.method, "s": g.s, names[0]: int(a), names[1]: scale * m, "low": scale * lo, "high": scale * hi, "seeds": len(g.runs)}
                  for a, m, lo, hi in zip(x, mean, low, high)]
     return rows
@@ -115,7 +115,7 @@ def write_csv(rows, path):
 
 @styled
 def save(fig, path):
-    fig.savefig(path, dpi=150, metadata={"Date": None} if path.endswith(".svg") else None)
+    fig.savefig(path, dpi=150, metadata={"Date": None} if str(path).endswith(".svg") else None)
 
 
 def say(text):

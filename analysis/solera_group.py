@@ -12,9 +12,9 @@ ASIDE = ("seed", "out", "roles", "actors", "brokers", "learners", "watchdog_s", 
 ASIDE_GROUPS = ("backend.", "checkpoint.", "stats.", "log.", "eval.", "sft.")
 # order of methods in legends and tables: the paper's first
 ORDER = ("grpo", "grpo_no_tr", "gspo", "m2po", "m2po_clip", "m2po_all")
-NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)", "dapo": "DAPO", "dr_grpo": "Dr. GRPO",
-         "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR", "opsm": "OPSM", "dppo_tv": "DPPO-TV",
-         "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
+NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_tis": "M2PO + TIS", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)",
+         "dapo": "DAPO", "dr_grpo": "Dr. GRPO", "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR", "opsm": "OPSM",
+         "dppo_tv": "DPPO-TV", "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
 # 97.5 % quantiles of Student's t by degrees of freedom, 1 to 30
 T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
         2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
@@ -49,6 +49,18 @@ def interval(values):
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), len(x))
 
 
+def intervals(y):
+    """(mean, low, high) of interval (y[:, i]) for every i"""
+    known = ~np.isnan(y)
+    n = known.sum(axis=0)
+    mean = np.divide(np.where(known, y, 0).sum(axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    squares = np.where(known, (y - mean) ** 2, 0).sum(axis=0)
+    half = np.full(len(n), np.nan)
+    for k in np.unique(n[n > 1]):
+        half[n == k] = t975(int(k) - 1) * np.sqrt(squares[n == k] / (k - 1) / k)
+    return mean, mean - half, mean + half
+
+
 def share_interval(k, n):
     """k of n (collapsed seeds, say) as a share with its 95 % interval by Wilson"""
     if n == 0:
@@ -66,6 +78,17 @@ def smooth(y, width):
     first = np.maximum(np.arange(len(y)) + 1 - width, 0)
     count = n[1:] - n[first]
     return np.divide(total[1:] - total[first], count, out=np.full(len(y), np.nan), where=count > 0)
+
+
+def middle(y, width):
+    """median of the last `width` values (fewer at the start), NaN left out: for quantities with rare huge values"""
+    y = np.asarray(y, dtype=float)
+    padded = np.concatenate([np.full(width - 1, np.nan), y])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width) if len(y) else np.zeros((0, width))
+    known = ~np.isnan(windows).all(axis=1)
+    out = np.full(len(y), np.nan)
+    out[known] = np.nanmedian(windows[known], axis=1)
+    return out
 
 
 class Group:
@@ -98,8 +121,7 @@ class Group:
         for other, _ in curves[1:]:
             x = np.intersect1d(x, other)
         y = np.array([np.asarray(c[1], dtype=float)[np.searchsorted(c[0], x)] for c in curves])
-        each = [interval(column) for column in y.T]
-        return x, y, np.array([i.mean for i in each]), np.array([i.low for i in each]), np.array([i.high for i in each])
+        return (x, y) + intervals(y)
 
 
 def name_of(objective):
@@ -108,14 +130,12 @@ def name_of(objective):
 
 def method(run, varying):
     """the method in words, staleness left out: GRPO, M2PO tau=0.02"""
-    extra = [f"{k.split('.')[-1]}={run.setting(k)}" for k in varying if k not in ("objective.name", "staleness.k", "staleness.mode") and run.setting(k) not in (None, "auto")]
+    extra = [f"{k.split('.')[-1]}={run.setting(k)}" for k in varying if k not in ("objective.name", "staleness.k", "staleness.mode", "staleness.trace") and run.setting(k) not in (None, "auto")]
     return " ".join([name_of(run.objective())] + extra)
 
 
 def label(run, varying):
-    s = run.staleness()
-    how = "free" if s is None else f"s={s}" if run.setting("staleness.mode") == "exact" else f"s≤{s}"
-    return f"{method(run, varying)} {how}"
+    return f"{method(run, varying)} {run.staleness_text()}"
 
 
 def is_aside(name):

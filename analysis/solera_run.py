@@ -119,8 +119,14 @@ class Run:
         return self.setting("objective.name")
 
     def staleness(self):
-        """s in updates; None where staleness is not a number (free)"""
-        return self.setting("staleness.k") if self.setting("staleness.mode") != "free" else None
+        """s in updates; None where staleness is not one number (free, a trace)"""
+        return None if self.setting("staleness.mode") == "free" or self.setting("staleness.trace") else self.setting("staleness.k")
+
+    def staleness_text(self):
+        s = self.staleness()
+        if s is None:
+            return f"s={self.setting('staleness.trace')}" if self.setting("staleness.trace") else "free"
+        return f"s={s}" if self.setting("staleness.mode") == "exact" else f"s≤{s}"
 
     def status(self):
         try:

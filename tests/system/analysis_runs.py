@@ -97,4 +97,5 @@ def study(folder, shift, seed=0):
     up = list(np.array(UP) + shift)
     down = up[:30] + list(np.linspace(up[29], 0.1, 51))
     for name, rates, clip in (("grpo_s0", up, 0.0), ("grpo_s256", up, 0.05), ("grpo_no_tr_s256", down, 0.0), ("m2po_s256", up, 0.03)):
-        make(os.path.join(folder, name), rates, clip, name.rsplit("_s", 1)[0], int(name.rsplit("_s", 1)[1]), seed, 0.04 if name[0] == "m" else "auto", 0.2 if "no" not in name and name[0] == "g" else "auto")
+        objective, s = name.rsplit("_s", 1)
+        make(os.path.join(folder, name), rates, clip, objective, int(s), seed, 0.04 if objective == "m2po" else "auto", 0.2 if objective == "grpo" else "auto")

@@ -11,7 +11,7 @@ analysis, tmp = sys.argv[1:3]
 sys.path.insert(0, analysis)
 sys.dont_write_bytecode = True
 from analysis_runs import UP, make, statistics, study, tokens  # noqa: E402
-from solera_group import group_runs, interval, paired, share_interval, smooth  # noqa: E402
+from solera_group import group_runs, interval, intervals, paired, share_interval, smooth  # noqa: E402
 from solera_run import Run, RunError, open_run, open_runs, read_settings  # noqa: E402
 
 count = 0
@@ -99,6 +99,8 @@ x, y, mean, low, high = groups[0].curve(lambda x: x.pass_curve())
 ok(len(x) == 81 and y.shape == (2, 81) and np.allclose(mean - y[0], 0.02) and np.allclose(high - mean, 12.706 * 0.02), "a curve with its interval")
 i = interval([1, 2, 3, float("nan")])
 ok(i.n == 3 and i.mean == 2 and abs(i.high - 2 - 4.303 / 3 ** 0.5) < 1e-9 and np.isnan(interval([4]).low), "interval of three seeds, and of one")
+columns = np.array([[1, 4, np.nan, 1], [2, np.nan, np.nan, 2], [3, np.nan, np.nan, 9]])
+ok(np.allclose(np.array(intervals(columns)).T, [interval(x)[:3] for x in columns.T], equal_nan=True), "intervals of many columns are those of each")
 i = share_interval(1, 5)
 ok(abs(i.low - 0.0362) < 5e-4 and abs(i.high - 0.6245) < 5e-4, f"interval of a share: {i}")
 ok(np.allclose(smooth([1, np.nan, 3, 5], 2), [1, 1, 3, 4]), "smoothing leaves unknown values out")
@@ -109,4 +111,8 @@ for tau in (0.01, 0.08):
     make(os.path.join(tmp, f"tau{tau}"), UP, 0.01, "m2po", 256, 1, tau)
 labels = [g.label for g in group_runs(open_runs([tmp]))]
 ok("M2PO tau=0.01 s=256" in labels and "M2PO tau=0.04 s=256" in labels and "GRPO s=256" in labels, f"a parameter that differs is in the label: {labels}")
+with open(os.path.join(tmp, "tau0.01", "settings.yaml"), "a") as f:
+    f.write('staleness:\n  trace: "uniform:4:64"\n')
+labels = [g.label for g in group_runs(open_runs([tmp]))]
+ok("M2PO tau=0.01 s=uniform:4:64" in labels, "a trace of lags is in the label")
 print(f"1..{count}")
