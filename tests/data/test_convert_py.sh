@@ -58,7 +58,7 @@ else
   convert "$t/in.parquet"; rc=$?
   [ $rc -eq 1 ] && grep -q "in.parquet: .*pyarrow" "$t/err" && ! grep -q Traceback "$t/err"; ok $? "parquet without pyarrow: an error that names it, exit 1 ($rc)"
 fi
-for name in gsm8k gsm8k_test math500; do
+for name in gsm8k gsm8k_test math500 gaokao2023en olympiadbench; do
   convert "$top_srcdir/jobs/data/$name.jsonl" --id id
   cmp -s "$t/out" "$top_srcdir/jobs/data/$name.jsonl" && grep -q ' 0 rows left out as bad, 0 as there before' "$t/err"; ok $? "$name.jsonl is in our form: no bad row, none twice"
 done
