@@ -58,6 +58,8 @@ const char *sol_config_resume_conflict (const sol_config_t *old, const sol_confi
 const char *sol_config_where (const sol_config_t *config, const sol_setting_t *setting);
 /* one setting's value as text ("0.04", "exact", "auto") */
 void sol_config_value (const sol_config_t *config, const sol_setting_t *setting, sol_buffer_t *out);
+/* a number above 0 and finite as a text of a list; 0 on success */
+int sol_config_positive (const char *text, double *value);
 /* learning rate at an update (0 is the first): rises to train.lr over the warm-up, then decays so that the last update has lr_end. The same bits on every CPU. */
 double sol_config_lr (const sol_config_t *config, int64_t update);
 #endif

@@ -3,6 +3,7 @@
  * line number); other keys are ignored, empty lines passed over. Errors name file and line. Constant after opening. */
 #ifndef SOL_DATASET_H
 #define SOL_DATASET_H
+#include "solera/buffer.h"
 #include "solera/status.h"
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p
 void sol_dataset_close (sol_dataset_t *dataset);
 int64_t sol_dataset_size (const sol_dataset_t *dataset);
 const sol_problem_t *sol_dataset_row (const sol_dataset_t *dataset, int64_t row);
+
+/* name of a data set: its file's without folders and ".jsonl", appended to out */
+void sol_dataset_name (const char *path, sol_buffer_t *out);
 
 /* Element i of the epoch's permutation of 0..n-1, computed without a table: Feistel network with Philox as round function, walked until inside [0, n). A pure function
  * of its arguments; i < n. */

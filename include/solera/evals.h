@@ -31,7 +31,7 @@ typedef struct {
   int64_t samples, correct, truncated, tokens;
 } sol_evals_problem_t;
 
-/* sets row->data: task.path without folders and ".jsonl", else the task's name; cut at a whole character */
+/* sets row->data: what sol_task_asks says, cut at a whole character */
 void sol_evals_name (const sol_config_t *config, sol_evals_row_t *row);
 /* Appends one evaluation with its row->problems problems to the file at path, which is made when it is not there. The calling thread may call MPI, or HDF5 has been used before. */
 sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems);

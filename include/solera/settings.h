@@ -23,6 +23,7 @@ enum { SOL_ROLES_AUTO, SOL_ROLES_SOLO };
 enum { SOL_TASK_CHAIN, SOL_TASK_SUMS, SOL_TASK_JSONL };
 enum { SOL_FAMILY_ADD1, SOL_FAMILY_ADD2, SOL_FAMILY_SUCCESSOR };
 enum { SOL_PROMPT_RAW, SOL_PROMPT_CHAT };
+enum { SOL_LONG_ERROR, SOL_LONG_SKIP };
 enum { SOL_UTF8_ERROR, SOL_UTF8_REPLACE };
 enum { SOL_CHAT_THINKING, SOL_CHAT_NOT_THINKING };
 enum { SOL_WORDING_PLAIN, SOL_WORDING_M2PO, SOL_WORDING_BOXED };
@@ -65,7 +66,9 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (task_shots, "task.shots", 3, 0, 16, "", "tge", "sums: worked examples before the question")                                              \
   C (task_verifier, "task.verifier", 0, "answer|strict|m2po", "tge", "jsonl: what is a right answer: docs/verifier.md")                               \
   F (task_verifier_s, "task.verifier_s", 2, 0.05, 600, "s", "tge", "jsonl: time for one answer; then it is wrong and counted in verifier_stopped")    \
-  S (task_path, "task.path", "", "tsge", "jsonl: file of rows {\"problem\", \"answer\"}")                                                      \
+  L (task_path, "task.path", "tsge", "jsonl: files of rows {\"problem\", \"answer\"}, each a data set named like its file")                        \
+  L (task_weights, "task.weights", "ts", "jsonl: one number a file: its share of the training prompts; empty: by size")                           \
+  C (long_prompts, "task.long_prompts", 0, "error|skip", "tsge", "jsonl: prompts over rollout.max_prompt are an error, or left out and counted at the start") \
   S (task_system, "task.system", "", "tge", "chat: system message; empty: the template's own default")                                        \
   S (task_suffix, "task.suffix", "", "tge", "jsonl: text added to every problem")                                                             \
   C (task_utf8, "task.utf8", 0, "error|replace", "tge", "jsonl: bytes that are not UTF-8 are an error, or become U+FFFD")                                          \
@@ -84,7 +87,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (prompts, "batch.prompts", 32, 1, 1000000, "prompts", "t", "prompts of a rollout batch (one step)")                                       \
   I (group, "batch.group", 8, 1, 4096, "responses", "t", "responses a prompt")                                                                \
   I (ups, "batch.updates_per_step", 4, 1, 4096, "updates", "t", "updates (equal mini-batches) made from a rollout batch")                     \
-  I (max_prompt, "rollout.max_prompt", 1024, 1, 1048576, "tokens", "tge", "a longer prompt is an error")                                      \
+  I (max_prompt, "rollout.max_prompt", 1024, 1, 1048576, "tokens", "tge", "a longer prompt is an error (task.long_prompts)")                  \
   I (max_new, "rollout.max_tokens", 64, 1, 1048576, "tokens", "tge", "a response is truncated at this length")                                \
   F (temperature, "rollout.temperature", 1.0, 1e-3, 100, "", "tgec", "log-probs are of softmax(logits / temperature)")                        \
   F (top_p, "rollout.top_p", 1.0, 1e-6, 1, "", "tge", "nucleus sampling; training refuses values under 1")                                    \

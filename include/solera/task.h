@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* task.h: what is asked and how it is graded; one interface for the built-in chain (docs/tasks.md), sums and JSON-lines problems.
- * Prompt number `index` is a pure function of (settings, seed, split, index): no state, so any rank may ask for any prompt. Whether a question is held out is decided by a hash of its
+ * Prompt number `index` is a pure function of (settings, seed, split, index): no state, so any rank may ask for any prompt. With several data
+ * sets and task.weights, the training split has each set in exactly its share of every 1024 prompts; without weights, and in the other splits, the sets are as one, each question once an
+ * epoch. Whether a question is held out is decided by a hash of its
  * content and the seed, so train and held-out prompts never share a question. A task is constant: const functions may run in several threads. Nothing is collective. */
 #ifndef SOL_TASK_H
 #define SOL_TASK_H
@@ -16,6 +18,7 @@ typedef struct sol_task sol_task_t;
 /* one prompt; {0} before first use, its buffers are reused by the next call */
 typedef struct {
   uint64_t index;
+  int set;             /* number of its data set (task.path); 0 where there is one or none */
   uint64_t id;         /* identity of the question: equal content, equal id, in every run */
   sol_ids_t ids;       /* tokens of the prompt */
   sol_buffer_t text;   /* what was tokenized */
@@ -43,6 +46,11 @@ int32_t sol_task_vocab (const sol_task_t *task);
 int32_t sol_task_eos (const sol_task_t *task);
 /* appends a problem with the words that task.wording and task.suffix put around it */
 void sol_task_words (const sol_config_t *config, const char *problem, sol_buffer_t *out);
+/* what is asked, for tables: the data sets' names with + between them, or the task's name; appended to out */
+void sol_task_asks (const sol_config_t *config, sol_buffer_t *out);
+/* data sets (files of task.path; 1 where the task has none), and the name of one */
+int sol_task_sets (const sol_task_t *task);
+const char *sol_task_set_name (const sol_task_t *task, int set);
 /* different questions in a split (SOL_SPLIT_*); 0: too many to list (chain) */
 uint64_t sol_task_count (const sol_task_t *task, int split);
 

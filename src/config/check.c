@@ -18,7 +18,7 @@ static void add_side (const sol_loading_t *l, const char *name, sol_buffer_t *b)
   const sol_origin_t *o = &l->origin[s - sol_settings (&n)];
   sol_buffer_t v = { 0 };
   sol_config_value (l->config, s, &v);
-  sol_buffer_printf (b, "%s is %s (", name, v.bytes ? v.data : "not given");
+  sol_buffer_printf (b, "%s is %s (", name, v.bytes && !(s->kind == SOL_KIND_LIST && is (v.data, "[]")) ? v.data : "not given");
   if (o->line == 0) sol_buffer_printf (b, "default)");
   else if (o->line < 0) sol_buffer_printf (b, "command line)");
   else sol_buffer_printf (b, "%s:%d)", o->source, o->line);
@@ -115,11 +115,25 @@ static sol_status_t check_training (const sol_loading_t *l, const char *command)
   return check_model (l);
 }
 
+static sol_status_t check_sets (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  int n = 0, paths = 0;
+  double w, sum = 0;
+  while (c->task_path[paths]) REFUSE_IF (!*c->task_path[paths++], "task.path", NULL, "an empty text names no file");
+  for (; c->task_weights[n]; n++, sum += w) REFUSE_IF (sol_config_positive (c->task_weights[n], &w), "task.weights", NULL, "each must be a number above 0");
+  REFUSE_IF (n > 0 && n != paths, "task.weights", "task.path", "there must be one weight a file, or none");
+  REFUSE_IF (!(sum <= 1e300), "task.weights", NULL, "their sum is too large");
+  return SOL_OK;
+}
+
 static sol_status_t check_task (const sol_loading_t *l)
 {
   const sol_config_t *c = l->config;
   REFUSE_IF (c->task == SOL_TASK_JSONL && !*c->task_path, "task.name", "task.path", "the file with the problems must be given");
   REFUSE_IF (c->task == SOL_TASK_CHAIN && c->task_prompt == SOL_PROMPT_CHAT, "task.prompt", "task.name", "the chain has no chat format");
+  REFUSE_IF (c->task != SOL_TASK_JSONL && c->long_prompts == SOL_LONG_SKIP, "task.long_prompts", "task.name", "only prompts of files (jsonl) can be left out");
+  SOL_TRY (check_sets (l));
   for (char **stop = c->task_stop; *stop; stop++) REFUSE_IF (!**stop, "task.stop", NULL, "an empty stop text would end every response at once");
   return SOL_OK;
 }

@@ -47,6 +47,13 @@ static sol_status_t set_int (sol_loading_t *l, const sol_setting_t *s, int64_t *
   return SOL_OK;
 }
 
+int sol_config_positive (const char *text, double *value)
+{
+  char *end = NULL;
+  *value = strtod (text, &end);
+  return *text && strspn (text, "+.0123456789eE-") == strlen (text) && !*end && isfinite (*value) && *value > 0 ? 0 : -1;
+}
+
 static sol_status_t set_float (sol_loading_t *l, const sol_setting_t *s, double *field, const char *text, int plain, int line)
 {
   char expected[160], *end = NULL;

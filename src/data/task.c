@@ -10,6 +10,8 @@
 
 const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped" };
 
+static const char *const task_name[] = { "chain", "sums", "jsonl" };
+
 static int is_chain (const sol_task_t *task) { return task->c->task == SOL_TASK_CHAIN; }
 
 void sol_prompt_free (sol_prompt_t *prompt)
@@ -23,13 +25,12 @@ int sol_task_needs_tokenizer (const sol_config_t *config) { return config->task 
 
 sol_status_t sol_task_create (const sol_config_t *config, const sol_tokenizer_t *tokenizer, const char *model_folder, sol_task_t **task_p)
 {
-  static const char *const name[] = { "chain", "sums", "jsonl" };
   sol_task_t *task = sol_alloc (sizeof *task);
   sol_status_t st = SOL_OK;
   task->c = config;
   if (!is_chain (task)) {
     task->tokenizer = tokenizer;
-    if (!tokenizer) st = sol_fail (SOL_ERR_USAGE, "task", "task %s needs a tokenizer: give model.path a model folder", name[config->task]);
+    if (!tokenizer) st = sol_fail (SOL_ERR_USAGE, "task", "task %s needs a tokenizer: give model.path a model folder", task_name[config->task]);
     else st = sol_text_create (task, model_folder);
   }
   if (st == SOL_OK) *task_p = task;
@@ -42,9 +43,9 @@ void sol_task_destroy (sol_task_t *task)
   if (!task) return;
   sol_grader_free (task->grader);
   sol_chat_destroy (task->chat);
-  sol_dataset_close (task->data);
-  sol_free (task->row[0]);
-  sol_free (task->row[1]);
+  sol_sets_close (task);
+  sol_free (task->count);
+  for (int s = 0; s < 3; s++) sol_free (task->row[s]);
   sol_free (task->stop_bytes);
   sol_free (task);
 }
@@ -64,7 +65,14 @@ int32_t sol_task_eos (const sol_task_t *task)
   return n ? eos[0] : -1;
 }
 
-uint64_t sol_task_count (const sol_task_t *task, int split) { return split == SOL_SPLIT_ALL || is_chain (task) ? task->n_rows : task->n_split[split]; }
+uint64_t sol_task_count (const sol_task_t *task, int split) { return task->n_split[split]; }
+
+int sol_task_sets (const sol_task_t *task) { return task->n_sets > 0 ? task->n_sets : 1; }
+
+const char *sol_task_set_name (const sol_task_t *task, int set)
+{
+  return task->n_sets > 0 ? task->set[set].name : task_name[task->c->task];
+}
 
 sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
 {
@@ -75,10 +83,12 @@ sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_
 {
   const sol_config_t *c = task->c;
   const long long n = prompt->ids.n, index = (long long) prompt->index;
-  const int64_t line = is_chain (task) ? 0 : sol_text_line (task, split, prompt->index);
   char where[512] = "";
   if (n <= c->max_prompt && n + c->max_new <= context) return SOL_OK;
-  if (line > 0) snprintf (where, sizeof where, "%.480s:%lld: ", c->task_path, (long long) line);
+  if (task->set) {
+    const uint64_t row = sol_text_row (task, split, prompt->index);
+    snprintf (where, sizeof where, "%.480s:%lld: ", task->set[sol_sets_of (task, row)].path, (long long) sol_sets_row (task, row)->line);
+  }
   if (n > c->max_prompt) return sol_fail (SOL_ERR_LIMIT, "task", "%sprompt %lld: expected at most %lld tokens (rollout.max_prompt), found %lld", where, index, (long long) c->max_prompt, n);
   return sol_fail (SOL_ERR_LIMIT, "task", "%sprompt %lld: %lld tokens and %lld new ones (rollout.max_tokens): expected at most %d together, the model's context (max_position_embeddings)",
                    where, index, n, (long long) c->max_new, context);

@@ -7,15 +7,26 @@
 #include "solera/grader.h"
 #include "solera/task.h"
 
+/* a file of task.path */
+typedef struct {
+  const char *path; /* the configuration's */
+  char *name;
+  sol_dataset_t *data;
+  uint64_t first;            /* number of its first problem among those of all sets */
+  uint64_t train_at, n_train; /* its part of row[SOL_SPLIT_TRAIN] */
+} sol_set_t;
+
 struct sol_task {
   const sol_config_t *c;
   const sol_tokenizer_t *tokenizer; /* text */
   sol_chat_t *chat;                 /* NULL: raw prompts */
-  sol_dataset_t *data;              /* jsonl */
+  sol_set_t *set;                   /* [n_sets] jsonl, else NULL */
+  int n_sets;
+  uint32_t *count;                  /* [n_sets] places of each in SOL_MIX_BLOCK indices of the training split; NULL: no weights, all are one */
   sol_grader_t *grader;             /* jsonl: compares answers; takes a lock */
   uint64_t n_rows;                  /* questions that can be listed; 0: chain */
-  uint32_t *row[2];                 /* [SOL_SPLIT_TRAIN | SOL_SPLIT_HELDOUT]: their row numbers */
-  uint64_t n_split[2];
+  uint32_t *row[3];                 /* [SOL_SPLIT_TRAIN | SOL_SPLIT_HELDOUT | SOL_SPLIT_ALL]: their row numbers, rising; without those that are too long (task.long_prompts) */
+  uint64_t n_split[3];
   char *const *stop;                /* [n_stop] ends a response; the configuration's or a constant */
   size_t *stop_bytes;
   int n_stop;
@@ -23,6 +34,21 @@ struct sol_task {
 
 /* is the question of this identity held out of training? A function of (seed, id) only. */
 int sol_task_held_out (const sol_task_t *task, uint64_t id);
+
+/* data sets of a jsonl task, from task.path */
+#define SOL_MIX_BLOCK 1024
+sol_status_t sol_sets_open (sol_task_t *task);
+void sol_sets_close (sol_task_t *task);
+int sol_sets_of (const sol_task_t *task, uint64_t row);
+const sol_problem_t *sol_sets_row (const sol_task_t *task, uint64_t row);
+/* count, from task.weights; after row, train_at and n_train are there */
+sol_status_t sol_sets_weigh (sol_task_t *task);
+/* place in row[SOL_SPLIT_TRAIN] of prompt `index` when sets have weights: in every SOL_MIX_BLOCK indices each set has exactly its share, and it goes through its questions epoch by epoch */
+uint64_t sol_sets_pick (const sol_task_t *task, uint64_t index);
+/* SOL_MIX_BLOCK in the shares of weight[n], by largest remainder, the earlier set first */
+void sol_mix_counts (const double *weight, int n, uint32_t *count);
+/* which set stands at an index, and (position) how many of its places stand before it in earlier blocks, plus its rank in this one: all positions 0, 1, 2, ... once */
+int sol_mix_place (uint64_t seed, const uint32_t *count, uint64_t index, uint64_t *position);
 
 /* chain */
 sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
@@ -33,8 +59,8 @@ void sol_chain_text (const int32_t *ids, int32_t n, sol_buffer_t *out);
 /* text */
 sol_status_t sol_text_create (sol_task_t *task, const char *model_folder);
 sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
-/* line of task.path that question `index` of the split stands in; 0: none */
-int64_t sol_text_line (const sol_task_t *task, int split, uint64_t index);
+/* number of the question that stands at an index of a split (any rank asks for any) */
+uint64_t sol_text_row (const sol_task_t *task, int split, uint64_t index);
 void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade);
 sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response);
 #endif

@@ -33,8 +33,8 @@ static sum_t family_row (int64_t family, uint64_t row)
 
 static uint64_t row_id (const sol_task_t *task, uint64_t row)
 {
-  if (task->data) {
-    const char *problem = sol_dataset_row (task->data, (int64_t) row)->problem;
+  if (task->set) {
+    const char *problem = sol_sets_row (task, row)->problem;
     return sol_hash (problem, strlen (problem));
   }
   const sum_t q = family_row (task->c->sums_family, row);
@@ -56,13 +56,49 @@ static sol_status_t set_stops (sol_task_t *task)
   return SOL_OK;
 }
 
-static void split_rows (sol_task_t *task)
+static sol_status_t compose (const sol_task_t *task, uint64_t index, uint64_t row, sol_prompt_t *prompt);
+
+/* is this prompt one of those that task.long_prompts leaves out? Only prompts of files: theirs depend on the question alone. */
+static sol_status_t is_long (const sol_task_t *task, uint64_t row, sol_prompt_t *prompt, int *yes)
 {
-  for (int s = 0; s < 2; s++) task->row[s] = sol_alloc ((size_t) task->n_rows * sizeof **task->row);
-  for (uint64_t r = 0; r < task->n_rows; r++) {
-    int s = sol_task_held_out (task, row_id (task, r)) ? SOL_SPLIT_HELDOUT : SOL_SPLIT_TRAIN;
-    task->row[s][task->n_split[s]++] = (uint32_t) r;
+  if (!task->set || task->c->long_prompts != SOL_LONG_SKIP) return SOL_OK;
+  SOL_TRY (compose (task, 0, row, prompt));
+  *yes = prompt->ids.n > task->c->max_prompt;
+  return SOL_OK;
+}
+
+static sol_status_t say_long (const sol_task_t *task, int set, uint64_t n, uint64_t of)
+{
+  const char *path = task->set[set].path;
+  const long long most = task->c->max_prompt;
+  if (n == of) return sol_fail (SOL_ERR_LIMIT, "task", "%s: all %llu prompts have more than %lld tokens (rollout.max_prompt), so task.long_prompts: skip leaves nothing", path, (unsigned long long) of, most);
+  sol_log (SOL_LOG_INFO, "task", "%s: %llu of %llu prompts have more than %lld tokens (rollout.max_prompt) and are left out", path, (unsigned long long) n, (unsigned long long) of, most);
+  return SOL_OK;
+}
+
+/* rows to splits, data set by data set */
+static sol_status_t split_rows (sol_task_t *task)
+{
+  sol_prompt_t prompt = { 0 };
+  sol_status_t st = SOL_OK;
+  for (int s = 0; s < 3; s++) task->row[s] = sol_alloc ((size_t) task->n_rows * sizeof **task->row);
+  for (int j = 0; j < (task->set ? task->n_sets : 1) && st == SOL_OK; j++) {
+    const uint64_t from = task->set ? task->set[j].first : 0, end = task->set && j + 1 < task->n_sets ? task->set[j + 1].first : task->n_rows, train_at = task->n_split[SOL_SPLIT_TRAIN];
+    uint64_t n_long = 0;
+    for (uint64_t r = from; r < end && st == SOL_OK; r++) {
+      const int s = sol_task_held_out (task, row_id (task, r)) ? SOL_SPLIT_HELDOUT : SOL_SPLIT_TRAIN;
+      int too_long = 0;
+      st = is_long (task, r, &prompt, &too_long);
+      n_long += (uint64_t) too_long;
+      if (too_long) continue;
+      task->row[s][task->n_split[s]++] = (uint32_t) r;
+      task->row[SOL_SPLIT_ALL][task->n_split[SOL_SPLIT_ALL]++] = (uint32_t) r;
+    }
+    if (task->set) task->set[j].train_at = train_at, task->set[j].n_train = task->n_split[SOL_SPLIT_TRAIN] - train_at;
+    if (st == SOL_OK && n_long) st = say_long (task, j, n_long, end - from);
   }
+  sol_prompt_free (&prompt);
+  return st;
 }
 
 sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
@@ -70,17 +106,17 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   const sol_config_t *c = task->c;
   const int chat = c->task_prompt == SOL_PROMPT_CHAT, is_jsonl = c->task == SOL_TASK_JSONL;
   if (!chat && c->task_system && c->task_system[0]) return sol_fail (SOL_ERR_USAGE, "task", "task.system is given, but task.prompt is raw: only chat prompts have a system message");
-  if (is_jsonl && !(c->task_path && c->task_path[0])) return sol_fail (SOL_ERR_USAGE, "task", "task.name is jsonl: give task.path a file of problems");
+  if (is_jsonl && !c->task_path[0]) return sol_fail (SOL_ERR_USAGE, "task", "task.name is jsonl: give task.path a file of problems");
   if (chat && !model_folder) return sol_fail (SOL_ERR_USAGE, "task", "task.prompt is chat: a model folder with a chat template is needed");
   if (chat) SOL_TRY (sol_chat_open (model_folder, c, &task->chat));
   SOL_TRY (set_stops (task));
-  if (is_jsonl) SOL_TRY ((c->task_utf8 == SOL_UTF8_REPLACE ? sol_dataset_open_lossy : sol_dataset_open) (c->task_path, &task->data));
+  if (is_jsonl) SOL_TRY (sol_sets_open (task));
+  else task->n_rows = family_size (c->sums_family);
   if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
-  task->n_rows = is_jsonl ? (uint64_t) sol_dataset_size (task->data) : family_size (c->sums_family);
-  if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", c->task_path, UINT32_MAX);
-  split_rows (task);
+  SOL_TRY (split_rows (task));
   if (!task->n_split[SOL_SPLIT_TRAIN])
-    return sol_fail (SOL_ERR_USAGE, "task", "all %llu questions are held out: lower task.holdout (%g)", (unsigned long long) task->n_rows, c->task_holdout);
+    return sol_fail (SOL_ERR_USAGE, "task", "all %llu questions are held out: lower task.holdout (%g)", (unsigned long long) task->n_split[SOL_SPLIT_ALL], c->task_holdout);
+  if (is_jsonl && c->task_weights[0]) SOL_TRY (sol_sets_weigh (task));
   return SOL_OK;
 }
 
@@ -95,7 +131,7 @@ static uint64_t example_row (const sol_task_t *task, uint64_t index, uint32_t k,
   return task->row[SOL_SPLIT_TRAIN][i];
 }
 
-static int32_t shots (const sol_task_t *task) { return task->data || task->n_split[SOL_SPLIT_TRAIN] < 2 ? 0 : (int32_t) task->c->task_shots; }
+static int32_t shots (const sol_task_t *task) { return task->set || task->n_split[SOL_SPLIT_TRAIN] < 2 ? 0 : (int32_t) task->c->task_shots; }
 
 /* task.wording: what stands before and behind a problem; m2po is the prompt of the paper's code, its last space included */
 static const struct { const char *before, *behind; } wording[] = {
@@ -112,8 +148,8 @@ void sol_task_words (const sol_config_t *c, const char *problem, sol_buffer_t *o
 
 static void write_raw (const sol_task_t *task, uint64_t index, uint64_t row, sol_buffer_t *out)
 {
-  if (task->data) {
-    sol_task_words (task->c, sol_dataset_row (task->data, (int64_t) row)->problem, out);
+  if (task->set) {
+    sol_task_words (task->c, sol_sets_row (task, row)->problem, out);
     return;
   }
   for (int32_t k = 0; k < shots (task); k++) {
@@ -136,9 +172,9 @@ static sol_status_t write_chat (const sol_task_t *task, uint64_t index, uint64_t
     m[n++] = (sol_message_t) { "user", q[k].asked };
     m[n++] = (sol_message_t) { "assistant", q[k].answer };
   }
-  if (task->data) write_raw (task, index, row, &problem);
+  if (task->set) write_raw (task, index, row, &problem);
   else q[n_shots] = family_row (task->c->sums_family, row);
-  m[n++] = (sol_message_t) { "user", task->data ? problem.data : q[n_shots].asked };
+  m[n++] = (sol_message_t) { "user", task->set ? problem.data : q[n_shots].asked };
   sol_status_t st = sol_chat_render (task->chat, m, n, 1, out);
   sol_buffer_free (&problem);
   sol_free (q);
@@ -148,28 +184,25 @@ static sol_status_t write_chat (const sol_task_t *task, uint64_t index, uint64_t
 
 static const char *answer_of (const sol_task_t *task, uint64_t row, sum_t *q)
 {
-  if (task->data) return sol_dataset_row (task->data, (int64_t) row)->answer;
+  if (task->set) return sol_sets_row (task, row)->answer;
   *q = family_row (task->c->sums_family, row);
   return q->answer;
 }
 
-static uint64_t question (const sol_task_t *task, int split, uint64_t index)
+uint64_t sol_text_row (const sol_task_t *task, int split, uint64_t index)
 {
-  const uint64_t n = sol_task_count (task, split), i = sol_permute ((uint64_t) task->c->seed, index / n, n, index % n);
-  return split == SOL_SPLIT_ALL ? i : task->row[split][i];
+  const uint64_t n = task->n_split[split];
+  return task->row[split][split == SOL_SPLIT_TRAIN && task->count ? sol_sets_pick (task, index) : sol_permute ((uint64_t) task->c->seed, index / n, n, index % n)];
 }
 
-int64_t sol_text_line (const sol_task_t *task, int split, uint64_t index) { return task->data ? sol_dataset_row (task->data, (int64_t) question (task, split, index))->line : 0; }
-
-sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
+/* the prompt that asks question `row`; index: for the worked examples before it */
+static sol_status_t compose (const sol_task_t *task, uint64_t index, uint64_t row, sol_prompt_t *prompt)
 {
-  const uint64_t n = sol_task_count (task, split);
-  if (!n) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_rows);
-  const uint64_t row = question (task, split, index);
   sum_t q;
   const char *answer = answer_of (task, row, &q), *why = NULL;
   prompt->index = index;
   prompt->id = row_id (task, row);
+  prompt->set = task->set ? sol_sets_of (task, row) : 0;
   prompt->ids.n = 0;
   sol_buffer_clear (&prompt->text);
   sol_buffer_clear (&prompt->answer);
@@ -180,6 +213,12 @@ sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index,
   if (encode (task->tokenizer, prompt->text.data, prompt->text.bytes, &prompt->ids, &why) != SOL_OK || !prompt->ids.n)
     return sol_fail (SOL_ERR_FORMAT, "task", "the prompt of question %llu cannot be tokenized: %s", (unsigned long long) row, why ? why : "nothing is left of it");
   return SOL_OK;
+}
+
+sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
+{
+  if (!task->n_split[split]) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_split[SOL_SPLIT_ALL]);
+  return compose (task, index, sol_text_row (task, split, index), prompt);
 }
 
 /* ---- grading */
@@ -212,7 +251,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   sol_buffer_t text = { 0 }, found = { 0 };
   const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
-  if (text.bytes && task->data) {
+  if (text.bytes && task->set) {
     int stopped = 0;
     const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
     grade->correct = sol_grader_check (task->grader, text.data, answer, form, (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);

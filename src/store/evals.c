@@ -9,6 +9,7 @@
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include "solera/task.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,13 +71,11 @@ out:
 void sol_evals_name (const sol_config_t *c, sol_evals_row_t *row)
 {
   sol_buffer_t text = { 0 };
-  sol_config_value (c, sol_setting_find (c->task == SOL_TASK_JSONL ? "task.path" : "task.name"), &text);
-  const char *slash = text.data ? strrchr (text.data, '/') : NULL, *from = slash ? slash + 1 : text.data ? text.data : "";
-  const char *dot = strstr (from, ".jsonl");
-  size_t n = dot && !dot[6] ? (size_t) (dot - from) : strlen (from);
+  sol_task_asks (c, &text);
+  size_t n = text.bytes;
   if (n >= sizeof row->data)
-    for (n = sizeof row->data - 1; n > 0 && ((unsigned char) from[n] & 0xc0) == 0x80; n--) {} /* never in the middle of a character */
-  memcpy (row->data, from, n);
+    for (n = sizeof row->data - 1; n > 0 && ((unsigned char) text.data[n] & 0xc0) == 0x80; n--) {} /* never in the middle of a character */
+  memcpy (row->data, text.data, n);
   row->data[n] = 0;
   sol_buffer_free (&text);
 }

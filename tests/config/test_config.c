@@ -327,6 +327,9 @@ static void test_contradictions (void)
   CHECK ("odd head size", "model.width=12", "sft", "model.width is 12", "even");
   SAYS ("leaves and learners", "out: a\nlearners: 8\nlearner.leaves: 4\n", NULL, "train", "learner.leaves is 4", "learners is 8");
   SAYS ("rloo alone", "out: a\nbatch.group: 1\nobjective.advantage: rloo\n", NULL, "train", "batch.group is 1", "objective.advantage is rloo");
+  SAYS ("weights of other number", "out: a\nmodel.path: m\ntask: {name: jsonl, path: [a, b], weights: [1]}\n", NULL, "train", "task.weights is", "task.path is");
+  SAYS ("a weight of nothing", "out: a\nmodel.path: m\ntask: {name: jsonl, path: [a, b], weights: [1, 0]}\n", NULL, "train", "task.weights is", "above 0");
+  SAYS ("long prompts of no file", "out: a\ntask.long_prompts: skip\n", NULL, "train", "task.long_prompts is skip", "task.name is chain");
   SAYS ("jsonl without a file", "out: a\nmodel.path: m\ntask.name: jsonl\n", NULL, "train", "task.name is jsonl", "task.path is not given (default)");
   CHECK ("chat and chain", "task.prompt=chat", "train", "task.prompt is chat", "task.name is chain");
   CHECK ("no out", "out=", "train", "out is not given", "train needs a folder");

@@ -132,7 +132,8 @@ static void test_kill (void)
 /* the same name from training and from solera eval, so that their rows can be compared */
 static int named (int task, const char *path, const char *want)
 {
-  sol_config_t c = { .task = task, .task_path = (char *) (uintptr_t) path };
+  char *list[] = { (char *) (uintptr_t) path, NULL };
+  sol_config_t c = { .task = task, .task_path = list };
   sol_evals_row_t r = { 0 };
   sol_evals_name (&c, &r);
   return !strcmp (r.data, want);
