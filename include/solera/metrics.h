@@ -22,6 +22,9 @@ typedef struct {
   double generate_s, wait_s, forward_s, select_s, backward_s, reduce_s, optimizer_s, write_s, publish_s;
   int64_t lag_histogram[16]; int64_t lag_first; /* counts of lag lag_first + i; wider lags in the last */
   double entropy_sum[2][28]; int64_t entropy_n[2][28]; /* |r-1| in 28 bins of .025 on [0, .7), by sign of A (0: A <= 0, 1: A > 0) */
+  int n_sets; /* over 1: pass rate of every data set in the mini-batch, by name; NaN: it has no response there. Both of the caller. */
+  const char *const *set_name;
+  const double *set_pass;
 } sol_metrics_row_t;
 
 typedef struct sol_metrics sol_metrics_t;

@@ -16,6 +16,7 @@ typedef struct {
   uint64_t ticket;        /* number of this group in the run: ticket = batch * prompts + candidate */
   uint64_t prompt_id;     /* the task's identity of the prompt */
   uint64_t index;         /* the task's index that made it */
+  int32_t set;            /* number of the prompt's data set in task.path */
   int32_t n_responses, n_prompt, n_runs, n_parts;
   int64_t n_tokens;       /* over all responses */
   float temperature;

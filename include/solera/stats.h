@@ -7,7 +7,7 @@
 #include "solera/status.h"
 #include <stdint.h>
 
-#define SOL_STATS_VERSION 2
+#define SOL_STATS_VERSION 3
 
 /* tokens of one update that this learner holds: arrays of n */
 typedef struct {
@@ -28,6 +28,7 @@ typedef struct {
   const int64_t *seq, *ticket;
   const uint64_t *prompt_id;
   const int32_t *update;       /* first update that took it; -1: never trained */
+  const int32_t *set;          /* data set of the prompt */
   const int32_t *batch, *version_min, *version_max, *n_prompt, *n_response;
   const uint8_t *finish;
   const float *reward, *reward_answer, *reward_format, *advantage;
@@ -37,7 +38,7 @@ typedef struct {
 
 typedef struct sol_stats sol_stats_t;
 typedef struct {
-  const char *run_dir, *settings, *program, *libraries, *hosts; /* texts that become attributes */
+  const char *run_dir, *settings, *program, *libraries, *hosts, *data_sets; /* texts that become attributes */
   int learner, launch;   /* launch: 0, 1, ... number of starts of this run */
   uint64_t seed;
   int deflate;           /* 0: no filter */

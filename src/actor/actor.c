@@ -151,6 +151,7 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
   if (view.temperature != 1.0f) view.raw_lp = a->raw_lp;
   SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, g->tag, &a->prompt));
   view.prompt_id = a->prompt.id;
+  view.set = a->prompt.set;
   for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++) {
     sol_grade_t grade;
     SOL_TRY (sol_task_grade (a->p.task, &a->prompt, a->ids + at, a->len[s], a->finish[s], &grade));

@@ -94,6 +94,8 @@ static sol_status_t check_group (const sol_learner_t *l, int64_t i)
   if (g->temperature != (float) c->temperature)
     return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected log-probs at temperature %g, found %g", (unsigned long long) g->ticket, c->temperature, (double) g->temperature);
   if (g->n_prompt < 1 || g->n_prompt > c->max_prompt) return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a prompt of %d tokens", (unsigned long long) g->ticket, g->n_prompt);
+  if (g->set > 0 && g->set >= l->n_sets)
+    return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected the number of a data set under %d (task.path), found %d", (unsigned long long) g->ticket, l->n_sets > 1 ? l->n_sets : 1, g->set);
   for (int32_t s = 0; s < g->n_responses; s++)
     if (g->len[s] < 1 || g->len[s] > c->max_new)
       return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a response of %d tokens, expected 1 to %lld", (unsigned long long) g->ticket, g->len[s], (long long) c->max_new);

@@ -83,6 +83,7 @@ void sol_learner_destroy (sol_learner_t *l)
   if (l->stats) sol_stats_close (l->stats);
   if (l->metrics) sol_metrics_close (l->metrics);
   if (l->fresh) fclose (l->fresh);
+  sol_report_sets_close (l);
   sol_checkpoint_drop (l->writer); /* of a save that failed in the middle */
   sol_pass_destroy (l->pass);
   sol_packer_destroy (&l->packer);

@@ -58,6 +58,9 @@ struct sol_learner {
   /* records */
   sol_stats_t *stats;
   sol_metrics_t *metrics;
+  int n_sets;                    /* data sets of the task */
+  char **set_name;               /* [n_sets] */
+  double *set_pass;              /* [n_sets] pass rates of the mini-batch that is reported */
   FILE *fresh;
   int64_t fresh_next;            /* version whose fresh reward is reported next */
   double fresh_reward, fresh_version;
@@ -105,6 +108,12 @@ sol_status_t sol_report_rest (sol_learner_t *l);               /* sequences that
 /* rank 0: evaluations that are complete, looked for now and then */
 sol_status_t sol_report_trials (sol_learner_t *l);
 sol_status_t sol_report_close (sol_learner_t *l);
+
+/* ---- report_sets.c */
+void sol_report_sets_open (sol_learner_t *l, sol_buffer_t *lines); /* names, appended to lines too, a line each */
+void sol_report_sets_close (sol_learner_t *l);
+/* several data sets: the share of right answers among each one's responses of the mini-batch that were not dropped */
+void sol_report_sets (sol_learner_t *l, int64_t mini, sol_metrics_row_t *m);
 
 /* ---- save.c */
 sol_status_t sol_save_begin (sol_learner_t *l);

@@ -37,6 +37,8 @@ sol_status_t sol_report_open (sol_learner_t *l)
   l->start_update = l->update;
   l->start_s = l->last_s = sol_clock_s ();
   l->fresh_reward = l->fresh_version = NAN;
+  sol_buffer_t sets = { 0 };
+  sol_report_sets_open (l, &sets);
   if (l->rank == 0) SOL_TRY (sol_stats_launch (l->p.run_dir, &launch));
   SOL_TRY (sol_comm_bcast (l->p.comm, &launch, sizeof launch, 0));
   if (c->stats) {
@@ -45,10 +47,13 @@ sol_status_t sol_report_open (sol_learner_t *l)
     sol_buffer_t lib = { 0 };
     sol_buffer_printf (&lib, "%s; hdf5 %s; backend %s", sol_comm_library (), SOL_HDF5_VERSION, sol_backend_describe (sol_model_backend (l->p.model)));
     sp.libraries = lib.data;
+    sp.data_sets = sets.data;
     sol_status_t st = sol_stats_open (&sp, &l->stats);
     sol_buffer_free (&lib);
+    if (st != SOL_OK) sol_buffer_free (&sets);
     SOL_TRY (st);
   }
+  sol_buffer_free (&sets);
   l->next_trial = SOL_TRIAL_NONE;
   l->saved = l->update;
   if (l->rank != 0) return SOL_OK;
@@ -223,7 +228,7 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
     if (r->version < vmin) vmin = (int32_t) r->version;
     if (r->version > vmax) vmax = (int32_t) r->version;
   }
-  sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
+  sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .set = &g->set, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
                                 .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format,
                                 .advantage = &adv, .dropped = &dropped, .prompt = g->prompt };
   return sol_stats_sequences (l->stats, &row);
@@ -267,6 +272,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   st = sol_broker_counts (l->p.broker, &n);
   if (st != SOL_OK && st != SOL_AGAIN) return st;
   sum_groups (l, mini, &m);
+  sol_report_sets (l, mini, &m);
   put_verdicts (l, &m);
   put_sums (&s, &m);
   put_times (l, &m, &n);
@@ -353,6 +359,7 @@ sol_status_t sol_report_trials (sol_learner_t *l)
 sol_status_t sol_report_close (sol_learner_t *l)
 {
   sol_status_t st = l->stats ? sol_stats_close (l->stats) : SOL_OK;
+  sol_report_sets_close (l);
   l->stats = NULL;
   SOL_TRY (sol_comm_agree (l->p.comm, st));
   if (l->rank == 0 && l->c->stats) st = sol_stats_link (l->p.run_dir);

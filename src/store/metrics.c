@@ -134,12 +134,19 @@ static void json_line (const sol_metrics_row_t *r, sol_buffer_t *b)
   put_sums (b, r->entropy_sum[0], 28);
   sol_buffer_printf (b, ",");
   put_sums (b, r->entropy_sum[1], 28);
-  sol_buffer_printf (b, "]}\n");
+  sol_buffer_printf (b, "]");
+  for (int i = 0; r->n_sets > 1 && i < r->n_sets; i++) {
+    sol_buffer_printf (b, "%s", i ? "," : ",\"pass_rate\":{");
+    sol_buffer_json (b, r->set_name[i], strlen (r->set_name[i]));
+    sol_buffer_printf (b, ":");
+    sol_buffer_double (b, r->set_pass[i]);
+  }
+  sol_buffer_printf (b, r->n_sets > 1 ? "}}\n" : "}\n");
 }
 
 static sol_status_t put_board (sol_tfevents_t *e, const sol_metrics_row_t *r)
 {
-  char tag[64];
+  char tag[300];
   sol_tfevents_begin (e, r->update);
   for (int i = 0; i < sol_metrics_n_columns; i++) {
     const sol_metrics_column_t *c = &sol_metrics_column[i];
@@ -147,6 +154,10 @@ static sol_status_t put_board (sol_tfevents_t *e, const sol_metrics_row_t *r)
     if (!isfinite (x) || !strcmp (c->name, "update")) continue; /* update is the step */
     snprintf (tag, sizeof tag, "%s/%s", c->group, c->name);
     sol_tfevents_scalar (e, tag, (float) x);
+  }
+  for (int i = 0; r->n_sets > 1 && i < r->n_sets; i++) {
+    snprintf (tag, sizeof tag, "data/pass_rate/%s", r->set_name[i]);
+    if (isfinite (r->set_pass[i])) sol_tfevents_scalar (e, tag, (float) r->set_pass[i]);
   }
   return sol_tfevents_end (e);
 }

@@ -197,7 +197,8 @@ static sol_status_t put_prompt (sol_stats_t *s, const sol_stats_sequences_t *r, 
 static void copy_sequence (sol_stats_block_t *b, const sol_stats_sequences_t *r, int64_t i, int64_t first)
 {
   const struct { int column; const void *array; } list[] = {
-    { SOL_STATS_SEQUENCES_seq, r->seq }, { SOL_STATS_SEQUENCES_ticket, r->ticket }, { SOL_STATS_SEQUENCES_prompt_id, r->prompt_id }, { SOL_STATS_SEQUENCES_update, r->update },
+    { SOL_STATS_SEQUENCES_seq, r->seq }, { SOL_STATS_SEQUENCES_ticket, r->ticket }, { SOL_STATS_SEQUENCES_prompt_id, r->prompt_id }, { SOL_STATS_SEQUENCES_set, r->set },
+    { SOL_STATS_SEQUENCES_update, r->update },
     { SOL_STATS_SEQUENCES_batch, r->batch }, { SOL_STATS_SEQUENCES_version_min, r->version_min }, { SOL_STATS_SEQUENCES_version_max, r->version_max },
     { SOL_STATS_SEQUENCES_n_prompt, r->n_prompt }, { SOL_STATS_SEQUENCES_n_response, r->n_response }, { SOL_STATS_SEQUENCES_finish, r->finish },
     { SOL_STATS_SEQUENCES_reward, r->reward }, { SOL_STATS_SEQUENCES_reward_answer, r->reward_answer }, { SOL_STATS_SEQUENCES_reward_format, r->reward_format },

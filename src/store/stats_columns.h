@@ -26,6 +26,7 @@
   X (SEQUENCES, seq, I64, "", "rollout id: ticket * group size + number of the response")                                                               \
   X (SEQUENCES, ticket, I64, "", "number of the group in the run: batch * prompts + candidate")                                                         \
   X (SEQUENCES, prompt_id, U64, "", "the task's identity of the prompt")                                                                                \
+  X (SEQUENCES, set, I32, "", "number of the prompt's data set, from 0: a line of the attribute data_sets")                                                 \
   X (SEQUENCES, update, I32, "updates", "first update that took the response; -1: none, it was never trained")                                           \
   X (SEQUENCES, batch, I32, "batches", "rollout batch that the group belongs to; the first is 0")                                                       \
   X (SEQUENCES, version_min, I32, "updates", "oldest policy version among the response's tokens")                                                       \

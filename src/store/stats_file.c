@@ -95,6 +95,7 @@ static sol_status_t put_attributes (sol_stats_file_t *f, const sol_stats_params_
   SOL_TRY (sol_h5_put_text (f->file, "settings", p->settings, f->path));
   SOL_TRY (sol_h5_put_text (f->file, "libraries", p->libraries, f->path));
   SOL_TRY (sol_h5_put_text (f->file, "hosts", p->hosts, f->path));
+  SOL_TRY (sol_h5_put_text (f->file, "data_sets", p->data_sets, f->path));
   SOL_TRY (sol_h5_put_text (f->file, "created", now, f->path));
   SOL_TRY (sol_h5_put_u64 (f->file, "seed", p->seed, f->path));
   SOL_TRY (sol_h5_put_int (f->file, "launch", p->launch, f->path));

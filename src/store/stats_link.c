@@ -322,7 +322,7 @@ static sol_status_t write_sources (const link_t *l)
 /* the texts are those of the newest launch */
 static sol_status_t write_root (const link_t *l)
 {
-  static const char *const texts[] = { "program", "settings", "libraries", "hosts", "created" };
+  static const char *const texts[] = { "program", "settings", "libraries", "hosts", "data_sets", "created" };
   const sol_stats_source_t *newest = &l->part[l->n - 1].s;
   uint64_t seed;
   int64_t first = -1, last = -1;

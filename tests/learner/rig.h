@@ -30,8 +30,8 @@ static inline void rig_make (rig_t *r, const char *more, const char *name)
   const char *tmp = getenv ("TEST_TMPDIR");
   memset (r, 0, sizeof *r);
   snprintf (yaml, sizeof yaml,
-            "out: unused\nseed: 3\nroles: solo\nmodel: {layers: 1, width: 64, heads: 2, kv_heads: 1, mlp: 64}\ntask: {name: chain, steps: 1}\nrollout: {max_prompt: %d, max_tokens: %d}\n"
-            "batch: {prompts: %d, group: %d, updates_per_step: %d}\n%s%s", PROMPT_MAX, NEW_MAX, PROMPTS, GROUP, UPS, strstr (more, "stats:") ? "" : "stats: {write: false}\n", more);
+            "out: unused\nseed: 3\nroles: solo\nmodel: {layers: 1, width: 64, heads: 2, kv_heads: 1, mlp: 64}\n%srollout: {max_prompt: %d, max_tokens: %d}\n"
+            "batch: {prompts: %d, group: %d, updates_per_step: %d}\n%s%s", strstr (more, "task:") ? "" : "task: {name: chain, steps: 1}\n", PROMPT_MAX, NEW_MAX, PROMPTS, GROUP, UPS, strstr (more, "stats:") ? "" : "stats: {write: false}\n", more);
   r->dir = sol_path_join (tmp ? tmp : "/tmp", name);
   if (sol_config_parse (yaml, strlen (yaml), "test", NULL, &r->c) != SOL_OK || sol_dir_make (r->dir) != SOL_OK || sol_backend_create ("cpu", 1, NULL, &r->backend) != SOL_OK ||
       sol_arch_new (r->c, VOCAB, 16, 15, &r->arch) != SOL_OK || sol_model_create (r->backend, &r->arch, SOL_F32, &r->model) != SOL_OK)

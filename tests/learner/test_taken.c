@@ -254,6 +254,39 @@ static void test_skipped (void)
   memcpy (mem, was, sizeof was);
 }
 
+/* ---- data sets: the pass rate of each in an update, their numbers and names in the statistics; a number of none is refused */
+static void test_sets (void)
+{
+  static const char settings[] = "stats: {write: true}\ntask: {name: jsonl, path: [x/one.jsonl, two.jsonl]}\ntrain: {updates: 2}\n";
+  char *metrics, *path, *names = NULL;
+  int64_t wrong = 0;
+  run_t r;
+  for (int i = 1; i < PROMPTS; i++) group[i].set = 1;
+  open_run (&r, settings, "sets", SOL_STALE_EXACT);
+  feed (&r, group, PROMPTS);
+  ok (go (&r, 2) == SOL_OK && sol_stats_flush (r.l->stats) == SOL_OK);
+  metrics = text_of (r.rig.dir, "metrics.jsonl");
+  ok (count (metrics, ",\"pass_rate\":{\"one\":0.5,\"two\":0.625}}\n") == 1 && count (metrics, ",\"pass_rate\":{\"one\":null,\"two\":0.58333") == 1);
+  sol_free (metrics);
+  path = sol_path_join (r.rig.dir, "stats/0000.0000.h5");
+  close_run (&r);
+  hid_t access = sol_h5_access (), f = H5Fopen (path, H5F_ACC_RDONLY, access);
+  H5Pclose (access);
+  for (int64_t i = 0; i < PROMPTS * GROUP; i++) {
+    int32_t set = -9;
+    int64_t ticket = -1;
+    if (sol_stats_read (f, SOL_STATS_SEQUENCES_set, i, 1, &set, path) != SOL_OK || sol_stats_read (f, SOL_STATS_SEQUENCES_ticket, i, 1, &ticket, path) != SOL_OK) wrong++;
+    wrong += set != (ticket > 0);
+  }
+  ok (!wrong && sol_h5_get_text (f, "data_sets", &names, path) == SOL_OK && !strcmp (names, "one\ntwo"));
+  H5Fclose (f);
+  sol_free (names);
+  sol_free (path);
+  for (int i = 1; i < PROMPTS; i++) group[i].set = i == 3 ? 2 : 0;
+  refuse ("a data set that is none", SOL_ERR_FORMAT, "ticket 3: expected the number of a data set under 1 (task.path), found 2");
+  group[3].set = 0;
+}
+
 int main (int argc, char **argv)
 {
   tap_init (&argc, &argv);
@@ -265,6 +298,7 @@ int main (int argc, char **argv)
   }
   test_refused ();
   test_truncated ();
+  test_sets ();
   test_skipped ();
   return tap_done ();
 }

@@ -17,7 +17,7 @@ static float lp[TOKENS], raw[TOKENS], entropy[TOKENS], again[TOKENS];
 static sol_rollout_t make (int sections)
 {
   for (int i = 0; i < TOKENS; i++) ids[i] = 100 + i, lp[i] = -0.5f * (float) i, raw[i] = -0.25f * (float) i, entropy[i] = 0.125f * (float) i, again[i] = lp[i];
-  return (sol_rollout_t){ .ticket = 77, .prompt_id = 0x123456789abcdefull, .index = 5, .n_responses = 3, .n_prompt = 5, .n_runs = 2, .n_parts = 2, .n_tokens = TOKENS, .temperature = 0.75f,
+  return (sol_rollout_t){ .ticket = 77, .prompt_id = 0x123456789abcdefull, .index = 5, .set = 2, .n_responses = 3, .n_prompt = 5, .n_runs = 2, .n_parts = 2, .n_tokens = TOKENS, .temperature = 0.75f,
                           .actor = 3, .generate_s = 1.5, .prompt = prompt, .len = len, .finish = finish, .reward = reward, .parts = parts, .runs = runs, .ids = ids, .lp = lp,
                           .raw_lp = sections & 1 ? raw : NULL, .entropy = sections & 2 ? entropy : NULL, .lp_check = sections & 4 ? again : NULL };
 }
@@ -26,7 +26,7 @@ static int same_floats (const float *x, const float *y) { return (!x && !y) || (
 
 static int same (const sol_rollout_t *a, const sol_rollout_t *b)
 {
-  return a->ticket == b->ticket && a->prompt_id == b->prompt_id && a->index == b->index && a->n_responses == b->n_responses && a->n_prompt == b->n_prompt && a->n_runs == b->n_runs &&
+  return a->ticket == b->ticket && a->prompt_id == b->prompt_id && a->index == b->index && a->set == b->set && a->n_responses == b->n_responses && a->n_prompt == b->n_prompt && a->n_runs == b->n_runs &&
          a->n_parts == b->n_parts && a->n_tokens == b->n_tokens && a->temperature == b->temperature && a->actor == b->actor && a->generate_s == b->generate_s &&
          !memcmp (a->prompt, b->prompt, sizeof prompt) && !memcmp (a->len, b->len, sizeof len) && !memcmp (a->finish, b->finish, sizeof finish) &&
          !memcmp (a->reward, b->reward, sizeof reward) && !memcmp (a->parts, b->parts, sizeof parts) && !memcmp (a->runs, b->runs, sizeof runs) && !memcmp (a->ids, b->ids, sizeof ids) &&

@@ -9,6 +9,9 @@
 #include <math.h>
 #include <sys/wait.h>
 
+static const char *const set_name[] = { "a\"b", "gsm8k" };
+static const double set_pass[] = { NAN, 0.25 };
+
 static sol_metrics_row_t row_of (int64_t update)
 {
   sol_metrics_row_t r = { .update = update, .batch = update / 4, .n_tokens = 100 + update, .n_sequences = 8 };
@@ -23,6 +26,9 @@ static sol_metrics_row_t row_of (int64_t update)
   r.lag_histogram[1] = 1 + update;
   r.entropy_n[1][27] = 5;
   r.entropy_sum[0][2] = 0.1;
+  r.n_sets = 2;
+  r.set_name = set_name;
+  r.set_pass = set_pass;
   return r;
 }
 
@@ -75,6 +81,8 @@ static void test_jsonl (const char *path)
   ok (cJSON_GetObjectItem (j, "lag_first")->valuedouble == 3);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_n"), 1), 27)->valuedouble == 5);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_sum"), 0), 2)->valuedouble == 0.1);
+  const cJSON *sets = cJSON_GetObjectItem (j, "pass_rate");
+  ok (cJSON_GetArraySize (sets) == 2 && cJSON_IsNull (cJSON_GetObjectItemCaseSensitive (sets, "a\"b")) && cJSON_GetObjectItemCaseSensitive (sets, "gsm8k")->valuedouble == 0.25);
   cJSON_Delete (j);
   sol_free (text);
 }
