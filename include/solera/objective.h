@@ -14,9 +14,6 @@ sol_status_t sol_advantage_solve (int kind, const double *reward, int n, double 
  * REINFORCE++-baseline). Sample deviations; sums are exact before they are rounded, so that order has no say. Not collective: every learner knows the rewards of the whole batch. */
 sol_status_t sol_advantage_batch (int kind, const double *reward, int64_t groups, int n, double *adv);
 
-/* soft length penalty, added to a reward: 0 up to limit - margin tokens, then a line to -1 at the limit, -1 beyond (arXiv 2503.14476) */
-double sol_overlong_penalty (int64_t length, int64_t limit, int64_t margin);
-
 /* This rank's tokens of the update batch. Global order is (seq, pos); ranks and storage may hold sequences in any order, a sequence lies wholly on one rank, its
  * tokens adjacent in position order. seq: rollout id, unique over all ranks. */
 typedef struct {

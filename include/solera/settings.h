@@ -82,7 +82,10 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   L (task_stop, "task.stop", "tge", "a response ends when its text contains one of these")                                                    \
   F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tge", "prompts held out of training, chosen by seed")                               \
   C (task_split, "task.split", 0, "train|heldout|all", "ge", "which prompts are used")                                                        \
-  F (task_format_bonus, "task.format_bonus", 0, 0, 1, "", "t", "reward added when an answer can be extracted")                                \
+  F (task_format_bonus, "task.format_bonus", 0, 0, 1, "", "t", "reward added when an answer can be extracted, or task.format matches")        \
+  S (task_format, "task.format", "", "t", "PCRE2 pattern that the whole response must match for task.format_bonus; empty: an answer can be extracted")   \
+  F (overlong_penalty, "task.overlong_penalty", 0, 0, 1000, "", "t", "taken from the reward of a response of rollout.max_tokens tokens, less of shorter ones (task.overlong_tokens); 0: off") \
+  I (overlong_tokens, "task.overlong_tokens", 0, 0, 1048576, "tokens", "t", "that penalty grows over the last so many tokens before rollout.max_tokens")   \
   /* ---- rollouts */                                                                                                                         \
   I (prompts, "batch.prompts", 32, 1, 1000000, "prompts", "t", "prompts of a rollout batch (one step)")                                       \
   I (group, "batch.group", 8, 1, 4096, "responses", "t", "responses a prompt")                                                                \

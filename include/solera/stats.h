@@ -31,7 +31,7 @@ typedef struct {
   const int32_t *set;          /* data set of the prompt */
   const int32_t *batch, *version_min, *version_max, *n_prompt, *n_response;
   const uint8_t *finish;
-  const float *reward, *reward_answer, *reward_format, *advantage;
+  const float *reward, *reward_answer, *reward_format, *reward_length, *advantage;
   const uint8_t *dropped;      /* 1: that update refused it and went on without it */
   const int32_t *prompt;       /* prompt tokens of all n, n_prompt each; a group's prompt is repeated */
 } sol_stats_sequences_t;

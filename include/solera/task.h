@@ -27,13 +27,16 @@ typedef struct {
 void sol_prompt_free (sol_prompt_t *prompt);
 
 /* parts of a reward, in this order in records */
-enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_STOPPED, SOL_PART_COUNT };
+enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_STOPPED, SOL_PART_LENGTH, SOL_PART_COUNT };
 extern const char *const sol_part_name[SOL_PART_COUNT];
 typedef struct {
-  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus; stopped: 1 when the verifier was stopped at a limit */
-  double total;                /* answer and format together: the reward */
+  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus; stopped: 1 when the verifier was stopped at a limit; length: 0 or the over-long penalty, below 0 */
+  double total;                /* answer, format and length together: the reward */
   int correct;                 /* the pass rate counts this */
 } sol_grade_t;
+
+/* soft length penalty: 0 up to limit - margin tokens, then a line to -1 at the limit, -1 beyond (arXiv 2503.14476); the reward has it task.overlong_penalty times */
+double sol_overlong_penalty (int64_t length, int64_t limit, int64_t margin);
 
 /* tokenizer: NULL for the chain task (ignored if given), else needed and kept by reference. model_folder: where the chat template is; may be NULL when no chat form is used.
  * config is kept by reference. */

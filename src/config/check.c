@@ -87,6 +87,9 @@ static sol_status_t check_train (const sol_loading_t *l)
   REFUSE_IF (c->top_k > 0, "rollout.top_k", NULL, "train needs samples of the whole distribution (0), whose log-probs are recorded");
   REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");
   REFUSE_IF (c->leaves > 0 && c->leaves < c->learners, "learner.leaves", "learners", "every learner needs a leaf of the gradient sum: give at least as many, or 0");
+  REFUSE_IF (c->overlong_penalty > 0 && (c->overlong_tokens < 1 || c->overlong_tokens > c->max_new), "task.overlong_tokens", "task.overlong_penalty", "the penalty grows over 1 to rollout.max_tokens tokens");
+  REFUSE_IF (*c->task_format && !(c->task_format_bonus > 0), "task.format", "task.format_bonus", "the form of a response would count for nothing");
+  REFUSE_IF (*c->task_format && c->task == SOL_TASK_CHAIN, "task.format", "task.name", "the chain has a form of its own");
   REFUSE_IF (c->group == 1 && c->advantage == SOL_ADVANTAGE_RLOO, "batch.group", "objective.advantage", "leave-one-out needs at least two responses a prompt");
   REFUSE_IF (!*c->objective, "objective.name", NULL, "train needs one: solera help objectives lists them");
   if (c->group == 1 && c->advantage != SOL_ADVANTAGE_GLOBAL) sol_log (SOL_LOG_WARN, "config", "batch.group is 1: a response alone in its group has advantage 0, so nothing will be learnt");

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped" };
+const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped", "length" };
 
 static const char *const task_name[] = { "chain", "sums", "jsonl" };
 
@@ -42,6 +42,7 @@ void sol_task_destroy (sol_task_t *task)
 {
   if (!task) return;
   sol_grader_free (task->grader);
+  sol_format_close (task);
   sol_chat_destroy (task->chat);
   sol_sets_close (task);
   sol_free (task->count);
@@ -101,7 +102,8 @@ sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt,
   else sol_text_grade (task, prompt, ids, n, finish, &g);
   g.part[SOL_PART_ANSWER] = g.correct;
   g.part[SOL_PART_FORMAT] *= task->c->task_format_bonus;
-  g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT];
+  if (task->c->overlong_penalty > 0) g.part[SOL_PART_LENGTH] = task->c->overlong_penalty * sol_overlong_penalty (n, task->c->max_new, task->c->overlong_tokens);
+  g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT] + g.part[SOL_PART_LENGTH];
   *grade_p = g;
   return SOL_OK;
 }

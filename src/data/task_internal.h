@@ -23,6 +23,7 @@ struct sol_task {
   sol_set_t *set;                   /* [n_sets] jsonl, else NULL */
   int n_sets;
   uint32_t *count;                  /* [n_sets] places of each in SOL_MIX_BLOCK indices of the training split; NULL: no weights, all are one */
+  struct pcre2_real_code_8 *format; /* task.format; NULL: none given */
   sol_grader_t *grader;             /* jsonl: compares answers; takes a lock */
   uint64_t n_rows;                  /* questions that can be listed; 0: chain */
   uint32_t *row[3];                 /* [SOL_SPLIT_TRAIN | SOL_SPLIT_HELDOUT | SOL_SPLIT_ALL]: their row numbers, rising; without those that are too long (task.long_prompts) */
@@ -49,6 +50,11 @@ uint64_t sol_sets_pick (const sol_task_t *task, uint64_t index);
 void sol_mix_counts (const double *weight, int n, uint32_t *count);
 /* which set stands at an index, and (position) how many of its places stand before it in earlier blocks, plus its rank in this one: all positions 0, 1, 2, ... once */
 int sol_mix_place (uint64_t seed, const uint32_t *count, uint64_t index, uint64_t *position);
+
+/* task.format, a pattern of the whole response. SOL_ERR_USAGE: it is none */
+sol_status_t sol_format_open (sol_task_t *task);
+void sol_format_close (sol_task_t *task);
+int sol_format_matches (const sol_task_t *task, const char *text, size_t bytes);
 
 /* chain */
 sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);

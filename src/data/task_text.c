@@ -110,6 +110,7 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   if (chat && !model_folder) return sol_fail (SOL_ERR_USAGE, "task", "task.prompt is chat: a model folder with a chat template is needed");
   if (chat) SOL_TRY (sol_chat_open (model_folder, c, &task->chat));
   SOL_TRY (set_stops (task));
+  SOL_TRY (sol_format_open (task));
   if (is_jsonl) SOL_TRY (sol_sets_open (task));
   else task->n_rows = family_size (c->sums_family);
   if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
@@ -251,6 +252,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   sol_buffer_t text = { 0 }, found = { 0 };
   const char *answer = prompt->answer.data;
   response_text (task, ids, n, &text);
+  const int formed = task->format && sol_format_matches (task, text.data, text.bytes);
   if (text.bytes && task->set) {
     int stopped = 0;
     const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
@@ -263,6 +265,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
     grade->part[SOL_PART_FORMAT] = sol_answer_extract (text.data, text.bytes, &found) != 0 && found.bytes;
     grade->correct = same_digits (task->chat && found.bytes ? found.data : text.data, answer);
   }
+  if (task->format) grade->part[SOL_PART_FORMAT] = formed;
   sol_buffer_free (&text);
   sol_buffer_free (&found);
 }

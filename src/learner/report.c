@@ -220,7 +220,8 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
 {
   int64_t seq = (int64_t) g->ticket * l->c->group + s, ticket = (int64_t) g->ticket, from = 0;
   int32_t b = (int32_t) batch, vmin = INT32_MAX, vmax = -1, n_prompt = g->n_prompt, len = g->len[s];
-  float reward = (float) g->reward[s], answer = g->n_parts > 0 ? (float) g->parts[s * g->n_parts] : NAN, format = g->n_parts > 1 ? (float) g->parts[s * g->n_parts + 1] : NAN;
+  float reward = (float) g->reward[s], answer = g->n_parts > 0 ? (float) g->parts[s * g->n_parts] : NAN, format = g->n_parts > 1 ? (float) g->parts[s * g->n_parts + 1] : NAN,
+        length = g->n_parts > SOL_PART_LENGTH ? (float) g->parts[s * g->n_parts + SOL_PART_LENGTH] : NAN;
   for (int32_t j = 0; j < s; j++) from += g->len[j];
   for (int32_t i = 0; i < g->n_runs; i++) {
     const sol_version_run_t *r = &g->runs[i];
@@ -229,7 +230,7 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
     if (r->version > vmax) vmax = (int32_t) r->version;
   }
   sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .set = &g->set, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
-                                .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format,
+                                .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format, .reward_length = &length,
                                 .advantage = &adv, .dropped = &dropped, .prompt = g->prompt };
   return sol_stats_sequences (l->stats, &row);
 }

@@ -58,9 +58,3 @@ sol_status_t sol_advantage_batch (int kind, const double *reward, int64_t groups
   }
   return SOL_OK;
 }
-
-double sol_overlong_penalty (int64_t length, int64_t limit, int64_t margin)
-{
-  if (length <= limit - margin) return 0;
-  return length > limit ? -1 : (double) (limit - margin - length) / (double) margin;
-}

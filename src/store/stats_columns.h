@@ -37,6 +37,7 @@
   X (SEQUENCES, reward, F32, "", "total reward")                                                                                                        \
   X (SEQUENCES, reward_answer, F32, "", "part of the reward for the right answer; NaN: the task has no such part")                                      \
   X (SEQUENCES, reward_format, F32, "", "part of the reward for the form; NaN: the task has no such part")                                              \
+  X (SEQUENCES, reward_length, F32, "", "part of the reward for the length, at most 0; NaN: the task has no such part")                                 \
   X (SEQUENCES, advantage, F32, "", "advantage of the response in its group")                                                                           \
   X (SEQUENCES, dropped, U8, "", "1: the update refused the response and went on without it (objective.on_refused: drop): no loss, no rows in tokens; 0: trained, or never taken") \
   X (SEQUENCES, prompt_first, I64, "rows", "first row of the prompt in sequences/prompt_tokens; a group's responses share it")                          \

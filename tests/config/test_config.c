@@ -329,6 +329,9 @@ static void test_contradictions (void)
   SAYS ("rloo alone", "out: a\nbatch.group: 1\nobjective.advantage: rloo\n", NULL, "train", "batch.group is 1", "objective.advantage is rloo");
   SAYS ("weights of other number", "out: a\nmodel.path: m\ntask: {name: jsonl, path: [a, b], weights: [1]}\n", NULL, "train", "task.weights is", "task.path is");
   SAYS ("a weight of nothing", "out: a\nmodel.path: m\ntask: {name: jsonl, path: [a, b], weights: [1, 0]}\n", NULL, "train", "task.weights is", "above 0");
+  SAYS ("a penalty over no tokens", "out: a\ntask.overlong_penalty: 1\n", NULL, "train", "task.overlong_tokens is 0", "task.overlong_penalty is 1");
+  SAYS ("a form for nothing", "out: a\ntask.format: x\n", NULL, "train", "task.format is x", "task.format_bonus is 0");
+  SAYS ("a form of the chain", "out: a\ntask: {format: x, format_bonus: 1}\n", NULL, "train", "task.format is x", "task.name is chain");
   SAYS ("long prompts of no file", "out: a\ntask.long_prompts: skip\n", NULL, "train", "task.long_prompts is skip", "task.name is chain");
   SAYS ("jsonl without a file", "out: a\nmodel.path: m\ntask.name: jsonl\n", NULL, "train", "task.name is jsonl", "task.path is not given (default)");
   CHECK ("chat and chain", "task.prompt=chat", "train", "task.prompt is chat", "task.name is chain");

@@ -435,6 +435,65 @@ static void test_long (void)
   for (int j = 0; j < 3; j++) sol_free (path[j]);
 }
 
+/* reward of a response whose text is given, finished by `finish`, and its parts */
+static sol_grade_t graded (const sol_task_t *t, const sol_prompt_t *p, const char *text, int finish, int32_t *n)
+{
+  sol_ids_t r = { 0 };
+  sol_grade_t g;
+  need (sol_tokenizer_encode (tokenizer, text, strlen (text), &r, NULL) == SOL_OK && sol_task_grade (t, p, r.data, r.n, finish, &g) == SOL_OK);
+  *n = r.n;
+  sol_ids_free (&r);
+  return g;
+}
+
+/* a form that is asked for, and the over-long penalty: each is a part of the reward */
+static void test_parts (void)
+{
+  char *path = scratch_path ("f.jsonl");
+  sol_buffer_t text = { 0 };
+  sol_prompt_t p = { 0 };
+  int32_t n;
+  need (sol_file_write (path, "{\"problem\":\"p\",\"answer\":\"7\"}\n", 29) == SOL_OK);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, holdout: 0, format_bonus: 0.5, format: '(?s)<think>.*</think>\\s*\\\\boxed\\{\\d+\\}', stop: END}\n", path);
+  sol_config_t *c = configure (text.data);
+  sol_task_t *t = make (c);
+  need (t && sol_task_prompt (t, SOL_SPLIT_TRAIN, 0, &p) == SOL_OK);
+  static const struct { const char *text; double total, format; } row[] = { { "<think>a\nb</think>\n\\boxed{7}", 1.5, 0.5 }, { "<think></think>\\boxed{8}", 0.5, 0.5 }, { "\\boxed{7}", 1, 0 },
+                                                                           { "so <think></think>\\boxed{7}", 1, 0 }, { "<think></think>\\boxed{7}.", 1, 0 }, { "<think></think>\\boxed{7}END", 1.5, 0.5 } };
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    const sol_grade_t g = graded (t, &p, row[i].text, SOL_FINISH_STOP, &n);
+    tap_ok (g.total == row[i].total && g.part[SOL_PART_FORMAT] == row[i].format && g.part[SOL_PART_LENGTH] == 0, "reward of %s: %g", row[i].text, g.total);
+  }
+  sol_task_destroy (t);
+  c->task_format[0] = 0; /* none */
+  c->overlong_penalty = 2;
+  c->overlong_tokens = 4;
+  t = make (c);
+  graded (t, &p, "it is \\boxed{7}", SOL_FINISH_EOS, &n);
+  for (int64_t over = -1; over <= 4; over++) { /* n is so many tokens into the margin */
+    c->max_new = n + 4 - over;
+    const sol_grade_t g = graded (t, &p, "it is \\boxed{7}", over == 4 ? SOL_FINISH_LENGTH : SOL_FINISH_EOS, &n);
+    const double want = over > 0 ? -0.5 * (double) over : 0;
+    tap_ok (g.part[SOL_PART_LENGTH] == want && g.total == 1.5 + want && g.correct, "%d of 4 tokens over: %g", (int) over, g.part[SOL_PART_LENGTH]);
+  }
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  sol_buffer_clear (&text);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, holdout: 0, format_bonus: 0.5, format: '(a'}\n", path);
+  ok (!creates (text.data)); /* no pattern */
+  sol_buffer_clear (&text);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, holdout: 0, format_bonus: 0.5, format: '(a+)+b'}\n", path); /* steps without end: not matched, and soon */
+  c = configure (text.data);
+  t = make (c);
+  need (t != NULL);
+  ok (graded (t, &p, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac", SOL_FINISH_EOS, &n).total == 0);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  sol_prompt_free (&p);
+  sol_buffer_free (&text);
+  sol_free (path);
+}
+
 static void test_sets_refused (void)
 {
   char *path[3];
@@ -466,6 +525,7 @@ int main (void)
   test_sets ();
   test_one_set ();
   test_long ();
+  test_parts ();
   test_sets_refused ();
   test_refused ();
   sol_tokenizer_destroy (tokenizer);

@@ -2,6 +2,7 @@
 /* Advantages and the length penalty against the reference. */
 #include "golden.h"
 #include "../tap.h"
+#include "solera/task.h"
 #include <math.h>
 
 /* the groups of one row one after the other; -1: refused where it should not be, or the other way round */
