@@ -11,11 +11,16 @@
 #define SOL_ROLLOUT_MAGIC 0x31524f4cu /* "LOR1" */
 typedef struct { int32_t first_token, n_tokens; int64_t version; } sol_version_run_t; /* over the concatenated response tokens */
 
+#define SOL_TICKET_BITS 40 /* of an index: the ticket; above them the number of the attempt (batch.refill) */
+/* groups that were generated for a ticket and dropped because all of their rewards were equal: how many, of these all of whose responses were right or wrong; responses that were right; sum of rewards */
+typedef struct { int32_t groups, all_right, all_wrong, correct; double reward; } sol_dropped_t;
+
 /* A view: pointers into a record (open) or into the caller's arrays (pack). Token columns are the responses' tokens one after another; response g has len[g]. */
 typedef struct {
   uint64_t ticket;        /* number of this group in the run: ticket = batch * prompts + candidate */
   uint64_t prompt_id;     /* the task's identity of the prompt */
   uint64_t index;         /* the task's index that made it */
+  sol_dropped_t dropped;  /* before this one, for the same ticket */
   int32_t set;            /* number of the prompt's data set in task.path */
   int32_t n_responses, n_prompt, n_runs, n_parts;
   int64_t n_tokens;       /* over all responses */

@@ -89,6 +89,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   /* ---- rollouts */                                                                                                                         \
   I (prompts, "batch.prompts", 32, 1, 1000000, "prompts", "t", "prompts of a rollout batch (one step)")                                       \
   I (group, "batch.group", 8, 1, 4096, "responses", "t", "responses a prompt")                                                                \
+  I (refill, "batch.refill", 0, 0, 1000, "times", "t", "a group whose rewards are all equal is dropped and generated again with another prompt, at most so often; the last one stays; 0: off") \
   I (ups, "batch.updates_per_step", 4, 1, 4096, "updates", "t", "updates (equal mini-batches) made from a rollout batch")                     \
   I (max_prompt, "rollout.max_prompt", 1024, 1, 1048576, "tokens", "tge", "a longer prompt is an error (task.long_prompts)")                  \
   I (max_new, "rollout.max_tokens", 64, 1, 1048576, "tokens", "tge", "a response is truncated at this length")                                \

@@ -32,6 +32,7 @@ typedef struct {
   const int32_t *batch, *version_min, *version_max, *n_prompt, *n_response;
   const uint8_t *finish;
   const float *reward, *reward_answer, *reward_format, *reward_length, *advantage;
+  const int32_t *refilled;     /* groups that were dropped for its own */
   const uint8_t *dropped;      /* 1: that update refused it and went on without it */
   const int32_t *prompt;       /* prompt tokens of all n, n_prompt each; a group's prompt is repeated */
 } sol_stats_sequences_t;

@@ -4,6 +4,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/watch.h"
+#include "refill.h"
 #include "trial.h"
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct sol_actor {
   sol_version_run_t *runs;
   double phase[SOL_PHASE_COUNT];
   sol_actor_trial_t trial;
+  sol_refill_t refill;
 };
 
 static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol_task_ends (ctx, ids, n); }
@@ -111,6 +113,7 @@ void sol_actor_destroy (sol_actor_t *a)
   sol_decoder_destroy (a->decoder);
   sol_prompt_free (&a->prompt);
   sol_actor_trial_close (&a->trial);
+  sol_free (a->refill.entry);
   void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
@@ -137,11 +140,11 @@ static int32_t flatten (sol_actor_t *a, const sol_group_out_t *g, int64_t *n_tok
   return runs;
 }
 
-/* grades a finished group and hands its record to the broker */
+/* grades a finished group and hands its record to the broker, or drops it */
 static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
 {
   const sol_config_t *c = a->p.config;
-  sol_rollout_t view = { .ticket = g->tag, .index = g->tag, .n_responses = g->n_samples, .n_prompt = g->n_prompt, .n_parts = SOL_PART_COUNT,
+  sol_rollout_t view = { .ticket = (uint64_t) sol_refill_ticket (g->tag), .index = g->tag, .n_responses = g->n_samples, .n_prompt = g->n_prompt, .n_parts = SOL_PART_COUNT,
                          .temperature = (float) c->temperature, .actor = a->p.index, .prompt = g->prompt, .len = a->len, .finish = a->finish,
                          .reward = a->reward, .parts = a->parts, .runs = a->runs, .ids = a->ids, .lp = a->lp, .entropy = a->entropy };
   size_t bytes;
@@ -158,6 +161,11 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
     memcpy (a->parts + s * SOL_PART_COUNT, grade.part, sizeof grade.part);
     a->reward[s] = grade.total;
   }
+  if (sol_refill_wants (c, &view)) {
+    sol_refill_drop (&a->refill, &view, SOL_PART_ANSWER);
+    return SOL_OK;
+  }
+  sol_refill_settle (&a->refill, &view);
   SOL_TRY (sol_rollout_pack (&view, a->record, a->record_room, &bytes));
   st = sol_broker_put (a->p.broker, a->record, bytes);
   a->put_waits = st == SOL_AGAIN;
@@ -184,6 +192,25 @@ static sol_status_t fetch (sol_actor_t *a, int64_t v)
   return st == SOL_OK ? sol_broker_release (a->p.broker, v) : st;
 }
 
+/* AGAIN: the decoder has no room */
+static sol_status_t start (sol_actor_t *a, uint64_t index)
+{
+  const sol_config_t *c = a->p.config;
+  SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, index, &a->prompt));
+  SOL_TRY (sol_task_fits (a->p.task, SOL_SPLIT_TRAIN, &a->prompt, sol_model_arch (a->p.model)->context));
+  return sol_decoder_put (a->decoder, index, index, a->prompt.ids.data, a->prompt.ids.n, (int32_t) c->group, (int32_t) c->max_new);
+}
+
+/* the next attempts at tickets whose groups were dropped, before anything is claimed: under the weights of the first attempt, as new ones are only loaded when nothing runs (but for in_flight) */
+static sol_status_t start_again (sol_actor_t *a)
+{
+  for (sol_refill_entry_t *e; sol_decoder_free_slots (a->decoder) > 0 && (e = sol_refill_next (&a->refill));) {
+    SOL_TRY (start (a, sol_refill_index (e->ticket, e->attempt)));
+    sol_refill_started (&a->refill, e);
+  }
+  return a->refill.waiting > 0 ? SOL_AGAIN : SOL_OK;
+}
+
 /* claims one group and starts it. AGAIN: nothing to claim, no version yet, or the running sequences must end first */
 static sol_status_t claim (sol_actor_t *a)
 {
@@ -205,9 +232,7 @@ static sol_status_t claim (sol_actor_t *a)
     }
     if (st != SOL_OK) return st;
   }
-  SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, (uint64_t) a->ticket, &a->prompt));
-  SOL_TRY (sol_task_fits (a->p.task, SOL_SPLIT_TRAIN, &a->prompt, sol_model_arch (a->p.model)->context));
-  SOL_TRY (sol_decoder_put (a->decoder, (uint64_t) a->ticket, (uint64_t) a->ticket, a->prompt.ids.data, a->prompt.ids.n, (int32_t) c->group, (int32_t) c->max_new));
+  SOL_TRY (start (a, (uint64_t) a->ticket));
   a->held = 0;
   return SOL_OK;
 }
@@ -263,7 +288,9 @@ sol_status_t sol_actor_step (sol_actor_t *a)
   }
   if (a->put_waits) return busy ? SOL_OK : SOL_AGAIN;
   SOL_TRY (refresh (a));
-  while (!a->no_more && sol_decoder_free_slots (a->decoder) > 0) {
+  st = start_again (a);
+  if (st != SOL_OK && st != SOL_AGAIN) return st;
+  while (st == SOL_OK && !a->no_more && sol_decoder_free_slots (a->decoder) > 0) {
     st = claim (a);
     if (st == SOL_AGAIN) break;
     if (st != SOL_OK) return st;

@@ -92,6 +92,8 @@ static sol_status_t check_train (const sol_loading_t *l)
   REFUSE_IF (*c->task_format && c->task == SOL_TASK_CHAIN, "task.format", "task.name", "the chain has a form of its own");
   REFUSE_IF (c->group == 1 && c->advantage == SOL_ADVANTAGE_RLOO, "batch.group", "objective.advantage", "leave-one-out needs at least two responses a prompt");
   REFUSE_IF (!*c->objective, "objective.name", NULL, "train needs one: solera help objectives lists them");
+  REFUSE_IF (c->refill > 0 && c->group == 1, "batch.refill", "batch.group", "the reward of a response alone equals itself: every group would be dropped");
+  REFUSE_IF (c->refill > 0 && (c->updates + c->stale_k) / c->ups + 2 > (INT64_C (1) << 40) / c->prompts, "batch.refill", "train.updates", "the run has more groups than can be counted with it, 2^40");
   if (c->group == 1 && c->advantage != SOL_ADVANTAGE_GLOBAL) sol_log (SOL_LOG_WARN, "config", "batch.group is 1: a response alone in its group has advantage 0, so nothing will be learnt");
   return SOL_OK;
 }

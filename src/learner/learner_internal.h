@@ -114,6 +114,8 @@ void sol_report_sets_open (sol_learner_t *l, sol_buffer_t *lines); /* names, app
 void sol_report_sets_close (sol_learner_t *l);
 /* several data sets: the share of right answers among each one's responses of the mini-batch that were not dropped */
 void sol_report_sets (sol_learner_t *l, int64_t mini, sol_metrics_row_t *m);
+/* pass rate of the mini-batch, without and with what batch.refill dropped for it */
+void sol_report_refilled (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m);
 
 /* ---- save.c */
 sol_status_t sol_save_begin (sol_learner_t *l);

@@ -231,7 +231,7 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
   }
   sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .set = &g->set, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
                                 .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format, .reward_length = &length,
-                                .advantage = &adv, .dropped = &dropped, .prompt = g->prompt };
+                                .advantage = &adv, .dropped = &dropped, .refilled = &g->dropped.groups, .prompt = g->prompt };
   return sol_stats_sequences (l->stats, &row);
 }
 
@@ -273,6 +273,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   st = sol_broker_counts (l->p.broker, &n);
   if (st != SOL_OK && st != SOL_AGAIN) return st;
   sum_groups (l, mini, &m);
+  sol_report_refilled (l, mini, &m);
   sol_report_sets (l, mini, &m);
   put_verdicts (l, &m);
   put_sums (&s, &m);

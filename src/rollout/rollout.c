@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define VERSION 2
+#define VERSION 3
 enum { HAS_RAW = 1, HAS_ENTROPY = 2, HAS_CHECK = 4 };
 /* sections follow in this order, each padded to 8 bytes: reward, parts, runs, prompt, len, ids, lp, [raw], [entropy], [check], finish */
 typedef struct {
@@ -19,6 +19,7 @@ typedef struct {
   uint32_t flags;
   int32_t set;
   double generate_s;
+  sol_dropped_t dropped;
 } header_t;
 
 static size_t pad (size_t n) { return (n + 7) & ~(size_t) 7; }
@@ -33,7 +34,7 @@ static size_t size_of (const header_t *h)
 static header_t header_of (const sol_rollout_t *v)
 {
   header_t h = { .magic = SOL_ROLLOUT_MAGIC, .version = VERSION, .ticket = v->ticket, .prompt_id = v->prompt_id, .index = v->index, .n_tokens = v->n_tokens, .n_responses = v->n_responses,
-                 .n_prompt = v->n_prompt, .n_runs = v->n_runs, .n_parts = v->n_parts, .temperature = v->temperature, .actor = v->actor, .generate_s = v->generate_s, .set = v->set,
+                 .n_prompt = v->n_prompt, .n_runs = v->n_runs, .n_parts = v->n_parts, .temperature = v->temperature, .actor = v->actor, .generate_s = v->generate_s, .set = v->set, .dropped = v->dropped,
                  .flags = (v->raw_lp ? HAS_RAW : 0u) | (v->entropy ? HAS_ENTROPY : 0u) | (v->lp_check ? HAS_CHECK : 0u) };
   h.bytes = size_of (&h);
   return h;
@@ -121,6 +122,13 @@ static sol_status_t check (const sol_rollout_t *v)
   return SOL_OK;
 }
 
+static int bad_dropped (const header_t *h)
+{
+  const sol_dropped_t *d = &h->dropped;
+  return d->groups < 0 || d->groups > 1 << 20 || d->all_right < 0 || d->all_wrong < 0 || d->all_right > d->groups - d->all_wrong || d->correct < 0 || d->correct > (int64_t) d->groups * h->n_responses ||
+         !isfinite (d->reward);
+}
+
 sol_status_t sol_rollout_open (const void *record, size_t bytes, sol_rollout_t *view_p)
 {
   header_t h;
@@ -132,14 +140,14 @@ sol_status_t sol_rollout_open (const void *record, size_t bytes, sol_rollout_t *
   if (h.magic != SOL_ROLLOUT_MAGIC) return bad ("not a rollout record");
   if (h.version != VERSION) return sol_fail (SOL_ERR_FORMAT, "rollout", "record refused: expected format version %d, found %u", VERSION, h.version);
   if (h.n_responses < 1 || h.n_responses > 1 << 20 || h.n_prompt < 0 || h.n_prompt > 1 << 28 || h.n_tokens < 0 || h.n_tokens > INT32_MAX || h.n_runs < 0 || h.n_runs > h.n_tokens ||
-      h.n_parts < 0 || h.n_parts > 64 || h.set < 0 || h.flags > (HAS_RAW | HAS_ENTROPY | HAS_CHECK))
+      h.n_parts < 0 || h.n_parts > 64 || h.set < 0 || bad_dropped (&h) || h.flags > (HAS_RAW | HAS_ENTROPY | HAS_CHECK))
     return bad ("counts out of bounds");
   if (h.bytes != bytes || size_of (&h) != bytes) return bad ("its size is not what its counts say");
   if (checksum (record, bytes) != h.checksum) return sol_fail (SOL_ERR_CHECKSUM, "rollout", "record of ticket %llu: checksum differs", (unsigned long long) h.ticket);
   r = (size_t) h.n_responses;
   t = 4 * (size_t) h.n_tokens;
   v = (sol_rollout_t){ .ticket = h.ticket, .prompt_id = h.prompt_id, .index = h.index, .n_responses = h.n_responses, .n_prompt = h.n_prompt, .n_runs = h.n_runs, .n_parts = h.n_parts,
-                       .n_tokens = h.n_tokens, .temperature = h.temperature, .actor = h.actor, .generate_s = h.generate_s, .set = h.set };
+                       .n_tokens = h.n_tokens, .temperature = h.temperature, .actor = h.actor, .generate_s = h.generate_s, .set = h.set, .dropped = h.dropped };
   at += sizeof h;
   v.reward = take (&at, 8 * r);
   v.parts = take (&at, 8 * r * (size_t) h.n_parts);
@@ -165,6 +173,7 @@ uint64_t sol_rollout_digest (const sol_rollout_t *v)
     { v->runs, sizeof *v->runs * (size_t) v->n_runs }, { v->ids, t }, { v->lp, t }, { v->raw_lp, t }, { v->entropy, t }, { v->lp_check, t },
   };
   uint64_t h = sol_hash_pair (sol_hash_pair (v->ticket, v->prompt_id), sol_hash_pair (v->index, (uint64_t) v->set));
+  h = sol_hash_pair (h, sol_hash (&v->dropped, sizeof v->dropped)); /* no padding in it */
   for (size_t i = 0; i < sizeof part / sizeof *part; i++) h = sol_hash_pair (h, part[i].data ? sol_hash (part[i].data, part[i].bytes) : 0);
   return h;
 }

@@ -136,7 +136,7 @@ static void json_line (const sol_metrics_row_t *r, sol_buffer_t *b)
   put_sums (b, r->entropy_sum[1], 28);
   sol_buffer_printf (b, "]");
   for (int i = 0; r->n_sets > 1 && i < r->n_sets; i++) {
-    sol_buffer_printf (b, "%s", i ? "," : ",\"pass_rate\":{");
+    sol_buffer_printf (b, "%s", i ? "," : ",\"pass_rates\":{");
     sol_buffer_json (b, r->set_name[i], strlen (r->set_name[i]));
     sol_buffer_printf (b, ":");
     sol_buffer_double (b, r->set_pass[i]);

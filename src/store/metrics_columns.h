@@ -39,6 +39,11 @@
   X (truncated_share, D, "data", "share", "responses that hit the length limit")                                                           \
   X (verifier_stopped, D, "data", "responses", "responses whose answer the verifier was stopped at, by time, memory or a death of its process")\
   X (zero_groups_share, D, "data", "share", "groups whose rewards are all equal (advantage 0)")                                            \
+  X (pass_rate, D, "data", "share", "right answers among the responses of the update batch") \
+  X (pass_rate_generated, D, "data", "share", "the same with the groups that were dropped for them (batch.refill)") \
+  X (refilled_groups, D, "data", "groups", "groups that were dropped for those of the update batch, their rewards being all equal (batch.refill)") \
+  X (refilled_right_share, D, "data", "share", "of these groups: all responses right; null when none was dropped") \
+  X (refilled_wrong_share, D, "data", "share", "of these groups: all responses wrong") \
   X (dropped_sequences, D, "data", "responses", "responses dropped so far because of values that float32 cannot hold")                     \
   X (skipped_updates, D, "data", "updates", "updates skipped so far because all of their responses were dropped")                          \
   X (queue_groups, D, "speed", "groups", "groups that wait in the brokers")                                                                \

@@ -203,7 +203,8 @@ static void copy_sequence (sol_stats_block_t *b, const sol_stats_sequences_t *r,
     { SOL_STATS_SEQUENCES_n_prompt, r->n_prompt }, { SOL_STATS_SEQUENCES_n_response, r->n_response }, { SOL_STATS_SEQUENCES_finish, r->finish },
     { SOL_STATS_SEQUENCES_reward, r->reward }, { SOL_STATS_SEQUENCES_reward_answer, r->reward_answer }, { SOL_STATS_SEQUENCES_reward_format, r->reward_format },
     { SOL_STATS_SEQUENCES_reward_length, r->reward_length },
-    { SOL_STATS_SEQUENCES_advantage, r->advantage }, { SOL_STATS_SEQUENCES_dropped, r->dropped } };
+    { SOL_STATS_SEQUENCES_advantage, r->advantage }, { SOL_STATS_SEQUENCES_dropped, r->dropped },
+    { SOL_STATS_SEQUENCES_refilled, r->refilled } };
   for (size_t k = 0; k < sizeof list / sizeof *list; k++) copy (b, list[k].column, list[k].array, i, 1);
   copy (b, SOL_STATS_SEQUENCES_prompt_first, &first, 0, 1);
   b->n[SOL_STATS_SEQUENCES]++;

@@ -40,6 +40,7 @@
   X (SEQUENCES, reward_length, F32, "", "part of the reward for the length, at most 0; NaN: the task has no such part")                                 \
   X (SEQUENCES, advantage, F32, "", "advantage of the response in its group")                                                                           \
   X (SEQUENCES, dropped, U8, "", "1: the update refused the response and went on without it (objective.on_refused: drop): no loss, no rows in tokens; 0: trained, or never taken") \
+  X (SEQUENCES, refilled, I32, "groups", "groups of other prompts that were dropped for this one, their rewards being all equal (batch.refill)")             \
   X (SEQUENCES, prompt_first, I64, "rows", "first row of the prompt in sequences/prompt_tokens; a group's responses share it")                          \
   X (PROMPTS, prompt_tokens, I32, "", "token ids of all prompts, one after another: rows prompt_first to prompt_first + n_prompt")                      \
   X (UPDATES, update, I32, "updates", "optimizer update whose rows are in the file")                                                                    \

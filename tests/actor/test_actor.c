@@ -68,8 +68,8 @@ static int record_is_right (const rig_t *r, const records_t *all, int i, int64_t
   sol_rollout_t g;
   sol_prompt_t prompt = { 0 };
   int64_t at = 0;
-  int good = sol_rollout_open (all->bytes + (size_t) i * all->room, all->len[i], &g) == SOL_OK && sol_task_prompt (r->task, SOL_SPLIT_TRAIN, (uint64_t) i, &prompt) == SOL_OK;
-  good = good && g.ticket == (uint64_t) i && g.index == (uint64_t) i && g.prompt_id == prompt.id && g.n_responses == GROUP && g.n_runs == 1 && g.runs[0].version == 0 &&
+  int good = sol_rollout_open (all->bytes + (size_t) i * all->room, all->len[i], &g) == SOL_OK && sol_task_prompt (r->task, SOL_SPLIT_TRAIN, g.index, &prompt) == SOL_OK;
+  good = good && g.ticket == (uint64_t) i && g.index % (UINT64_C (1) << SOL_TICKET_BITS) == (uint64_t) i && (r->c->refill > 0 || g.index == (uint64_t) i) && g.prompt_id == prompt.id && g.n_responses == GROUP && g.n_runs == 1 && g.runs[0].version == 0 &&
          g.n_prompt == prompt.ids.n && !memcmp (g.prompt, prompt.ids.data, (size_t) g.n_prompt * 4) && g.temperature == (float) r->c->temperature &&
          !g.raw_lp == (r->c->temperature == 1);
   for (int s = 0; s < GROUP && good; at += g.len[s], s++) {
@@ -108,6 +108,43 @@ static void test_records (rig_t *r)
     ok (rows == want);
     sol_free (other.bytes);
   }
+  sol_free (first.bytes);
+}
+
+/* batch.refill: what stays has rewards that differ, or is the last attempt; attempts ask other prompts; all of it is the same for any number of places, and what is not dropped is as without */
+static void test_refill (rig_t *r)
+{
+  enum { N = 2 };
+  records_t without = { 0 }, first = { 0 };
+  int64_t rows, cut = 0, good = 1, dropped = 0, last = 0, equal = 0;
+  generate (r, 64, &without, &rows);
+  r->c->refill = N;
+  for (size_t k = 0; k < sizeof slot_counts / sizeof *slot_counts; k++) {
+    records_t *all = k == 0 ? &first : &(records_t){ 0 };
+    int same = 1;
+    generate (r, slot_counts[k], all, &rows);
+    for (int i = 0; i < GROUPS && k > 0; i++) same &= first.len[i] == all->len[i] && !memcmp (first.bytes + (size_t) i * first.room, all->bytes + (size_t) i * all->room, first.len[i]);
+    ok (same);
+    if (k > 0) sol_free (all->bytes);
+  }
+  for (int i = 0; i < GROUPS; i++) {
+    sol_rollout_t g, was;
+    if (sol_rollout_open (first.bytes + (size_t) i * first.room, first.len[i], &g) != SOL_OK || sol_rollout_open (without.bytes + (size_t) i * without.room, without.len[i], &was) != SOL_OK) abort ();
+    const int64_t attempt = (int64_t) (g.index >> SOL_TICKET_BITS);
+    int varied = 0, was_varied = 0;
+    for (int s = 1; s < GROUP; s++) varied |= g.reward[s] != g.reward[0], was_varied |= was.reward[s] != was.reward[0];
+    good &= record_is_right (r, &first, i, &rows, &cut) && attempt == g.dropped.groups && (varied || attempt == N) && (attempt > 0) == !was_varied && g.dropped.all_right + g.dropped.all_wrong == attempt;
+    good &= attempt > 0 || (without.len[i] == first.len[i] && !memcmp (first.bytes + (size_t) i * first.room, without.bytes + (size_t) i * without.room, first.len[i]));
+    good &= attempt != 1 || g.dropped.reward == was.reward[0] * GROUP;
+    dropped += attempt;
+    last += attempt == N && !varied;
+    equal += !was_varied;
+  }
+  char what[128];
+  snprintf (what, sizeof what, "%d of %d groups had equal rewards: %d dropped in all, %d given up", (int) equal, GROUPS, (int) dropped, (int) last);
+  tap_ok (good && dropped > equal && equal > 0 && equal < GROUPS, what);
+  r->c->refill = 0;
+  sol_free (without.bytes);
   sol_free (first.bytes);
 }
 
@@ -184,6 +221,7 @@ int main (int argc, char **argv)
   r.c->temperature = 0.7; /* the untempered log-probs are recorded too */
   test_records (&r);
   r.c->temperature = 1;
+  test_refill (&r);
   test_need (&r);
   test_refused (&r);
   test_reserve (&r);

@@ -262,11 +262,15 @@ static void test_sets (void)
   int64_t wrong = 0;
   run_t r;
   for (int i = 1; i < PROMPTS; i++) group[i].set = 1;
+  group[2].dropped = (sol_dropped_t){ 4, 1, 3, GROUP, 4 };
   open_run (&r, settings, "sets", SOL_STALE_EXACT);
   feed (&r, group, PROMPTS);
   ok (go (&r, 2) == SOL_OK && sol_stats_flush (r.l->stats) == SOL_OK);
   metrics = text_of (r.rig.dir, "metrics.jsonl");
-  ok (count (metrics, ",\"pass_rate\":{\"one\":0.5,\"two\":0.625}}\n") == 1 && count (metrics, ",\"pass_rate\":{\"one\":null,\"two\":0.58333") == 1);
+  ok (count (metrics, ",\"pass_rates\":{\"one\":0.5,\"two\":0.625}}\n") == 1 && count (metrics, ",\"pass_rates\":{\"one\":null,\"two\":0.58333") == 1);
+  /* 7 of 12 right, and with the 4 dropped groups of 4 responses 11 of 28 */
+  ok (count (metrics, "\"pass_rate\":0.583333333333333") == 2 && count (metrics, "\"pass_rate_generated\":0.392857142857142") == 1 &&
+      count (metrics, "\"refilled_groups\":4,\"refilled_right_share\":0.25,\"refilled_wrong_share\":0.75,") == 1 && count (metrics, "\"refilled_groups\":0,\"refilled_right_share\":null,") == 1);
   sol_free (metrics);
   path = sol_path_join (r.rig.dir, "stats/0000.0000.h5");
   close_run (&r);
@@ -276,7 +280,9 @@ static void test_sets (void)
     int32_t set = -9;
     int64_t ticket = -1;
     if (sol_stats_read (f, SOL_STATS_SEQUENCES_set, i, 1, &set, path) != SOL_OK || sol_stats_read (f, SOL_STATS_SEQUENCES_ticket, i, 1, &ticket, path) != SOL_OK) wrong++;
-    wrong += set != (ticket > 0);
+    int32_t refilled = -9;
+    if (sol_stats_read (f, SOL_STATS_SEQUENCES_refilled, i, 1, &refilled, path) != SOL_OK) wrong++;
+    wrong += set != (ticket > 0) || refilled != (ticket == 2 ? 4 : 0);
   }
   ok (!wrong && sol_h5_get_text (f, "data_sets", &names, path) == SOL_OK && !strcmp (names, "one\ntwo"));
   H5Fclose (f);
@@ -285,6 +291,7 @@ static void test_sets (void)
   for (int i = 1; i < PROMPTS; i++) group[i].set = i == 3 ? 2 : 0;
   refuse ("a data set that is none", SOL_ERR_FORMAT, "ticket 3: expected the number of a data set under 1 (task.path), found 2");
   group[3].set = 0;
+  group[2].dropped = (sol_dropped_t){ 0 };
 }
 
 int main (int argc, char **argv)

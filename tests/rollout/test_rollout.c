@@ -17,7 +17,7 @@ static float lp[TOKENS], raw[TOKENS], entropy[TOKENS], again[TOKENS];
 static sol_rollout_t make (int sections)
 {
   for (int i = 0; i < TOKENS; i++) ids[i] = 100 + i, lp[i] = -0.5f * (float) i, raw[i] = -0.25f * (float) i, entropy[i] = 0.125f * (float) i, again[i] = lp[i];
-  return (sol_rollout_t){ .ticket = 77, .prompt_id = 0x123456789abcdefull, .index = 5, .set = 2, .n_responses = 3, .n_prompt = 5, .n_runs = 2, .n_parts = 2, .n_tokens = TOKENS, .temperature = 0.75f,
+  return (sol_rollout_t){ .ticket = 77, .prompt_id = 0x123456789abcdefull, .index = 5, .set = 2, .dropped = { 3, 1, 2, 3, 0.5 }, .n_responses = 3, .n_prompt = 5, .n_runs = 2, .n_parts = 2, .n_tokens = TOKENS, .temperature = 0.75f,
                           .actor = 3, .generate_s = 1.5, .prompt = prompt, .len = len, .finish = finish, .reward = reward, .parts = parts, .runs = runs, .ids = ids, .lp = lp,
                           .raw_lp = sections & 1 ? raw : NULL, .entropy = sections & 2 ? entropy : NULL, .lp_check = sections & 4 ? again : NULL };
 }
@@ -26,7 +26,7 @@ static int same_floats (const float *x, const float *y) { return (!x && !y) || (
 
 static int same (const sol_rollout_t *a, const sol_rollout_t *b)
 {
-  return a->ticket == b->ticket && a->prompt_id == b->prompt_id && a->index == b->index && a->set == b->set && a->n_responses == b->n_responses && a->n_prompt == b->n_prompt && a->n_runs == b->n_runs &&
+  return a->ticket == b->ticket && a->prompt_id == b->prompt_id && a->index == b->index && a->set == b->set && !memcmp (&a->dropped, &b->dropped, sizeof a->dropped) && a->n_responses == b->n_responses && a->n_prompt == b->n_prompt && a->n_runs == b->n_runs &&
          a->n_parts == b->n_parts && a->n_tokens == b->n_tokens && a->temperature == b->temperature && a->actor == b->actor && a->generate_s == b->generate_s &&
          !memcmp (a->prompt, b->prompt, sizeof prompt) && !memcmp (a->len, b->len, sizeof len) && !memcmp (a->finish, b->finish, sizeof finish) &&
          !memcmp (a->reward, b->reward, sizeof reward) && !memcmp (a->parts, b->parts, sizeof parts) && !memcmp (a->runs, b->runs, sizeof runs) && !memcmp (a->ids, b->ids, sizeof ids) &&
@@ -145,6 +145,7 @@ static void try_digest (void)
   static const uint8_t other_finish[3] = { 1, 2, 2 };
   static const double other_reward[3] = { 1.0, 0.0, 0.5 };
   static const sol_version_run_t other_runs[2] = { { 0, 6, 4 }, { 6, 5, 9 } };
+  static const sol_dropped_t other_dropped = { 3, 1, 2, 3, 0.25 };
   sol_rollout_t v = make (3), w = v;
   uint64_t d = sol_rollout_digest (&v);
   int changed = 0;
@@ -153,8 +154,8 @@ static void try_digest (void)
   ok (sol_rollout_digest (&w) == d);
 #define OTHER(field, value) (w = v, w.field = (value), changed += sol_rollout_digest (&w) != d)
   OTHER (ticket, 78), OTHER (prompt_id, 1), OTHER (index, 6), OTHER (temperature, 1.0f), OTHER (prompt, other_prompt), OTHER (finish, other_finish), OTHER (reward, other_reward),
-      OTHER (runs, other_runs), OTHER (entropy, NULL), OTHER (n_parts, 0);
-  ok (changed == 10);
+      OTHER (runs, other_runs), OTHER (entropy, NULL), OTHER (n_parts, 0), OTHER (set, 3), OTHER (dropped, other_dropped);
+  ok (changed == 12);
   lp[3] += 1e-6f;
   ok (sol_rollout_digest (&v) != d);
 }

@@ -50,7 +50,7 @@ static inline sol_status_t add_sequence (sol_stats_t *s, int32_t update, int64_t
   uint8_t finish = (uint8_t) (1 + seq % 3), dropped = seq % 5 == 0;
   for (int i = 0; i < 5; i++) prompt[i] = (int32_t) (ticket * 10 + i);
   sol_stats_sequences_t r = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &id, .update = &update, .set = &set, .batch = &batch, .version_min = &lo, .version_max = &hi, .n_prompt = &n_prompt,
-                              .n_response = &len, .finish = &finish, .reward = &reward, .reward_answer = &reward, .reward_format = &nan, .reward_length = &nan, .advantage = &adv, .dropped = &dropped, .prompt = prompt };
+                              .n_response = &len, .finish = &finish, .reward = &reward, .reward_answer = &reward, .reward_format = &nan, .reward_length = &nan, .advantage = &adv, .dropped = &dropped, .refilled = &set, .prompt = prompt };
   return sol_stats_sequences (s, &r);
 }
 

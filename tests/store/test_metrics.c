@@ -81,7 +81,7 @@ static void test_jsonl (const char *path)
   ok (cJSON_GetObjectItem (j, "lag_first")->valuedouble == 3);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_n"), 1), 27)->valuedouble == 5);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_sum"), 0), 2)->valuedouble == 0.1);
-  const cJSON *sets = cJSON_GetObjectItem (j, "pass_rate");
+  const cJSON *sets = cJSON_GetObjectItem (j, "pass_rates");
   ok (cJSON_GetArraySize (sets) == 2 && cJSON_IsNull (cJSON_GetObjectItemCaseSensitive (sets, "a\"b")) && cJSON_GetObjectItemCaseSensitive (sets, "gsm8k")->valuedouble == 0.25);
   cJSON_Delete (j);
   sol_free (text);

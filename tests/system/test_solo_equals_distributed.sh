@@ -52,6 +52,16 @@ has 'lag 0: .* differ in 0 of [0-9]+ tokens'
 is '0 1' "$(sed 's/.*"lag_min":\([0-9]*\),.*"lag_max":\([0-9]*\),.*/\1 \2/' sync/metrics.jsonl | sort -u | awk '{a=NR==1||$1<a?$1:a; b=$2>b?$2:b} END {print a, b}')" "smallest and largest lag"
 run "$MPIRUN" -n 4 "$solera" train small.yaml out=sync4 staleness.k=0
 is "$(weights sync)" "$(weights sync4)" "k=0 on 4 ranks"
+# groups of equal rewards are generated again: the same groups and counts whoever generates them, also after a stop
+run "$solera" train small.yaml roles=solo out=again1 batch.refill=2
+is 0 $rc "batch.refill"
+[ "$(weights again1)" != "$(weights solo)" ]; ok $? "batch.refill gives other weights"
+[ "$(grep -c '"refilled_groups":[1-9]' again1/metrics.jsonl)" -gt 8 ]; ok $? "groups were dropped"
+ranks 5 small.yaml out=again3 batch.refill=2; is 0 $rc "batch.refill, 3 actors"
+facts again1 >want; facts again3 >found; cmp -s want found; ok $? "batch.refill: the same weights and metrics with 3 actors"
+ranks 3 small.yaml out=half batch.refill=2 train.updates=12; is 0 $rc "half of it"
+ranks 5 small.yaml out=half batch.refill=2 --resume; is 0 $rc "and the rest"
+is "$(weights again1)" "$(weights half)" "batch.refill: weights after a stop"
 # roles from the command line, in another order of ranks
 run timeout 100 "$MPIRUN" -n 2 "$solera" train small.yaml out=mpmd --role actor : -n 1 "$solera" train small.yaml out=mpmd --role learner : -n 1 "$solera" train small.yaml out=mpmd --role broker
 is 0 $rc "roles by --role"
