@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-STATS_VERSIONS = (2,)  # format versions of stats.h5 whose columns used here mean the same
+STATS_VERSIONS = (2, 3)  # format versions of stats.h5 whose columns used here mean the same
 MEAN_OVER = 5          # a pass rate "at update u" is the mean over the fresh rollouts of the last five versions up to u
 COLLAPSE_SHARE = 2 / 3
 COLLAPSE_RULE = ("collapse: after its best so far the pass rate (mean over the fresh rollouts of five versions) has fallen below two thirds of that best")

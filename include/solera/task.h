@@ -54,6 +54,8 @@ void sol_task_asks (const sol_config_t *config, sol_buffer_t *out);
 /* data sets (files of task.path; 1 where the task has none), and the name of one */
 int sol_task_sets (const sol_task_t *task);
 const char *sol_task_set_name (const sol_task_t *task, int set);
+/* data set of prompt `index` of a split that has questions */
+int sol_task_set (const sol_task_t *task, int split, uint64_t index);
 /* different questions in a split (SOL_SPLIT_*); 0: too many to list (chain) */
 uint64_t sol_task_count (const sol_task_t *task, int split);
 

@@ -14,7 +14,7 @@
 /* the first version from `from` on that is on trial; SOL_TRIAL_NONE: none is left */
 int64_t sol_trial_next (const sol_config_t *config, int64_t from);
 
-typedef struct { int64_t index, correct, truncated, tokens; uint64_t id; } sol_trial_problem_t; /* of one prompt's responses; id as sol_prompt_t has it */
+typedef struct { int64_t index, set, correct, truncated, tokens; uint64_t id; } sol_trial_problem_t; /* of one prompt's responses; set and id as sol_prompt_t has them */
 /* one actor's part of a version's trial */
 typedef struct {
   int64_t version, actor, actors, prompts, samples; /* prompts: of all actors */
@@ -31,7 +31,7 @@ typedef struct {
   sol_estimate_t avg, pass;
   double truncated, mean_tokens, seconds;
 } sol_trial_t;
-/* Learner 0: adds up the shares of a version, writes the line and a row of evals.h5 with its problems (evals.h), and removes the shares. SOL_AGAIN: a share is missing. SOL_ERR_FORMAT: shares that do not fit together. */
+/* Learner 0: adds up the shares of a version, writes the line and a row of evals.h5 for each data set with its problems (evals.h), and removes the shares. SOL_AGAIN: a share is missing. SOL_ERR_FORMAT: shares that do not fit together. */
 sol_status_t sol_trial_take (const sol_config_t *config, int64_t version, sol_trial_t *trial_p);
 
 /* Names the best checkpoint by the metric of checkpoint.best: of the evaluated versions whose checkpoint is there, the first with the largest; none where checkpoint.best is none. One rank at a time:

@@ -52,7 +52,7 @@ static sol_status_t grade (sol_actor_trial_t *t, const sol_actor_params_t *p, co
 {
   sol_trial_problem_t *q = &t->problem[((int64_t) g->tag - p->index) / p->n_actors];
   SOL_TRY (sol_task_prompt (p->task, SOL_SPLIT_HELDOUT, g->tag, &t->prompt));
-  *q = (sol_trial_problem_t){ .index = (int64_t) g->tag, .id = t->prompt.id };
+  *q = (sol_trial_problem_t){ .index = (int64_t) g->tag, .set = t->prompt.set, .id = t->prompt.id };
   for (int32_t s = 0; s < g->n_samples; s++) {
     sol_grade_t graded;
     SOL_TRY (sol_task_grade (p->task, &t->prompt, g->ids + (int64_t) s * g->stride, g->len[s], g->finish[s], &graded));

@@ -61,7 +61,6 @@ static sol_evals_row_t estimate (const sol_config_t *c, const sol_eval_t *e, con
   sol_evals_row_t r = { .version = -1, .problems = e->prompts, .samples = c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = seed,
                         .avg = avg.mean, .avg_low = avg.low, .avg_high = avg.high, .pass_k = c->n_samples, .pass = pass.mean, .pass_low = pass.low, .pass_high = pass.high,
                         .truncated = (double) e->truncated / n, .mean_tokens = (double) e->tokens / n, .seconds = e->seconds, .time = (int64_t) time (NULL) };
-  sol_evals_name (c, &r);
   return r;
 }
 
@@ -80,10 +79,14 @@ static sol_status_t print_result (const sol_eval_t *e, const sol_evals_row_t *r,
   return fflush (stdout) == 0 && !ferror (stdout) ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "standard output: writing failed: %s", strerror (errno));
 }
 
-static sol_status_t append_row (const char *folder, const sol_evals_row_t *row, const sol_evals_problem_t *problem)
+/* a row a data set */
+static sol_status_t append_rows (const sol_config_t *c, const sol_task_t *task, const sol_evals_row_t *row, const sol_evals_problem_t *problem)
 {
-  char *path = sol_path_join (folder, SOL_EVALS_NAME);
-  const sol_status_t st = sol_evals_append (path, row, problem);
+  char *path = sol_path_join (c->out, SOL_EVALS_NAME);
+  int32_t *set = sol_alloc (((size_t) row->problems + 1) * sizeof *set);
+  for (int64_t i = 0; i < row->problems; i++) set[i] = sol_task_set (task, (int) c->task_split, (uint64_t) i);
+  const sol_status_t st = sol_evals_append_sets (path, c, row, problem, set);
+  sol_free (set);
   sol_free (path);
   return st;
 }
@@ -119,7 +122,7 @@ int sol_evaluate (const char *model_dir, const sol_config_t *config, const char 
   SOL_GO (sol_comm_sum_u64 (world, (uint64_t *) (void *) each.problem, (int) (e.prompts * (int64_t) (sizeof *each.problem / 8)))); /* each problem is one rank's, zero on the others */
   if (sol_comm_rank (world) == 0) {
     const sol_evals_row_t row = estimate (config, &e, each.problem);
-    if (rows_path) SOL_GO (append_row (config->out, &row, each.problem));
+    if (rows_path) SOL_GO (append_rows (config, setup.task, &row, each.problem));
     SOL_GO (print_result (&e, &row, json));
   }
 out:

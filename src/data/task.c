@@ -75,6 +75,8 @@ const char *sol_task_set_name (const sol_task_t *task, int set)
   return task->n_sets > 0 ? task->set[set].name : task_name[task->c->task];
 }
 
+int sol_task_set (const sol_task_t *task, int split, uint64_t index) { return task->set ? sol_sets_of (task, sol_text_row (task, split, index)) : 0; }
+
 sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
 {
   return is_chain (task) ? sol_chain_prompt (task, split, index, prompt) : sol_text_prompt (task, split, index, prompt);

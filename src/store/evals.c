@@ -9,7 +9,6 @@
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
-#include "solera/task.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,18 +65,6 @@ out:
   sol_buffer_free (&name);
   sol_h5_close (access);
   return st;
-}
-
-void sol_evals_name (const sol_config_t *c, sol_evals_row_t *row)
-{
-  sol_buffer_t text = { 0 };
-  sol_task_asks (c, &text);
-  size_t n = text.bytes;
-  if (n >= sizeof row->data)
-    for (n = sizeof row->data - 1; n > 0 && ((unsigned char) text.data[n] & 0xc0) == 0x80; n--) {} /* never in the middle of a character */
-  memcpy (row->data, text.data, n);
-  row->data[n] = 0;
-  sol_buffer_free (&text);
 }
 
 static sol_status_t check_root (hid_t file, const char *path)

@@ -24,7 +24,7 @@
   X (pass_high, F64, "share", "upper end")                                                                                \
   X (truncated, F64, "share", "responses that hit max_tokens")                                                            \
   X (mean_tokens, F64, "tokens", "mean length of the responses")                                                          \
-  X (seconds, F64, "s", "time that it took; in training, of the slowest actor")                                           \
+  X (seconds, F64, "s", "time that it took, all data sets together; in training, of the slowest actor")                                           \
   X (time, I64, "s", "when it ended, since 1970-01-01 UTC")                                                               \
   X (first_problem, I64, "rows", "first of its rows in problems/; there are as many as problems")
 

@@ -43,7 +43,7 @@ sol_status_t sol_trial_put (const char *run_dir, const sol_trial_share_t *s)
                      s->actors, s->prompts, s->samples, s->seconds);
   for (int64_t i = 0; i < s->n; i++) {
     const sol_trial_problem_t *p = &s->problem[i];
-    sol_buffer_printf (&b, "%s\n{\"index\":%" PRId64 ",\"id\":\"%016" PRIx64 "\",\"correct\":%" PRId64 ",\"truncated\":%" PRId64 ",\"tokens\":%" PRId64 "}", i ? "," : "", p->index, p->id, p->correct,
+    sol_buffer_printf (&b, "%s\n{\"index\":%" PRId64 ",\"set\":%" PRId64 ",\"id\":\"%016" PRIx64 "\",\"correct\":%" PRId64 ",\"truncated\":%" PRId64 ",\"tokens\":%" PRId64 "}", i ? "," : "", p->index, p->set, p->id, p->correct,
                        p->truncated, p->tokens);
   }
   sol_buffer_printf (&b, "]}\n");
@@ -62,7 +62,7 @@ static int read_problem (const cJSON *o, const sol_trial_share_t *s, sol_trial_p
 {
   const char *id = sol_json_string (o, "id");
   char *end = NULL;
-  if (!whole (o, "index", MOST, &p->index) || !whole (o, "correct", s->samples, &p->correct) || !whole (o, "truncated", s->samples, &p->truncated) || !whole (o, "tokens", MOST, &p->tokens)) return 0;
+  if (!whole (o, "index", MOST, &p->index) || !whole (o, "set", INT32_MAX, &p->set) || !whole (o, "correct", s->samples, &p->correct) || !whole (o, "truncated", s->samples, &p->truncated) || !whole (o, "tokens", MOST, &p->tokens)) return 0;
   if (!id || strlen (id) != 16) return 0;
   p->id = strtoull (id, &end, 16);
   return !*end && p->index == s->actor + s->n * s->actors;
@@ -144,15 +144,14 @@ out:
   return st;
 }
 
-/* a row of evals.h5; problem: [prompts] in order */
-static sol_status_t add_row (const sol_config_t *c, const sol_trial_t *t, const sol_evals_problem_t *problem)
+/* rows of evals.h5, one a data set; problem, set: [prompts] in order */
+static sol_status_t add_row (const sol_config_t *c, const sol_trial_t *t, const sol_evals_problem_t *problem, const int32_t *set)
 {
   sol_evals_row_t r = { .version = t->version, .problems = t->prompts, .samples = t->samples, .temperature = c->temperature, .top_p = 1, .max_tokens = c->max_new, .seed = (uint64_t) c->seed,
                         .avg = t->avg.mean, .avg_low = t->avg.low, .avg_high = t->avg.high, .pass_k = t->samples, .pass = t->pass.mean, .pass_low = t->pass.low, .pass_high = t->pass.high,
                         .truncated = t->truncated, .mean_tokens = t->mean_tokens, .seconds = t->seconds, .time = (int64_t) time (NULL) };
   char *path = sol_path_join (c->out, SOL_EVALS_NAME);
-  sol_evals_name (c, &r);
-  const sol_status_t st = sol_evals_append (path, &r, problem);
+  const sol_status_t st = sol_evals_append_sets (path, c, &r, problem, set);
   sol_free (path);
   return st;
 }
@@ -171,6 +170,7 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
   sol_trial_share_t first = { 0 }, s = { 0 };
   sol_tally_t *tally = NULL;
   sol_evals_problem_t *problem = NULL;
+  int32_t *set = NULL;
   int64_t n, truncated = 0, tokens = 0;
   sol_status_t st = read_share (c->out, version, 0, &first);
   if (st != SOL_OK) goto out;
@@ -180,6 +180,7 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
   *t = (sol_trial_t){ .version = version, .prompts = first.prompts, .samples = first.samples };
   tally = sol_alloc ((size_t) t->prompts * sizeof *tally);
   problem = sol_alloc ((size_t) t->prompts * sizeof *problem);
+  set = sol_alloc ((size_t) t->prompts * sizeof *set);
   for (int64_t i = 0; i < n; i++) {
     sol_free (s.problem);
     s = (sol_trial_share_t){ 0 };
@@ -192,18 +193,20 @@ sol_status_t sol_trial_take (const sol_config_t *c, int64_t version, sol_trial_t
       const sol_trial_problem_t *p = &s.problem[j];
       tally[p->index] = (sol_tally_t){ s.samples, p->correct };
       problem[p->index] = (sol_evals_problem_t){ .index = p->index, .id = p->id, .samples = s.samples, .correct = p->correct, .truncated = p->truncated, .tokens = p->tokens };
+      set[p->index] = (int32_t) p->set;
       truncated += p->truncated;
       tokens += p->tokens;
     }
     if (s.seconds > t->seconds) t->seconds = s.seconds;
   }
   estimate (c, tally, truncated, tokens, t);
-  SOL_GO (add_row (c, t, problem));
+  SOL_GO (add_row (c, t, problem, set));
   SOL_GO (append (c->out, t));
   remove_shares (c->out, version, n);
 out:
   sol_free (tally);
   sol_free (problem);
+  sol_free (set);
   sol_free (first.problem);
   sol_free (s.problem);
   return st;

@@ -130,22 +130,42 @@ static void test_kill (void)
 }
 
 /* the same name from training and from solera eval, so that their rows can be compared */
-static int named (int task, const char *path, const char *want)
+static int named (int task, char *path, int set, const char *want)
 {
-  char *list[] = { (char *) (uintptr_t) path, NULL };
+  char other[] = "b/other.jsonl", *list[] = { path, other, NULL };
   sol_config_t c = { .task = task, .task_path = list };
   sol_evals_row_t r = { 0 };
-  sol_evals_name (&c, &r);
+  sol_evals_name (&c, set, &r);
   return !strcmp (r.data, want);
 }
 
 static void test_name (void)
 {
-  char path[160], cut[128];
-  ok (named (SOL_TASK_JSONL, "jobs/data/math500.jsonl", "math500") && named (SOL_TASK_JSONL, "a.jsonl.gz", "a.jsonl.gz") && named (SOL_TASK_CHAIN, "x.jsonl", "chain"));
+  char path[160], cut[128], math[] = "jobs/data/math500.jsonl", packed[] = "a.jsonl.gz";
+  ok (named (SOL_TASK_JSONL, math, 0, "math500") && named (SOL_TASK_JSONL, math, 1, "other") && named (SOL_TASK_JSONL, packed, 0, "a.jsonl.gz") && named (SOL_TASK_CHAIN, math, 0, "chain"));
   snprintf (path, sizeof path, "%0126dä.jsonl", 0); /* the two bytes of ä would be the last that fits and the first that does not */
   snprintf (cut, sizeof cut, "%0126d", 0);
-  ok (named (SOL_TASK_JSONL, path, cut));
+  ok (named (SOL_TASK_JSONL, path, 0, cut));
+}
+
+/* five problems of two data sets of three: rates of their own, in order of index, and no row of the third */
+static void test_sets (void)
+{
+  char a[] = "a.jsonl", b[] = "b.jsonl", none[] = "none.jsonl", *list[] = { a, none, b, NULL };
+  const sol_config_t c = { .task = SOL_TASK_JSONL, .task_path = list };
+  const sol_evals_row_t all = { .version = 7, .problems = 5, .samples = 4, .pass_k = 2, .seed = 3, .seconds = 9, .avg = 0.5 };
+  const int32_t set[5] = { 2, 0, 2, 2, 0 };
+  sol_evals_problem_t p[5];
+  sol_evals_t e = { 0 };
+  for (int i = 0; i < 5; i++) p[i] = (sol_evals_problem_t){ .index = i, .id = 90 + (uint64_t) i, .samples = 4, .correct = set[i] ? i : 4, .truncated = i == 4, .tokens = 8 };
+  ok (sol_evals_append_sets (at ("sets.h5"), &c, &all, p, set) == SOL_OK && sol_evals_read (at ("sets.h5"), &e) == SOL_OK && e.n == 2 && e.n_problems == 5);
+  need (e.n == 2 && e.n_problems == 5);
+  ok (!strcmp (e.row[0].data, "a") && e.row[0].problems == 2 && e.row[0].avg == 1 && e.row[0].avg_low == 1 && e.row[0].pass == 1 && e.row[0].truncated == 0.125);
+  /* 0, 2 and 3 of 4: 5/12; of two out of four, 1 - C(2,2)/6 and 1 hold a right one */
+  ok (!strcmp (e.row[1].data, "b") && e.row[1].problems == 3 && fabs (e.row[1].avg - 5.0 / 12) < 1e-15 && fabs (e.row[1].pass - (5.0 / 6 + 1) / 3) < 1e-15 && e.row[1].truncated == 0);
+  for (int k = 0; k < 2; k++) ok (e.row[k].version == 7 && e.row[k].seconds == 9 && e.row[k].mean_tokens == 2 && e.row[k].first_problem == 2 * k);
+  ok (e.problem[0].id == 91 && e.problem[1].id == 94 && e.problem[2].id == 90 && e.problem[3].id == 92 && e.problem[4].id == 93 && e.problem[4].evaluation == 1);
+  sol_evals_free (&e);
 }
 
 int main (void)
@@ -153,6 +173,7 @@ int main (void)
   scratch_make ();
   test_name ();
   test_append ();
+  test_sets ();
   test_damage ();
   test_kill ();
   scratch_remove ();

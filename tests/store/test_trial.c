@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evaluations during training: which versions, shares that add up to the same figures, shares that are damaged, lines that a resumed run keeps. */
 #include "../tap.h"
+#include "solera/evals.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -24,7 +25,7 @@ static void put (int64_t version, int64_t actor, int64_t actors)
 {
   sol_trial_problem_t p[5];
   sol_trial_share_t s = { .version = version, .actor = actor, .actors = actors, .prompts = 5, .samples = 2, .seconds = 1, .problem = p };
-  for (int64_t i = actor; i < 5; i += actors) p[s.n++] = (sol_trial_problem_t){ .index = i, .id = UINT64_MAX - (uint64_t) i, .correct = i % 3, .truncated = i == 4, .tokens = 10 * i };
+  for (int64_t i = actor; i < 5; i += actors) p[s.n++] = (sol_trial_problem_t){ .index = i, .set = c.task == SOL_TASK_JSONL && i > 2, .id = UINT64_MAX - (uint64_t) i, .correct = i % 3, .truncated = i == 4, .tokens = 10 * i };
   if (sol_trial_put (c.out, &s) != SOL_OK) abort ();
 }
 
@@ -49,6 +50,24 @@ static void test_take (void)
   put (4, 1, 3);
   ok (sol_trial_take (&c, 4, &three) == SOL_OK && !memcmp (&one, &three, sizeof one));
   ok (sol_trial_take (&c, 4, &three) == SOL_AGAIN); /* taken once */
+}
+
+/* of two data sets: one line, but a row each in evals.h5 */
+static void test_sets (void)
+{
+  char a[] = "x/a.jsonl", b[] = "b.jsonl", *list[] = { a, b, NULL }, *path = sol_path_join (c.out, SOL_EVALS_NAME);
+  sol_trial_t t;
+  sol_evals_t e = { 0 };
+  c.task = SOL_TASK_JSONL;
+  c.task_path = list;
+  for (int64_t i = 0; i < 3; i++) put (12, i, 3);
+  ok (sol_trial_take (&c, 12, &t) == SOL_OK && t.prompts == 5 && sol_evals_read (path, &e) == SOL_OK && e.n >= 2);
+  const sol_evals_row_t *r = e.row + e.n - 2;
+  ok (r[0].version == 12 && !strcmp (r[0].data, "a") && r[0].problems == 3 && r[0].avg == 0.5 && r[1].version == 12 && !strcmp (r[1].data, "b") && r[1].problems == 2 && r[1].avg == 0.25 && r[1].truncated == 0.25);
+  ok (e.problem[r[1].first_problem].id == UINT64_MAX - 3);
+  sol_evals_free (&e);
+  sol_free (path);
+  c.task = SOL_TASK_CHAIN;
 }
 
 static void test_damage (void)
@@ -100,6 +119,7 @@ int main (void)
   c.out = getenv ("TEST_TMPDIR");
   test_next ();
   test_take ();
+  test_sets ();
   test_damage ();
   test_begin ();
   return tap_done ();
