@@ -14,10 +14,11 @@ COLUMNS = [
     ("part", "part of the grid: main, tau, other, long, mixed, same, smollm2"),
     ("run", "name inside the part"),
     ("method", "objective"),
-    ("s", "staleness in updates"),
+    ("s", "staleness in updates; none with a distribution of lags"),
     ("tau", "bound of M2, where the grid sets one"),
     ("trace", "distribution of lags, where the grid sets one"),
     ("seed", "seed of prompts, samples and base model"),
+    ("lag_mean", "mean lag of the tokens, mean over the updates"),
     ("ranks", "processes"),
     ("updates", "updates made"),
     ("heldout_start", "pass rate on held-out prompts before training"),
@@ -100,7 +101,8 @@ def row_of(folder, name):
     base = os.path.join(folder, name)
     ranks, _, given = grid_line(base + ".run")
     run = Run(base)
-    s = int(given.get("staleness.k", 0))
+    trace = given.get("staleness.trace", "")
+    s = None if trace else int(given.get("staleness.k", 0))
     update = run.updates()
     updates = int(update[-1]) + 1
     tenth = max(1, updates // 10)
@@ -112,8 +114,8 @@ def row_of(folder, name):
     entropy = run.metric("entropy")
     phases = {p: np.nansum(run.metric(p)) for p in PHASES}
     part = name.split("/")[1]
-    row = dict(part=part, run=name.split("/")[2], method=given.get("objective.name", "m2po"), s=s, tau=given.get("objective.tau", ""), trace=given.get("staleness.trace", ""),
-               seed=int(given["seed"]), ranks=ranks, updates=updates, heldout_start=start, heldout_final=final, heldout_best=held_best, heldout_best_at=held_at,
+    row = dict(part=part, run=name.split("/")[2], method=given.get("objective.name", "m2po"), s=s, tau=given.get("objective.tau", ""), trace=trace,
+               seed=int(given["seed"]), lag_mean=mean(run.metric("lag_mean")), ranks=ranks, updates=updates, heldout_start=start, heldout_final=final, heldout_best=held_best, heldout_best_at=held_at,
                fresh_final=run.final(), fresh_best=c.best, fresh_best_at=c.best_at, fresh_low=c.low, area=run.area(), collapse=int(c.collapsed), collapse_at=c.at,
                clip_share=mean(clip), clip_share_early=mean(clip[update < s] if s else clip), m2_before=mean(run.metric("m2_before")), m2_after=mean(run.metric("m2_after")),
                m2_all=mean(run.metric("m2_all")), ess=mean(run.metric("ess")), ess_min=float(np.nanmin(run.metric("ess"))), kl_k3=mean(run.metric("kl_k3")),

@@ -64,12 +64,12 @@ def by_staleness(rows, make, part="main"):
 
 def details(rows, names):
     """names: [(label, rows)]"""
-    head = ["run", "seeds", "held out at the end", "best", "area", "collapsed (median update)", "clipped %", "M2 before", "after", "M2 all", "ESS", "KL k3", "entropy, first tenth", "last tenth", "gradient norm", "before a collapse"]
+    head = ["run", "seeds", "mean lag", "held out at the end", "best", "area", "collapsed (median update)", "clipped %", "M2 before", "after", "M2 all", "ESS", "KL k3", "entropy, first tenth", "last tenth", "gradient norm", "before a collapse"]
     out = []
     for text, some in names:
         if some:
             v = lambda c: values(some, c)  # noqa: E731
-            out.append([text, str(len(some)), cell(v("heldout_final")), plain(v("heldout_best"), 2), plain(v("area"), 2), fell(some), plain(v("clip_share"), 2, 100), plain(v("m2_before"), 4),
+            out.append([text, str(len(some)), plain(v("lag_mean"), 0), cell(v("heldout_final")), plain(v("heldout_best"), 2), plain(v("area"), 2), fell(some), plain(v("clip_share"), 2, 100), plain(v("m2_before"), 4),
                         plain(v("m2_after"), 4), plain(v("m2_all"), 4), plain(v("ess"), 2), plain(v("kl_k3"), 4), plain(v("entropy_first")), plain(v("entropy_final")), plain(v("grad_norm")),
                         plain(v("grad_norm_before"))])
     return markdown(head, out)
@@ -87,8 +87,10 @@ def of_tau(rows):
 
 def of_traces(rows):
     some = pick(rows, part="mixed")
-    keys = sorted({(rank(r["method"]), r["method"], r["trace"], r["s"]) for r in some})
-    return [(f"{name_of(m)}, {t or 'fixed'} s = {s}", pick(some, method=m, trace=t, s=s)) for _, m, t, s in keys]
+    methods = {r["method"] for r in some}
+    some += [dict(r, trace=f"one lag, s = {r['s']}") for r in pick(rows, part="main") if r["method"] in methods and r["s"] in (0, 64, 128, 256)]
+    keys = sorted({(rank(r["method"]), r["method"], r["s"] is None, r["s"] or 0, r["trace"]) for r in some})
+    return [(f"{name_of(m)}, {t}", pick(some, method=m, trace=t)) for _, m, _, _, t in keys]
 
 
 def same(rows):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# grid.sh: sourced by study.sh. `grid NAME` prints the runs of a grid in the order in which they are made, one a line:
+# grid.sh: sourced by study.sh. `grid NAME` prints the runs of a grid (of several: full,smollm2) in the order in which they are made, one a line:
 #   NAME RANKS COMMAND JOB.yaml [key=value ...]
 # NAME is seedN/PART/RUN, the folder under the study's. @ in a value is the study's folder; a run whose model.path is @/X/model needs the run X. 1 rank is solo.
 # The base models come first, then all of seed 1, then all of seed 2 and so on, so what is there when a study is stopped is whole for some seeds.
@@ -23,6 +23,13 @@ tau_part () { # SEED VALUES STALENESS: tau = 0.04 is in the main part
 }
 other_part () { local m; for m in $2; do rl "$1" other "${m}_s256" 1 "objective.name=$m" staleness.k=256; done; }
 long_part () { local m; for m in $2; do rl "$1" long "${m}_s256" 1 "objective.name=$m" staleness.k=256 train.updates=1600; done; }
+# lags that differ from group to group, against one lag for all (main part): mean 128, mean 64 with a tail, and half fresh and half 256
+mixed_part () { # SEED METHODS
+  local m t
+  for t in uniform:0:256 geometric:0.0588:512 file:jobs/study/half.lags; do
+    for m in $2; do rl "$1" mixed "${m}_$(basename "${t//:/-}" .lags)" 1 "objective.name=$m" staleness.k=0 "staleness.trace=$t"; done
+  done
+}
 # the same weights whatever the micro-batch and the number of ranks: learner.leaves is fixed, all else is the same
 same_part () { # SEED
   local n common="objective.name=m2po staleness.k=64 train.updates=64 learner.leaves=8 eval.every=0"
@@ -31,7 +38,8 @@ same_part () { # SEED
   rl "$1" same actors3 5 $common learners=1
 }
 
-grid () {
+grid () { local g; for g in ${1//,/ }; do one_grid "$g" || return $?; done; } # names separated by commas: one after the other
+one_grid () {
   local seed UPDATES=
   case $1 in
   full)
@@ -40,6 +48,7 @@ grid () {
       main_part "$seed" "$METHODS" "$STALENESS"
       tau_part "$seed" "0.0025 0.01 0.02 0.08 0.16 0.64 2.56" 256
       other_part "$seed" "$OTHERS"
+      mixed_part "$seed" "grpo m2po grpo_no_tr tis"
       long_part "$seed" "m2po grpo tis m2po_clip"
       [ "$seed" -gt 1 ] || same_part 1
     done ;;

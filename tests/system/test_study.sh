@@ -14,7 +14,8 @@ for GRID in full small; do
   is "" "$(grep -v base $GRID.list | sed 's/^[0-9]* seed\([0-9]*\).*/\1/' | awk '$1 < last {print; exit} {last = $1}')" "a seed of $GRID out of its turn"
 done
 is 300 "$(grep -c ' seed[1-5]/main/[a-z0-9_]*_s\(0\|4\|16\|64\|128\|256\) 1 train ' full.list)" "runs of 10 methods at 6 stalenesses with 5 seeds"
-GRID=nothing; study "$t/none" list; is 2 $rc "a grid that does not exist"; has "GRID is 'nothing': expected"
+is 60 "$(grep -c ' seed[1-5]/mixed/.* staleness.k=0 staleness.trace=' full.list)" "runs with mixed staleness"
+GRID=small,nothing; study "$t/none" list; is 2 $rc "a grid that does not exist"; has "GRID is 'nothing': expected"
 
 small="task.steps=1 task.holdout=0.1 batch.prompts=8 eval.prompts=16"
 B="seed1/base 1 sft jobs/chain_base.yaml seed=1 train.updates=60 model.layers=1 model.width=32 model.heads=2 model.kv_heads=1 model.mlp=64 task.steps=1 task.holdout=0.1 eval.prompts=64"
@@ -68,7 +69,7 @@ study "$t/array" status; has '3 of 3 finished'
 
 [ -n "$PYTHON3" ] || finish
 MPLCONFIGDIR=$t/mpl; export MPLCONFIGDIR
-is "2 600" "$(awk -F, 'NR > 1 {n++} $2 == "m2po_s8" {u = $9} END {print n, u}' s/runs.csv)" "runs in runs.csv, and updates of one"
+is "2 600" "$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "updates") c = i} NR > 1 {n++} $2 == "m2po_s8" {u = $c} END {print n, u}' s/runs.csv)" "runs in runs.csv, and updates of one"
 is "$(cat s/seed1/main/m2po_s8.weights)" "$(awk -F, '$2 == "m2po_s8" {print $NF}' s/runs.csv)" "its weights there"
 [ "$(head -c 4 s/curves.png | tail -c 3)" = PNG ]; ok $? "a figure"
 
@@ -88,7 +89,9 @@ row '| M2PO at s = 256 less GRPO at s = 256 | +2.8 to +11.2 points | +31.0 [+31.
 row '| GSPO at s = 256 less GRPO at s = 0 | −2.6 to −7.5 points | -20.0, n 1 | open (one seed) |'
 row '| without a trust region runs at s = 256 collapse | 3 of 3 models, after 4 to 7 s | 2 of 3 (at 120) | does not hold in every seed |'
 row '| M2PO | - | 3.00 [3.00, 3.00], n 3 |'
-row '| tau 0.16 | 1 | 0.80, n 1 |'
+row '| tau 0.16 | 1 | 256 | 0.80, n 1 |'
+row '| M2PO, one lag, s = 256 | 3 | 256 | 0.93 [0.91, 0.95], n 3 |'
+row '| M2PO, file:jobs/study/half.lags | 1 | 126 | 0.75, n 1 |'
 row '2 runs, 1 different digest.'
 row '| chain, GRPO | 6 | 78 | 7.8 | 1.00 | 0.25 |'
 sed 's/,grad_norm,/,gradient,/' "$top_srcdir/tests/data/study/runs.csv" >bad.csv
