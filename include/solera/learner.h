@@ -19,15 +19,18 @@ typedef struct {
   const char *settings, *hosts;    /* texts for the files */
   const char *resume_dir;  /* checkpoint to go on from, or NULL */
   int64_t first_trial;     /* version whose evaluation comes next (trial.h) */
+  sol_model_t *reference;  /* frozen, with its weights, on the model's backend; NULL unless kl.reference asks for one */
   const float *weights;    /* the whole start block, canonical; NULL on resume; not kept */
 } sol_learner_params_t;
 /* collective over the learners */
 sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner_t **learner_p);
 /* adds what one of size learners takes, the model's memory included; model may be a measuring one. Not collective. SOL_ERR_USAGE: no such objective. */
 sol_status_t sol_learner_need (const sol_config_t *config, const sol_model_t *model, int rank, int size, sol_needs_t *need);
-/* The work of one update of the busiest of size learners, all prompts and responses being of full length: forward, backward, step, on made-up records and without the other learners: to see
+/* adds what the frozen reference takes beside that; reference: may be a measuring one. Not collective. */
+void sol_learner_reference_need (const sol_config_t *config, const sol_model_t *reference, sol_needs_t *need);
+/* The work of one update of the busiest of size learners, all prompts and responses being of full length: forward, backward, step (and the reference's forward, unless that is NULL), on made-up records and without the other learners: to see
  * what that takes (paper.h). mark: called at the end of each (SOL_PHASE_FORWARD, _BACKWARD, _OPTIMIZER). Not collective. */
-sol_status_t sol_learner_rehearse (const sol_config_t *config, sol_model_t *model, int size, void (*mark) (void *ctx, sol_phase_t phase), void *ctx);
+sol_status_t sol_learner_rehearse (const sol_config_t *config, sol_model_t *model, sol_model_t *reference, int size, void (*mark) (void *ctx, sol_phase_t phase), void *ctx);
 void sol_learner_destroy (sol_learner_t *learner);
 /* one turn. OK: something was done; AGAIN: it waits for the broker; END: the run is over: all updates are made, or a stop was asked for, and the last checkpoint is written. */
 sol_status_t sol_learner_step (sol_learner_t *learner);

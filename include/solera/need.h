@@ -13,6 +13,7 @@ typedef enum {
   SOL_NEED_EXCHANGE,    /* gradients of the slice, as they come from the other learners */
   SOL_NEED_WHOLE,       /* the whole float32 master: at the start, and when the model is written at the end */
   SOL_NEED_ACTIVATIONS, /* of a micro-batch, with everything that its backward needs */
+  SOL_NEED_REFERENCE,   /* a frozen reference's weights and the activations of its forward pass */
   SOL_NEED_CACHE,       /* keys and values of what is decoded */
   SOL_NEED_DECODING,    /* activations, logits and lists of the decoder */
   SOL_NEED_BATCH,       /* records and the columns of an update */

@@ -67,4 +67,19 @@ typedef struct { int64_t seq, index; /* index into this rank's arrays or -1: ano
  * SOL_ERR_USAGE: a sequence objective was given an advantage that is not constant in a sequence (*refusal_p names its first such token), no token on any rank, or lp or d_prox are missing.
  * Everything but the order of the calls is independent of how tokens are spread over ranks and stored: c, verdict and all figures have the same bytes. */
 sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const sol_tokens_t *tokens, double *c, uint8_t *verdict, sol_verdicts_t *sum_p, sol_refusal_t *refusal_p);
+
+/* ---- terms beside the objective: KL to a reference, entropy bonus. Means over all response tokens of the update batch, whatever the objective's verdict on them.
+ * KL of a token: an estimate of KL (pi_theta || reference) from x = log pi_theta - log reference of the token that was drawn: k1 x, k2 x^2 / 2, k3 e^-x - 1 + x. It is differentiated as it stands, tokens
+ * fixed: slopes 1, x, 1 - e^-x. With kl_ratio the term is r k, r = e^d the ratio to the policy that generated, and that is differentiated: slopes r (x + 1), r (x^2 / 2 + x), r x. What that means for
+ * tokens of pi_theta and of an older policy: docs/objectives.md. */
+typedef struct { int kl /* SOL_KL_* */, kl_ratio; double kl_coef, entropy_coef; } sol_terms_t;
+double sol_kl (int kind, double x);
+/* [n] of the tokens: log pi_theta; the reference's log-prob (of the behaviour policy: lp_behav), NULL: no KL; entropy of pi_theta (nats), NULL: no bonus */
+typedef struct { const float *lp, *lp_ref, *entropy; } sol_term_columns_t;
+/* means (NaN: not asked for), and what they are of the loss: kl_coef * kl, -entropy_coef * entropy */
+typedef struct { double kl, entropy, loss_kl, loss_entropy; } sol_term_sums_t;
+/* Collective over comm, after sol_objective_solve of the same tokens; n_all: tokens on all ranks. Adds the KL's part to c [n] (nothing with kl_coef 0, then it only measures) and writes c_entropy [n] =
+ * dLoss/d entropy of the token (when there is a bonus). SOL_ERR_NUMERIC: the update is refused on all ranks as by sol_objective_solve, and nothing is written. The same bytes for any number of ranks. */
+sol_status_t sol_terms_solve (const sol_terms_t *terms, sol_comm_t *comm, const sol_tokens_t *tokens, const sol_term_columns_t *columns, int64_t n_all, double *c, float *c_entropy, sol_term_sums_t *sum_p,
+                              sol_refusal_t *refusal_p);
 #endif

@@ -33,6 +33,9 @@ enum { SOL_DECAY_CONSTANT, SOL_DECAY_LINEAR, SOL_DECAY_COSINE };
 enum { SOL_TRUNCATED_TRAIN, SOL_TRUNCATED_MASK };
 enum { SOL_REFUSED_STOP, SOL_REFUSED_DROP };
 enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO, SOL_ADVANTAGE_GLOBAL, SOL_ADVANTAGE_GROUP_GLOBAL };
+enum { SOL_KL_K1, SOL_KL_K2, SOL_KL_K3 };
+enum { SOL_KL_BEHAVIOUR, SOL_KL_INITIAL, SOL_KL_MODEL };
+enum { SOL_KL_LOSS, SOL_KL_REWARD };
 enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL };
 enum { SOL_BEST_NONE, SOL_BEST_AVG, SOL_BEST_PASS };
 enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
@@ -128,6 +131,14 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   F (neg_c2, "objective.neg_c2", SOL_AUTO, 0, 1e30, "", "to", "vespo: its decay there (auto: 2)")                                            \
   C (advantage, "objective.advantage", 0, "grpo|dr_grpo|rloo|global|group_global", "t", "advantage of a response, of rewards R. In its group: grpo (R - mean) / std, dr_grpo R - mean, rloo R - mean of the others. Over the update batch: global (R - mean) / std; group_global R - mean of the group, over that difference's std") \
   C (on_refused, "objective.on_refused", 0, "stop|drop", "t", "a value that float32 cannot hold: stop the run, or drop that sequence and count it") \
+  /* ---- terms beside the objective */                                                                                                       \
+  F (kl_coef, "kl.coef", 0, 0, 1e30, "", "t", "weight of KL(policy || reference); 0: none (a reference other than behaviour is still measured and recorded)") \
+  C (kl_term, "kl.term", 2, "k1|k2|k3", "t", "estimate of KL(policy || reference) of a token, x = log policy - log reference: k1 x, k2 x^2/2, k3 e^-x - 1 + x (DeepSeekMath, arXiv 2402.03300)") \
+  C (kl_reference, "kl.reference", 0, "behaviour|initial|model", "t", "reference: the policy that generated the token, by its recorded log-probability; or frozen: the run's initial weights, or kl.model (memory of a second model, one more forward pass, column lp_ref)") \
+  S (kl_model, "kl.model", "", "t", "kl.reference: model: Hugging Face folder of the frozen reference, with the vocabulary of the policy")      \
+  C (kl_in, "kl.in", 0, "loss|reward", "t", "loss: mean over response tokens, differentiated at fixed tokens, the policy of the update against the reference; reward: sum over a response, the policy that generated it against the reference, taken off its reward before advantages, a constant") \
+  B (kl_ratio, "kl.ratio", 0, "t", "kl.in: loss: a token's term is multiplied by its ratio to the policy that generated it, which is differentiated too: an unbiased gradient of KL(policy || reference) on stale tokens (k1, k3)") \
+  F (entropy_coef, "entropy.coef", 0, 0, 1e30, "", "t", "entropy bonus: this times the mean entropy (nats) of the policy's whole distribution at each response token is taken off the loss; differentiated through that distribution") \
   /* ---- training */                                                                                                                         \
   I (updates, "train.updates", 320, 1, 1000000000, "updates", "ts", "optimizer updates of the whole run; a multiple of updates_per_step")      \
   F (lr, "train.lr", 1e-6, 0, 10, "", "ts", "AdamW learning rate")                                                                            \

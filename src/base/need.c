@@ -13,6 +13,7 @@ static const struct { const char *name, *settings; } parts[SOL_NEED_COUNT] = {
   [SOL_NEED_EXCHANGE] = { "gradient exchange", "the model's sizes, the number of learners, learner.leaves" },
   [SOL_NEED_WHOLE] = { "whole master at start and end", "the model's sizes" },
   [SOL_NEED_ACTIVATIONS] = { "activations", "train.micro_batch_tokens" },
+  [SOL_NEED_REFERENCE] = { "reference", "kl.reference, the sizes of the reference, train.micro_batch_tokens" },
   [SOL_NEED_CACHE] = { "keys and values", "actor.kv_tokens, actor.slots, rollout.max_prompt, rollout.max_tokens" },
   [SOL_NEED_DECODING] = { "decoding", "actor.slots, rollout.max_prompt" },
   [SOL_NEED_BATCH] = { "batch", "batch.prompts, batch.group, rollout.max_tokens" },

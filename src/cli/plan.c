@@ -44,6 +44,7 @@ sol_status_t sol_planner_create (const sol_config_t *c, const sol_accelerator_t 
   if (device) {
     p->device = *device;
     SOL_GO (sol_model_create (p->backend, &p->setup.arch, p->setup.dtype, &p->model));
+    if (c->kl_reference != SOL_KL_BEHAVIOUR) SOL_GO (sol_model_create (p->backend, &p->setup.reference_arch, p->setup.reference_dtype, &p->reference));
     st = install (p);
   } else {
     p->device.host_memory = (double) sol_machine_memory ().limit;
@@ -59,9 +60,10 @@ void sol_planner_destroy (sol_planner_t *p)
 {
   sol_planner_forget (p);
   sol_model_destroy (p->model);
+  sol_model_destroy (p->reference);
   if (p->backend) sol_backend_destroy (p->backend);
   sol_setup_destroy (&p->setup);
-  p->model = NULL;
+  p->model = p->reference = NULL;
   p->backend = NULL;
 }
 

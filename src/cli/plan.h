@@ -53,6 +53,7 @@ typedef struct {
   sol_accelerator_t device; /* memory 0: not known */
   int timed;
   sol_backend_t *backend;
+  sol_model_t *reference;   /* the frozen one, on paper with rates; NULL: none, or measured where it is asked for */
   sol_model_t *model;       /* on paper with rates: created; else measured only */
   sol_work_t install;
   struct sol_plan_seen { int64_t n; void *what; struct sol_plan_seen *next; } *waves, *updates; /* predicted already */

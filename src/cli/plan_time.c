@@ -118,7 +118,7 @@ static sol_status_t training (sol_planner_t *p, const sol_plan_t *plan, sol_trai
     s->paper = p->backend;
     keep (&p->updates, plan->learners, s);
     sol_paper_clear (p->backend);
-    SOL_TRY (sol_learner_rehearse (p->config, p->model, plan->learners, next_phase, s));
+    SOL_TRY (sol_learner_rehearse (p->config, p->model, p->reference, plan->learners, next_phase, s));
     seen = s;
   }
   *t = (sol_training_t){ .updates = (int) p->config->ups, .forward = seen->part[0], .backward = seen->part[1], .optimizer = seen->part[2] };

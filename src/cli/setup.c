@@ -47,6 +47,9 @@ out:
 }
 
 /* the settings that the run was started with, against today's */
+/* published weights are of the setting's type, or of the folder's */
+static sol_dtype_t published (const sol_config_t *c, const sol_arch_t *arch) { return c->model_dtype == SOL_DTYPE_SETTING_F32 ? SOL_F32 : c->model_dtype == SOL_DTYPE_SETTING_BF16 ? SOL_BF16 : arch->dtype; }
+
 static sol_status_t compare_settings (const char *path, const sol_config_t *now)
 {
   char *text;
@@ -203,11 +206,31 @@ sol_status_t sol_setup_create (const sol_config_t *c, const char *model_dir, int
   }
   if (want_task && sol_task_vocab (s->task) > s->arch.vocab)
     SOL_GO (sol_fail (SOL_ERR_USAGE, "model", "the task has %d tokens, the model %d", sol_task_vocab (s->task), s->arch.vocab));
-  s->dtype = c->model_dtype == SOL_DTYPE_SETTING_F32 ? SOL_F32 : c->model_dtype == SOL_DTYPE_SETTING_BF16 ? SOL_BF16 : s->arch.dtype;
+  s->dtype = published (c, &s->arch);
+  s->reference_dir = c->kl_reference == SOL_KL_MODEL ? c->kl_model : s->model_dir;
+  s->reference_arch = s->arch;
+  if (c->kl_reference == SOL_KL_MODEL) SOL_GO (sol_arch_load (c->kl_model, &s->reference_arch));
+  s->reference_dtype = published (c, &s->reference_arch);
   s->table = sol_table_create (&s->arch);
   return SOL_OK;
 out:
   sol_setup_destroy (s);
+  return st;
+}
+
+/* the reference knows the policy's tokens, and its folder has its weights (also on resume) */
+static sol_status_t check_reference (const sol_config_t *c, const sol_setup_t *s)
+{
+  const sol_arch_t *a = &s->reference_arch;
+  sol_status_t st;
+  if (!s->reference_dir) return SOL_OK; /* a new model's: from the seed */
+  if (a->vocab != s->arch.vocab) return sol_fail (SOL_ERR_USAGE, "model", "kl.model: %s has a vocabulary of %d tokens, expected the policy's, %d", s->reference_dir, a->vocab, s->arch.vocab);
+  if (c->max_prompt + c->max_new > a->context)
+    return sol_fail (SOL_ERR_USAGE, "model", "rollout.max_prompt is %lld, rollout.max_tokens is %lld: expected at most %d together, the context of the reference %s", (long long) c->max_prompt, (long long) c->max_new,
+                     a->context, s->reference_dir);
+  sol_table_t *table = sol_table_create (a);
+  st = sol_safetensors_check (s->reference_dir, table, a->tied);
+  sol_table_destroy (table);
   return st;
 }
 
@@ -220,6 +243,7 @@ sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *c, const so
                      (long long) c->max_prompt, (long long) c->max_new, s->arch.context, s->model_dir);
     else if (weights) st = sol_safetensors_check (s->model_dir, s->table, s->arch.tied);
   }
+  if (st == SOL_OK && sol_comm_rank (world) == 0 && c->kl_reference != SOL_KL_BEHAVIOUR) st = check_reference (c, s);
   return sol_comm_agree (world, st);
 }
 
@@ -285,17 +309,43 @@ sol_status_t sol_setup_learners (const sol_backend_t *b, int64_t leaves, int lea
   return SOL_OK;
 }
 
-sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p)
+/* dir NULL: new from the seed */
+static sol_status_t load_weights (const sol_config_t *c, const char *dir, const sol_table_t *table, const sol_arch_t *arch, const char *what, float **weights_p)
 {
   float *w = NULL;
   sol_status_t st;
-  SOL_TRY (sol_alloc_large ((size_t) s->table->elements * sizeof *w, "the start weights", (void **) &w));
-  if (s->model_dir) SOL_GO (sol_safetensors_load (s->model_dir, s->table, s->arch.tied, w));
-  else sol_table_init (s->table, &s->arch, (uint64_t) c->seed, w);
+  SOL_TRY (sol_alloc_large ((size_t) table->elements * sizeof *w, what, (void **) &w));
+  if (dir) SOL_GO (sol_safetensors_load (dir, table, arch->tied, w));
+  else sol_table_init (table, arch, (uint64_t) c->seed, w);
   *weights_p = w;
   return SOL_OK;
 out:
   sol_free (w);
+  return st;
+}
+
+sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p) { return load_weights (c, s->model_dir, s->table, &s->arch, "the start weights", weights_p); }
+
+sol_status_t sol_setup_reference (const sol_config_t *c, const sol_setup_t *s, sol_backend_t *backend, int say, sol_model_t **model_p)
+{
+  sol_table_t *table = sol_table_create (&s->reference_arch);
+  sol_model_t *m = NULL;
+  float *w = NULL;
+  void *block = NULL;
+  sol_status_t st;
+  SOL_GO (load_weights (c, s->reference_dir, table, &s->reference_arch, "the reference's weights", &w));
+  SOL_GO (sol_model_create (backend, &s->reference_arch, s->reference_dtype, &m));
+  SOL_GO (sol_alloc_large (sol_model_bytes (m), "the reference's published weights", &block));
+  sol_model_round (w, table->elements, s->reference_dtype, block);
+  SOL_GO (sol_model_set (m, block));
+  if (say) sol_log (SOL_LOG_INFO, "run", "frozen reference: %s, digest %016llx", s->reference_dir ? s->reference_dir : "new weights from the seed", (unsigned long long) sol_table_digest (table, w));
+  *model_p = m;
+  m = NULL;
+out:
+  sol_free (w);
+  sol_free (block);
+  sol_model_destroy (m);
+  sol_table_destroy (table);
   return st;
 }
 

@@ -29,6 +29,10 @@ typedef struct {
   sol_table_t *table;
   const char *model_dir; /* NULL: a new model */
   sol_schedule_t *schedule; /* of sol_setup_schedule; NULL: tickets in order */
+  /* the frozen reference, with kl.reference initial or model: initial's are the model's own */
+  const char *reference_dir;
+  sol_arch_t reference_arch;
+  sol_dtype_t reference_dtype;
 } sol_setup_t;
 sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
 /* local: the schedule of a run with staleness.trace */
@@ -55,6 +59,8 @@ sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **back
 sol_status_t sol_setup_learners (const sol_backend_t *backend, int64_t leaves, int learners);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */
 sol_status_t sol_setup_weights (const sol_config_t *config, const sol_setup_t *setup, float **weights_p);
+/* the frozen reference with its weights; the caller's. say: a line in the log with their digest */
+sol_status_t sol_setup_reference (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t *backend, int say, sol_model_t **model_p);
 /* backend and model with the folder's weights installed, for the commands that only compute */
 sol_status_t sol_setup_model (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t **backend_p, sol_model_t **model_p);
 #endif

@@ -37,6 +37,13 @@ sol_status_t sol_setup_need (const sol_config_t *c, const sol_setup_t *setup, co
   if (model) SOL_TRY (sol_model_fits (model));
   if (model) sol_need_add (&need->device, SOL_NEED_LIBRARY, sol_backend_workspace (sol_model_backend (model)));
   if (role == SOL_ROLE_LEARNER || solo) SOL_TRY (sol_learner_need (c, model, solo ? 0 : index, roles->n_learners, need));
+  if ((role == SOL_ROLE_LEARNER || solo) && c->kl_reference != SOL_KL_BEHAVIOUR) {
+    sol_model_t *reference = sol_model_measure (sol_model_backend (model), &setup->reference_arch, setup->reference_dtype);
+    const sol_status_t st = sol_model_fits (reference);
+    if (st == SOL_OK) sol_learner_reference_need (c, reference, need);
+    sol_model_destroy (reference);
+    SOL_TRY (st);
+  }
   if (role == SOL_ROLE_ACTOR || solo) SOL_TRY (sol_actor_need (c, model, need));
   if (role == SOL_ROLE_BROKER || solo) broker_need (c, setup, roles, &need->host);
   if (setup->schedule) sol_need_add (&need->host, SOL_NEED_BATCH, sol_schedule_bytes (setup->schedule));

@@ -28,7 +28,7 @@ typedef struct {
   sol_roles_t *roles;
   sol_setup_t setup;
   sol_backend_t *backend;
-  sol_model_t *actor_model, *learner_model;
+  sol_model_t *actor_model, *learner_model, *reference;
   sol_broker_t *broker;
   sol_actor_t *actor;
   sol_learner_t *learner;
@@ -94,10 +94,12 @@ static sol_status_t create_learner (train_t *t)
                              .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir, .first_trial = t->first_trial };
   float *w = NULL;
   sol_status_t st = SOL_OK;
-  if (!t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
+  if (t->config->kl_reference != SOL_KL_BEHAVIOUR) st = sol_setup_reference (t->config, &t->setup, t->backend, sol_comm_rank (p.comm) == 0, &t->reference); /* first: its float32 weights are gone before the others come */
+  if (st == SOL_OK && !t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
   if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->learner_model);
   st = sol_comm_agree (p.comm, st);
   p.model = t->learner_model;
+  p.reference = t->reference;
   p.weights = w;
   if (st == SOL_OK) st = sol_learner_create (&p, &t->learner);
   sol_free (w);
@@ -193,7 +195,7 @@ static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
   const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT && !*c->stale_trace ? c->stale_k / c->ups + 1 : 0;
   const sol_stats_size_t size = { .n_tokens = steps * c->prompts * c->group * c->max_new, .n_sequences = (steps + more) * c->prompts * c->group,
                                   .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners,
-                                  .n_optional = prox + raw };
+                                  .n_optional = prox + raw + (c->kl_reference != SOL_KL_BEHAVIOUR) };
   sol_objective_destroy (o);
   return sol_stats_bytes (&size);
 }
@@ -263,6 +265,7 @@ static void destroy (train_t *t)
   sol_broker_close (t->broker);
   sol_model_destroy (t->actor_model);
   sol_model_destroy (t->learner_model);
+  sol_model_destroy (t->reference);
   if (t->backend) sol_backend_destroy (t->backend);
   sol_setup_destroy (&t->setup);
   sol_roles_destroy (t->roles);

@@ -78,11 +78,26 @@ static sol_status_t check_sizes (const sol_loading_t *l)
   return SOL_OK;
 }
 
+/* terms beside the objective */
+static sol_status_t check_terms (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  const int reward = c->kl_in == SOL_KL_REWARD;
+  REFUSE_IF (c->kl_reference == SOL_KL_MODEL && !*c->kl_model, "kl.reference", "kl.model", "the folder of the reference must be given");
+  REFUSE_IF (c->kl_reference != SOL_KL_MODEL && *c->kl_model, "kl.model", "kl.reference", "the folder would not be looked at: kl.reference must be model");
+  if (c->kl_coef == 0) return SOL_OK;
+  REFUSE_IF (reward && c->kl_reference == SOL_KL_BEHAVIOUR, "kl.in", "kl.reference", "in the reward the policy that generated a response stands against the reference, so the two must not be the same");
+  REFUSE_IF (reward && c->kl_ratio, "kl.in", "kl.ratio", "a term in the reward is not differentiated: it has no ratio");
+  REFUSE_IF (!reward && c->kl_term == SOL_KL_K1 && !c->kl_ratio, "kl.term", "kl.ratio", "in the loss, k1 at fixed tokens pulls nowhere (its mean slope over the policy's own tokens is 0): give kl.ratio, or kl.in: reward, or another term");
+  return SOL_OK;
+}
+
 static sol_status_t check_train (const sol_loading_t *l)
 {
   const sol_config_t *c = l->config;
   SOL_TRY (check_steps (l));
   SOL_TRY (check_sizes (l));
+  SOL_TRY (check_terms (l));
   REFUSE_IF (c->top_p < 1, "rollout.top_p", NULL, "train needs samples of the whole distribution (1), whose log-probs are recorded");
   REFUSE_IF (c->top_k > 0, "rollout.top_k", NULL, "train needs samples of the whole distribution (0), whose log-probs are recorded");
   REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");

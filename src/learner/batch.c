@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 19, ROOMS = COLUMNS + 2 };
+enum { COLUMNS = 19, ROOMS = COLUMNS + 6 };
 
 /* what is as long as the tokens of a mini-batch: bytes of each, and where its address goes; returns how many */
 static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, sol_columns_t *k, sol_room_t *out)
@@ -22,6 +22,14 @@ static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, 
   if (sol_objective_needs_prox (objective)) /* of the whole batch: made before its first update */
     out[n++] = (sol_room_t){ (void **) &k->prox_pass, tokens * (size_t) c->ups * sizeof (float), "log-probs at the start of a batch" };
   if ((float) c->temperature != 1.0f) out[n++] = (sol_room_t){ (void **) &k->lp_raw, tokens * sizeof (float), "the untempered log-probs of an update batch" };
+  if (c->kl_reference != SOL_KL_BEHAVIOUR) { /* of the whole batch too: rewards may need them before its first update */
+    out[n++] = (sol_room_t){ (void **) &k->ref_all, tokens * (size_t) c->ups * sizeof (float), "the reference's log-probs of a batch" };
+    out[n++] = (sol_room_t){ (void **) &k->lp_ref, tokens * sizeof (float), "the reference's log-probs of an update batch" };
+  }
+  if (c->entropy_coef != 0) {
+    out[n++] = (sol_room_t){ (void **) &k->c_entropy, tokens * sizeof (float), "the coefficients of entropies" };
+    out[n++] = (sol_room_t){ (void **) &k->c_entropy_pass, tokens * sizeof (float), "the coefficients of entropies" };
+  }
   k->room = (int64_t) tokens;
   return n;
 }
@@ -46,6 +54,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
   l->row = sol_alloc (groups * sizeof *l->row);
   l->group = sol_alloc (groups * sizeof *l->group);
   l->adv = sol_alloc (groups * (size_t) c->group * sizeof *l->adv);
+  if (c->kl_in == SOL_KL_REWARD && c->kl_coef != 0) l->penalty = sol_alloc (groups * (size_t) c->group * sizeof *l->penalty);
   l->reward = sol_alloc (mini * sizeof *l->reward);
   l->advantage = sol_alloc (mini * sizeof *l->advantage);
   l->segment = sol_alloc (mini * sizeof *l->segment);
@@ -60,8 +69,8 @@ sol_status_t sol_learner_room (sol_learner_t *l)
 void sol_learner_room_free (sol_learner_t *l)
 {
   sol_columns_t *k = &l->col;
-  void *all[] = { l->row, l->group, l->adv, l->reward, l->advantage, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
-                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw };
+  void *all[] = { l->row, l->group, l->adv, l->reward, l->advantage, l->penalty, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
+                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw, k->ref_all, k->lp_ref, k->c_entropy, k->c_entropy_pass };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -107,7 +116,7 @@ sol_status_t sol_learner_advantages (sol_learner_t *l)
   const sol_config_t *c = l->c;
   const int64_t groups = sol_learner_groups (l), per = c->group;
   for (int64_t first = 0; first < c->prompts; first += groups) { /* a mini-batch, which is what an update sees */
-    for (int64_t i = 0; i < groups * per; i++) l->reward[i] = l->group[first + i / per].reward[i % per];
+    for (int64_t i = 0; i < groups * per; i++) l->reward[i] = l->group[first + i / per].reward[i % per] - (l->penalty ? c->kl_coef * l->penalty[first * per + i] : 0);
     SOL_TRY (sol_advantage_batch (c->advantage, l->reward, groups, (int) per, l->advantage));
     for (int64_t i = 0; i < groups * per; i++) {
       const int masked = c->truncated == SOL_TRUNCATED_MASK && l->group[first + i / per].finish[i % per] == SOL_FINISH_LENGTH;
@@ -137,6 +146,7 @@ sol_status_t sol_learner_take (sol_learner_t *l)
     SOL_TRY (check_group (l, i));
     at += ((size_t) l->row[i].bytes + 7) & ~(size_t) 7;
   }
+  if (l->penalty) memset (l->penalty, 0, (size_t) (n * l->c->group) * sizeof *l->penalty);
   return sol_learner_advantages (l);
 }
 

@@ -44,9 +44,21 @@ sol_status_t sol_learner_need (const sol_config_t *c, const sol_model_t *model, 
   return SOL_OK;
 }
 
+void sol_learner_reference_need (const sol_config_t *c, const sol_model_t *reference, sol_needs_t *need)
+{
+  sol_need_t *mem = sol_backend_is_device (sol_model_backend (reference)) ? &need->device : &need->host;
+  const int32_t cap = sol_learner_cap (c);
+  const int64_t tokens = c->max_prompt + c->group * (c->max_new - 1), rows = c->group * c->max_new;
+  const int32_t t = sol_learner_grown (cap, tokens), r = sol_learner_grown (cap, rows);
+  const uint64_t pass = sol_pass_bytes (reference, cap, cap, cap, 0), most = sol_pass_bytes (reference, t, r, t, 0);
+  sol_need_add (mem, SOL_NEED_REFERENCE, sol_model_need (reference) + pass);
+  if (tokens > cap || rows > cap) sol_need_grow (mem, most - pass);
+}
+
 sol_status_t sol_learner_pass (sol_learner_t *l)
 {
   SOL_TRY (sol_packer_create (&l->packer, l->cap_tokens, l->cap_rows, l->cap_tokens));
+  if (l->p.reference) SOL_TRY (sol_pass_create (l->p.reference, l->cap_tokens, l->cap_rows, l->cap_tokens, 0, &l->ref_pass));
   return sol_pass_create (l->p.model, l->cap_tokens, l->cap_rows, l->cap_tokens, 1, &l->pass);
 }
 
@@ -59,6 +71,8 @@ sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner
   l->c = c;
   l->rank = sol_comm_rank (params->comm);
   l->size = sol_comm_size (params->comm);
+  SOL_ASSERT ((c->kl_reference != SOL_KL_BEHAVIOUR) == (params->reference != NULL));
+  l->terms = (sol_terms_t){ .kl = c->kl_term, .kl_ratio = c->kl_ratio, .kl_coef = c->kl_in == SOL_KL_LOSS ? c->kl_coef : 0, .entropy_coef = c->entropy_coef };
   SOL_GO (sol_objective_create_config (c, &l->objective));
   SOL_GO (sol_optimizer_create (params->model, params->comm, c->leaves, params->weights, &l->opt));
   if (params->resume_dir) SOL_GO (load (l));
@@ -86,6 +100,7 @@ void sol_learner_destroy (sol_learner_t *l)
   sol_report_sets_close (l);
   sol_checkpoint_drop (l->writer); /* of a save that failed in the middle */
   sol_pass_destroy (l->pass);
+  sol_pass_destroy (l->ref_pass);
   sol_packer_destroy (&l->packer);
   sol_optimizer_destroy (l->opt);
   sol_objective_destroy (l->objective);
@@ -113,6 +128,7 @@ static sol_status_t start_batch (sol_learner_t *l)
   SOL_TRY (agree_stop (l));
   if (l->stop) return SOL_OK;
   if (sol_objective_needs_prox (l->objective)) SOL_TRY (sol_comm_agree (l->p.comm, sol_learner_prox (l)));
+  if (l->p.reference) SOL_TRY (sol_learner_reference (l));
   l->state = LEARNER_UPDATE;
   return SOL_OK;
 }

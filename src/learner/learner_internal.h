@@ -19,10 +19,10 @@ typedef struct {
   int64_t n, room;
   int64_t *seq, *src;       /* rollout id; place in the forward pass's order (differs from the index once a sequence was dropped) */
   int32_t *position, *token, *version, *update_lag;
-  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox, *lp_raw; /* lp_raw: NULL at temperature 1 */
-  float *lp_pass, *entropy_pass, *prox_pass; /* in the forward pass's order */
+  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox, *lp_raw, *lp_ref; /* NULL: lp_raw at temperature 1, lp_ref without a frozen reference */
+  float *lp_pass, *entropy_pass, *prox_pass, *ref_all; /* in the forward pass's order */
   double *c;
-  float *c_lp;              /* in the forward pass's order */
+  float *c_lp, *c_entropy, *c_entropy_pass; /* c_lp and c_entropy_pass in the forward pass's order; the last two NULL without an entropy bonus */
   uint8_t *verdict;
 } sol_columns_t;
 
@@ -35,7 +35,8 @@ struct sol_learner {
   sol_learner_state_t state;
   sol_optimizer_t *opt;
   sol_objective_t *objective;
-  sol_pass_t *pass;
+  sol_terms_t terms;             /* what the loss has beside the objective */
+  sol_pass_t *pass, *ref_pass;   /* ref_pass: of the frozen reference, without backward; NULL: none */
   sol_packer_t packer;
   int32_t cap_tokens, cap_rows;  /* of pass and packer */
   /* the batch */
@@ -46,6 +47,7 @@ struct sol_learner {
   sol_rollout_t *group;          /* [prompts], into records */
   float *adv;                    /* [prompts * group] */
   double *reward, *advantage;    /* [sequences of a mini-batch] on the way to it */
+  double *penalty;               /* [prompts * group] KL taken off the rewards, before kl.coef; NULL: none */
   /* the update */
   sol_segment_t *segment;        /* [n_segments] of mine */
   int32_t *segment_leaf, n_segments;
@@ -54,6 +56,7 @@ struct sol_learner {
   int64_t n_dropped_seq, dropped_total, skipped_total; /* skipped: updates whose every response was dropped */
   sol_columns_t col;
   sol_verdicts_t verdicts;
+  sol_term_sums_t term_sums;
   double loss, norm, lr;
   /* records */
   sol_stats_t *stats;
@@ -92,6 +95,9 @@ static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c-
 
 /* ---- update.c */
 sol_status_t sol_learner_prox (sol_learner_t *l);              /* decoupled objectives: log-probs under the policy at the start of the batch */
+/* collective: log-probs of the whole batch under the frozen reference, and, with kl.in: reward, the advantages anew */
+sol_status_t sol_learner_reference (sol_learner_t *l);
+sol_status_t sol_learner_reference_mini (sol_learner_t *l, int64_t mini); /* its part that computes, of one mini-batch; not collective */
 int32_t sol_learner_grown (int32_t cap, int64_t need);         /* the tokens or rows of a pass, once `need` are asked for */
 /* phase one: forward over the whole update batch; *micros_p: micro-batches made (1: its activations are still there) */
 sol_status_t sol_learner_forward (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p);

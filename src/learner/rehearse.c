@@ -51,6 +51,7 @@ static sol_status_t update (sol_learner_t *l, void (*mark) (void *ctx, sol_phase
   sol_learner_cut (l, 0);
   SOL_TRY (sol_learner_forward (l, l->col.lp_pass, l->col.entropy_pass, &micros));
   if (sol_objective_needs_prox (l->objective)) SOL_TRY (sol_learner_forward (l, l->col.prox_pass, l->col.entropy_pass, &micros)); /* once an update, before a batch's first */
+  if (l->p.reference) SOL_TRY (sol_learner_reference_mini (l, 0));
   mark (ctx, SOL_PHASE_FORWARD);
   for (int64_t i = 0; i < l->col.n; i++) l->col.c[i] = 1; /* every token trains */
   SOL_TRY (sol_learner_backward (l, micros == 1));
@@ -60,7 +61,7 @@ static sol_status_t update (sol_learner_t *l, void (*mark) (void *ctx, sol_phase
   return SOL_OK;
 }
 
-sol_status_t sol_learner_rehearse (const sol_config_t *c, sol_model_t *model, int size, void (*mark) (void *ctx, sol_phase_t phase), void *ctx)
+sol_status_t sol_learner_rehearse (const sol_config_t *c, sol_model_t *model, sol_model_t *reference, int size, void (*mark) (void *ctx, sol_phase_t phase), void *ctx)
 {
   const int rank = busiest (c, size);
   sol_learner_t *l = sol_alloc (sizeof *l);
@@ -69,6 +70,7 @@ sol_status_t sol_learner_rehearse (const sol_config_t *c, sol_model_t *model, in
   make_record (c, &r);
   l->c = l->p.config = c;
   l->p.model = model;
+  l->p.reference = reference;
   l->p.comm = sol_comm_self ();
   l->rank = rank;
   l->size = size;

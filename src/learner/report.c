@@ -136,6 +136,21 @@ static void put_verdicts (const sol_learner_t *l, sol_metrics_row_t *m)
   m->cut = v->cut;
 }
 
+/* terms beside the objective */
+static void put_terms (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m)
+{
+  const int64_t per = l->c->group, n = sol_learner_groups (l) * per;
+  double sum = 0;
+  m->kl_ref = l->term_sums.kl;
+  m->loss_kl = l->terms.kl_coef != 0 ? l->term_sums.loss_kl : NAN;
+  m->loss_entropy = l->term_sums.loss_entropy;
+  m->reward_kl = NAN;
+  if (!l->penalty || m->n_sequences == 0) return;
+  for (int64_t i = 0; i < n; i++)
+    if (!l->dropped[i]) sum += l->penalty[mini * n + i];
+  m->reward_kl = l->c->kl_coef * sum / (double) m->n_sequences;
+}
+
 static void put_sums (const sums_t *s, sol_metrics_row_t *m)
 {
   double n = s->s[SUM_N] > 0 ? s->s[SUM_N] : NAN;
@@ -211,7 +226,7 @@ static sol_status_t write_stats (sol_learner_t *l)
   const sol_columns_t *k = &l->col;
   sol_stats_tokens_t t = { .n = k->n, .update = (int32_t) l->update, .seq = k->seq, .position = k->position, .token = k->token, .version = k->version, .lp_behav = k->lp_behav,
                            .lp = k->lp, .entropy = k->entropy, .entropy_behav = k->entropy_behav, .advantage = k->adv, .verdict = k->verdict,
-                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw };
+                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw, .lp_ref = k->lp_ref };
   return sol_stats_tokens (l->stats, &t);
 }
 
@@ -276,6 +291,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   sol_report_refilled (l, mini, &m);
   sol_report_sets (l, mini, &m);
   put_verdicts (l, &m);
+  put_terms (l, mini, &m);
   put_sums (&s, &m);
   put_times (l, &m, &n);
   m.lag_min = minmax[0] == INT64_MIN ? NAN : (double) -minmax[0];

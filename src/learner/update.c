@@ -38,14 +38,16 @@ static sol_status_t room_for (sol_learner_t *l, int64_t tokens, int64_t rows)
 {
   if (tokens <= l->cap_tokens && rows <= l->cap_rows) return SOL_OK;
   sol_pass_destroy (l->pass);
+  sol_pass_destroy (l->ref_pass);
   sol_packer_destroy (&l->packer);
-  l->pass = NULL;
+  l->pass = l->ref_pass = NULL;
   l->cap_tokens = sol_learner_grown (l->cap_tokens, tokens);
   l->cap_rows = sol_learner_grown (l->cap_rows, rows);
   return sol_learner_pass (l);
 }
 
-static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, float *lp, float *entropy)
+/* by the policy, or by the frozen reference */
+static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, int reference, float *lp, float *entropy)
 {
   int64_t tokens = 0, rows = 0;
   for (int32_t i = s; i < e; i++) {
@@ -56,19 +58,21 @@ static sol_status_t forward (sol_learner_t *l, int32_t s, int32_t e, float *lp, 
   sol_packer_clear (&l->packer);
   for (int32_t i = s; i < e; i++) sol_packer_add (&l->packer, &l->segment[i], &l->group[l->segment[i].group]);
   beat ();
-  return sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, lp, entropy, NULL);
+  return sol_pass_forward (reference ? l->ref_pass : l->pass, &l->packer.batch, (float) l->c->temperature, lp, entropy, NULL);
 }
 
-sol_status_t sol_learner_forward (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p)
+static sol_status_t forward_all (sol_learner_t *l, int reference, float *lp, float *entropy, int32_t *micros_p)
 {
   *micros_p = 0;
   for (int32_t s = 0, e; s < l->n_segments; s = e, ++*micros_p) {
     int64_t at = l->segment[s].token;
     e = micro_end (l, s);
-    SOL_TRY (forward (l, s, e, lp + at, entropy + at));
+    SOL_TRY (forward (l, s, e, reference, lp + at, entropy + at));
   }
   return SOL_OK;
 }
+
+sol_status_t sol_learner_forward (sol_learner_t *l, float *lp, float *entropy, int32_t *micros_p) { return forward_all (l, 0, lp, entropy, micros_p); }
 
 sol_status_t sol_learner_prox (sol_learner_t *l)
 {
@@ -82,6 +86,53 @@ sol_status_t sol_learner_prox (sol_learner_t *l)
   return st;
 }
 
+/* KL of the policy that generated them to the reference, summed over each response of mine in mini-batch `mini`, in token order */
+static void add_penalties (sol_learner_t *l, int64_t mini)
+{
+  const sol_columns_t *k = &l->col;
+  const float *ref = k->ref_all + mini * k->room;
+  for (int32_t i = 0; i < l->n_segments; i++) {
+    const sol_segment_t *seg = &l->segment[i];
+    int64_t t = seg->token;
+    for (int32_t s = seg->first; s < seg->first + seg->n; s++) {
+      double *sum = &l->penalty[seg->group * l->c->group + s];
+      for (int32_t n = 0; n < l->group[seg->group].len[s]; n++, t++) *sum += sol_kl (l->c->kl_term, (double) (k->lp_behav[t] - ref[t]));
+    }
+  }
+}
+
+sol_status_t sol_learner_reference_mini (sol_learner_t *l, int64_t mini)
+{
+  int32_t micros;
+  sol_learner_cut (l, mini);
+  return forward_all (l, 1, l->col.ref_all + mini * l->col.room, l->col.entropy_pass, &micros);
+}
+
+static sol_status_t reference_forward (sol_learner_t *l)
+{
+  for (int64_t j = 0; j < l->c->ups; j++) {
+    SOL_TRY (sol_learner_reference_mini (l, j));
+    if (l->penalty) add_penalties (l, j);
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_learner_reference (sol_learner_t *l)
+{
+  const int64_t n = l->c->prompts * l->c->group;
+  const double t0 = sol_clock_s ();
+  if (l->penalty) memset (l->penalty, 0, (size_t) n * sizeof *l->penalty);
+  SOL_TRY (sol_comm_agree (l->p.comm, reference_forward (l)));
+  l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
+  if (!l->penalty) return SOL_OK;
+  SOL_TRY (sol_comm_sum_f64 (l->p.comm, l->penalty, (int) n)); /* each has its own, the others 0: exact */
+  for (int64_t i = 0; i < n; i++)
+    if (!isfinite (l->c->kl_coef * l->penalty[i]))
+      return sol_fail (SOL_ERR_NUMERIC, "learner", "batch %lld, ticket %lld, response %lld: the KL to the reference is %g: it cannot be taken off a reward", (long long) l->batch,
+                       (long long) l->group[i / l->c->group].ticket, (long long) (i % l->c->group), l->penalty[i]);
+  return sol_learner_advantages (l);
+}
+
 /* the forward pass's results beside the record's columns */
 static void compare (sol_learner_t *l, int64_t mini)
 {
@@ -92,6 +143,7 @@ static void compare (sol_learner_t *l, int64_t mini)
     k->lp[i] = k->lp_pass[at];
     k->entropy[i] = k->entropy_pass[at];
     k->d[i] = k->lp[i] - k->lp_behav[i];
+    if (k->ref_all) k->lp_ref[i] = k->ref_all[mini * k->room + at];
     if (prox) {
       k->lp_prox[i] = prox[at];
       k->d_prox[i] = prox[at] - k->lp_behav[i];
@@ -112,6 +164,7 @@ static void drop (sol_learner_t *l, int64_t mini, int64_t seq)
     k->lp_behav[n] = k->lp_behav[i], k->entropy_behav[n] = k->entropy_behav[i], k->adv[n] = k->adv[i];
     k->lp[n] = k->lp[i], k->entropy[n] = k->entropy[i], k->d[n] = k->d[i], k->lp_prox[n] = k->lp_prox[i], k->d_prox[n] = k->d_prox[i];
     if (k->lp_raw) k->lp_raw[n] = k->lp_raw[i];
+    if (k->lp_ref) k->lp_ref[n] = k->lp_ref[i];
     n++;
   }
   k->n = n;
@@ -121,9 +174,20 @@ static void drop (sol_learner_t *l, int64_t mini, int64_t seq)
 static void skip (sol_learner_t *l)
 {
   l->verdicts = (sol_verdicts_t){ .cut = NAN, .band = NAN };
+  l->term_sums = (sol_term_sums_t){ NAN, NAN, NAN, NAN };
   l->skipped_total++;
   if (l->rank == 0)
     sol_log (SOL_LOG_WARN, "learner", "update %lld is skipped: all of its %lld responses were dropped (objective.on_refused: drop); the weights stay as they are", (long long) l->update, (long long) l->n_dropped_seq);
+}
+
+/* what is in the loss beside the objective; also measures the KL to a frozen reference that is not in it */
+static sol_status_t add_terms (sol_learner_t *l, const sol_tokens_t *t, sol_refusal_t *r)
+{
+  const sol_columns_t *k = &l->col;
+  const sol_term_columns_t in = { .lp = k->lp, .lp_ref = k->lp_ref ? k->lp_ref : l->terms.kl_coef != 0 ? k->lp_behav : NULL, .entropy = k->c_entropy ? k->entropy : NULL };
+  l->term_sums = (sol_term_sums_t){ NAN, NAN, NAN, NAN };
+  if (!in.lp_ref && !in.entropy) return SOL_OK;
+  return sol_terms_solve (&l->terms, l->p.comm, t, &in, l->verdicts.n, k->c, k->c_entropy, &l->term_sums, r);
 }
 
 /* *any_p: is there a token left to learn from? */
@@ -140,6 +204,7 @@ static sol_status_t decide (sol_learner_t *l, int64_t mini, int *any_p)
     sol_tokens_t t = { .n = k->n, .d = k->d, .adv = k->adv, .lp = k->lp_behav, .d_prox = k->prox_pass ? k->d_prox : NULL, .seq = k->seq };
     sol_refusal_t r = { 0 };
     sol_status_t st = sol_objective_solve (l->objective, l->p.comm, &t, k->c, k->verdict, &l->verdicts, &r);
+    if (st == SOL_OK) st = add_terms (l, &t, &r);
     if (st != SOL_ERR_NUMERIC) return st;
     if (l->c->on_refused == SOL_REFUSED_STOP)
       return sol_fail (st, "learner", "update %lld refused: sequence %lld (ticket %lld, response %lld): %s (log-ratio %g, advantage %g, coefficient %g); objective.on_refused: drop would go on without it",
@@ -155,7 +220,7 @@ static sol_status_t decide (sol_learner_t *l, int64_t mini, int *any_p)
 static int is_idle (const sol_learner_t *l, const sol_segment_t *s)
 {
   for (int64_t i = s->token; i < s->token + s->n_tokens; i++)
-    if (l->col.c_lp[i] != 0) return 0;
+    if (l->col.c_lp[i] != 0 || (l->col.c_entropy_pass && l->col.c_entropy_pass[i] != 0)) return 0;
   return 1;
 }
 
@@ -165,7 +230,7 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
   double t0;
   if (kept) {
     t0 = sol_clock_s ();
-    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, l->col.c_lp + l->segment[s].token, NULL, grad, layer_complete, l));
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, l->col.c_lp + l->segment[s].token, l->col.c_entropy_pass ? l->col.c_entropy_pass + l->segment[s].token : NULL, grad, layer_complete, l));
     l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
     return SOL_OK;
   }
@@ -173,7 +238,7 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
   while (s < e) {
     int64_t rows = 0, n = 0, tokens = 0;
     int32_t from = s;
-    float *c = (float *) l->col.c; /* the double coefficients are not needed any more: room for the packed ones */
+    float *c = (float *) l->col.c, *c_entropy = l->col.c_entropy_pass ? c + l->col.room : NULL; /* the double coefficients are not needed any more: room for the packed ones */
     for (; s < e && (from == s || rows == 0 || rows + l->segment[s].rows <= l->c->micro_batch_tokens); s++)
       if (!is_idle (l, &l->segment[s])) {
         rows += l->segment[s].rows;
@@ -187,12 +252,13 @@ static sol_status_t backward_leaf (sol_learner_t *l, int32_t s, int32_t e, int k
       if (is_idle (l, &l->segment[i])) continue;
       sol_packer_add (&l->packer, &l->segment[i], &l->group[l->segment[i].group]);
       memcpy (c + n, l->col.c_lp + l->segment[i].token, (size_t) l->segment[i].n_tokens * sizeof *c);
+      if (c_entropy) memcpy (c_entropy + n, l->col.c_entropy_pass + l->segment[i].token, (size_t) l->segment[i].n_tokens * sizeof *c);
       n += l->segment[i].n_tokens;
     }
     SOL_TRY (sol_pass_forward (l->pass, &l->packer.batch, (float) l->c->temperature, l->col.lp_pass, l->col.entropy_pass, NULL));
     l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
     t0 = sol_clock_s ();
-    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, c, NULL, grad, s < e ? layer_done : layer_complete, l));
+    SOL_TRY (sol_pass_backward (l->pass, &l->packer.batch, c, c_entropy, grad, s < e ? layer_done : layer_complete, l));
     l->phase[SOL_PHASE_BACKWARD] += sol_clock_s () - t0;
   }
   return SOL_OK;
@@ -204,6 +270,10 @@ sol_status_t sol_learner_backward (sol_learner_t *l, int kept)
   int32_t s = 0;
   memset (k->c_lp, 0, (size_t) k->room * sizeof *k->c_lp);
   for (int64_t i = 0; i < k->n; i++) k->c_lp[k->src[i]] = (float) k->c[i];
+  if (k->c_entropy) {
+    memset (k->c_entropy_pass, 0, (size_t) k->room * sizeof *k->c_entropy_pass);
+    for (int64_t i = 0; i < k->n; i++) k->c_entropy_pass[k->src[i]] = k->c_entropy[i];
+  }
   for (int leaf = l->opt->first_of[l->rank]; leaf < l->opt->first_of[l->rank + 1]; leaf++) {
     float *grad = sol_optimizer_leaf (l->opt);
     int32_t e = s;

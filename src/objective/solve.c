@@ -9,12 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { WHY_NONE, WHY_MEMORY, WHY_D, WHY_ADV, WHY_M2, WHY_LP, WHY_PROX, WHY_C, WHY_NO_LP, WHY_NO_PROX, WHY_VARIES, N_WHY };
-static const char *const why_text[N_WHY] = { "", "out of memory", "the log-ratio is not finite", "the advantage is not finite", "the squared log-ratio overflows float32", "the behaviour log-prob is not finite",
-                                             "the proximal log-ratio is not finite", "the coefficient is not finite in float32", "the objective needs behaviour log-probs", "the objective needs proximal log-ratios",
-                                             "the advantage is not constant in the sequence" };
-typedef struct { int64_t why, seq, index; double d, adv, c; } report_t;
-
 enum { EXPONENTS = 256 };
 typedef struct { uint64_t n, n_seq, n_T, all[EXPONENTS], in_T[EXPONENTS]; } counts_t;               /* sums of significands by exponent */
 typedef struct { int64_t n_high, n_low, n_masked, n_kept, after[EXPONENTS], loss[SOL_TOTAL_WORDS]; } results_t; /* n_kept: of the set that is selected from */
@@ -32,33 +26,6 @@ static float float_of (uint32_t bits)
   return x;
 }
 static int in_trust_set (float d, float A) { return (A > 0 && d > 0) || (A < 0 && d < 0); }
-static int rank_of (int64_t why) { return why == WHY_NONE ? 3 : why == WHY_MEMORY ? 0 : why <= WHY_C ? 1 : 2; } /* what is not finite comes before wrong use */
-
-/* keeps the report that comes first: by kind, then in global order. Tokens of a sequence come in order. */
-static void report (report_t *r, int64_t why, const sol_tokens_t *t, int64_t i, double c)
-{
-  if (rank_of (why) > rank_of (r->why) || (rank_of (why) == rank_of (r->why) && r->seq <= t->seq[i])) return;
-  *r = (report_t){ why, t->seq[i], i, (double) t->d[i], (double) t->adv[i], c };
-}
-
-/* the first report of all ranks, as a status on all */
-static sol_status_t refuse (const sol_objective_t *o, sol_comm_t *comm, report_t mine, sol_refusal_t *refusal_p)
-{
-  const int size = sol_comm_size (comm);
-  report_t *all = sol_alloc ((size_t) size * sizeof *all), first;
-  sol_status_t st = sol_comm_allgather (comm, &mine, sizeof mine, all);
-  int from = 0;
-  for (int r = 1; r < size; r++)
-    if (rank_of (all[r].why) < rank_of (all[from].why) || (rank_of (all[r].why) == rank_of (all[from].why) && all[r].seq < all[from].seq)) from = r;
-  first = all[from];
-  sol_free (all);
-  if (st != SOL_OK || first.why == WHY_NONE) return st;
-  if (first.why == WHY_MEMORY) return SOL_ERR_MEMORY;
-  if (refusal_p) *refusal_p = (sol_refusal_t){ first.seq, from == sol_comm_rank (comm) ? first.index : -1, first.d, first.adv, first.c, why_text[first.why] };
-  if (first.why <= WHY_C) return SOL_ERR_NUMERIC;
-  return sol_comm_rank (comm) > 0 ? SOL_ERR_USAGE : sol_fail (SOL_ERR_USAGE, "objective", "%s: sequence %lld: %s", o->rule->name, (long long) first.seq, why_text[first.why]);
-}
-
 static sol_status_t make_room (sol_objective_t *o, int64_t n)
 {
   if (n == 0) n = 1; /* no null pointers */
@@ -75,20 +42,20 @@ static sol_status_t make_room (sol_objective_t *o, int64_t n)
 }
 
 /* what can be refused before anything is decided */
-static report_t check_tokens (const sol_rule_t *rule, const sol_tokens_t *t)
+static sol_report_t check_tokens (const sol_rule_t *rule, const sol_tokens_t *t)
 {
-  report_t r = { .why = WHY_NONE, .seq = INT64_MAX };
+  sol_report_t r = { .why = SOL_WHY_NONE, .seq = INT64_MAX };
   float adv = 0;
-  if (t->n > 0 && rule->needs_lp && !t->lp) report (&r, WHY_NO_LP, t, 0, NAN);
-  if (t->n > 0 && rule->needs_prox && !t->d_prox) report (&r, WHY_NO_PROX, t, 0, NAN);
+  if (t->n > 0 && rule->needs_lp && !t->lp) sol_report (&r, SOL_WHY_NO_LP, t, 0, NAN);
+  if (t->n > 0 && rule->needs_prox && !t->d_prox) sol_report (&r, SOL_WHY_NO_PROX, t, 0, NAN);
   for (int64_t i = 0; i < t->n; i++) {
     if (i == 0 || t->seq[i] != t->seq[i - 1]) adv = t->adv[i];
-    if (!isfinite (t->d[i])) report (&r, WHY_D, t, i, NAN);
-    else if (!isfinite (t->adv[i])) report (&r, WHY_ADV, t, i, NAN);
-    else if (!isfinite (t->d[i] * t->d[i])) report (&r, WHY_M2, t, i, NAN);
-    else if (rule->needs_lp && t->lp && !isfinite (t->lp[i])) report (&r, WHY_LP, t, i, NAN);
-    else if (rule->needs_prox && t->d_prox && !isfinite (t->d_prox[i])) report (&r, WHY_PROX, t, i, NAN);
-    else if (rule->one_advantage && t->adv[i] != adv) report (&r, WHY_VARIES, t, i, NAN);
+    if (!isfinite (t->d[i])) sol_report (&r, SOL_WHY_D, t, i, NAN);
+    else if (!isfinite (t->adv[i])) sol_report (&r, SOL_WHY_ADV, t, i, NAN);
+    else if (!isfinite (t->d[i] * t->d[i])) sol_report (&r, SOL_WHY_M2, t, i, NAN);
+    else if (rule->needs_lp && t->lp && !isfinite (t->lp[i])) sol_report (&r, SOL_WHY_LP, t, i, NAN);
+    else if (rule->needs_prox && t->d_prox && !isfinite (t->d_prox[i])) sol_report (&r, SOL_WHY_PROX, t, i, NAN);
+    else if (rule->one_advantage && t->adv[i] != adv) sol_report (&r, SOL_WHY_VARIES, t, i, NAN);
   }
   return r;
 }
@@ -181,7 +148,7 @@ static sol_status_t unit_share (const sol_objective_t *o, sol_comm_t *comm, int6
 }
 
 /* one sequence, tokens [first, end): c and verdict into o's room, its share of the results */
-static void solve_sequence (sol_objective_t *o, const sol_tokens_t *t, int64_t first, int64_t end, double unit, sol_rule_input_t *in, sol_total_t *loss, report_t *bad)
+static void solve_sequence (sol_objective_t *o, const sol_tokens_t *t, int64_t first, int64_t end, double unit, sol_rule_input_t *in, sol_total_t *loss, sol_report_t *bad)
 {
   const sol_rule_t *rule = o->rule;
   const int64_t n = end - first;
@@ -202,7 +169,7 @@ static void solve_sequence (sol_objective_t *o, const sol_tokens_t *t, int64_t f
     term = rule->token (in);
     o->c[i] = -(share * term.g) + 0.0; /* no -0 */
     o->verdict[i] = (uint8_t) (term.bits | (in->in_T ? SOL_VERDICT_T : 0));
-    if (!isfinite ((float) o->c[i])) report (bad, WHY_C, t, i, o->c[i]);
+    if (!isfinite ((float) o->c[i])) sol_report (bad, SOL_WHY_C, t, i, o->c[i]);
     sol_total_add (loss, share * term.f);
   }
 }
@@ -250,11 +217,11 @@ sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const so
   sol_verdicts_t sum = { .cut = NAN, .band = NAN };
   sol_rule_input_t in = { .param = o->param };
   sol_total_t loss = { 0 };
-  report_t bad = check_tokens (o->rule, t);
+  sol_report_t bad = check_tokens (o->rule, t);
   uint32_t cap;
   double unit = 0;
-  if (make_room (o, t->n) != SOL_OK) bad = (report_t){ .why = WHY_MEMORY };
-  SOL_TRY (refuse (o, comm, bad, refusal_p));
+  if (make_room (o, t->n) != SOL_OK) bad = (sol_report_t){ .why = SOL_WHY_MEMORY };
+  SOL_TRY (sol_report_agree (o->rule->name, comm, bad, refusal_p));
   SOL_TRY (count (o, comm, t, &k));
   if (k.n == 0) return sol_comm_rank (comm) > 0 ? SOL_ERR_USAGE : sol_fail (SOL_ERR_USAGE, "objective", "%s: an update without tokens", o->rule->name);
   SOL_TRY (decide (o, comm, t, &k, &sum, &cap));
@@ -264,12 +231,12 @@ sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const so
     in.low = sol_exp_exact (-sum.band);
     in.high = sol_exp_exact (sum.band);
   }
-  bad = (report_t){ .why = WHY_NONE, .seq = INT64_MAX };
+  bad = (sol_report_t){ .why = SOL_WHY_NONE, .seq = INT64_MAX };
   for (int64_t first = 0, end; first < t->n; first = end) {
     for (end = first + 1; end < t->n && t->seq[end] == t->seq[first]; end++) continue;
     solve_sequence (o, t, first, end, unit, &in, &loss, &bad);
   }
-  SOL_TRY (refuse (o, comm, bad, refusal_p));
+  SOL_TRY (sol_report_agree (o->rule->name, comm, bad, refusal_p));
   SOL_TRY (sum_up (o, comm, t, &k, cap, &loss, &sum));
   memcpy (c, o->c, (size_t) t->n * sizeof *c);
   memcpy (verdict, o->verdict, (size_t) t->n);

@@ -12,7 +12,9 @@
   X (n_sequences, I, "progress", "responses", "responses of the update batch that were not dropped")                                                      \
   X (time_s, D, "progress", "s", "time since the program's start")                                                                         \
   X (lr, D, "loss", "", "learning rate of the update")                                                                                     \
-  X (loss, D, "loss", "", "loss of the objective")                                                                                         \
+  X (loss, D, "loss", "", "loss of the objective, without loss_kl and loss_entropy")                                                                                         \
+  X (loss_kl, D, "loss", "", "kl.coef * kl_ref, what the KL adds to the loss; null where it is not in the loss")                              \
+  X (loss_entropy, D, "loss", "", "minus entropy.coef times the mean entropy; null without entropy.coef")                                   \
   X (grad_norm, D, "loss", "", "norm of the gradient before it is clipped")                                                                \
   X (lag_min, D, "lag", "updates", "smallest lag (update - version) of the tokens")                                                        \
   X (lag_mean, D, "lag", "updates", "mean lag of the tokens")                                                                              \
@@ -20,6 +22,7 @@
   X (reward_fresh, D, "reward", "", "mean reward of the rollouts of the newest version known")                                             \
   X (fresh_version, D, "reward", "updates", "that version")                                                                                \
   X (reward_consumed, D, "reward", "", "mean reward of the responses trained in this update")                                              \
+  X (reward_kl, D, "reward", "", "mean of kl.coef * KL taken off the reward of a response before advantages; null where it is not in the reward") \
   X (clip_share, D, "trust", "share of N", "tokens clipped high, clipped low or masked")                                                   \
   X (high_share, D, "trust", "share of N", "tokens clipped high")                                                                          \
   X (low_share, D, "trust", "share of N", "tokens clipped low")                                                                            \
@@ -31,6 +34,7 @@
   X (cut, D, "trust", "nats^2", "largest d^2 that is kept; null when nothing is cut")                                                      \
   X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL from behaviour policy to learner")                                                     \
   X (kl_k3, D, "policy", "nats", "mean (exp d - 1 - d), another estimate of it")                                                           \
+  X (kl_ref, D, "policy", "nats", "mean of the kl.term estimate of KL from policy to kl.reference over the tokens; null without kl.coef and without a frozen reference")  \
   X (ess, D, "policy", "share of N", "effective sample size (sum r)^2 / sum r^2")                                                          \
   X (entropy, D, "policy", "nats", "mean entropy of the learner's policy")                                                                 \
   X (entropy_behav, D, "policy", "nats", "mean entropy of the policies that generated the tokens")                                         \

@@ -16,7 +16,7 @@ typedef struct {
   sol_backend_t *backend;
   sol_arch_t arch;
   sol_table_t *table;
-  sol_model_t *model;
+  sol_model_t *model, *reference; /* reference: NULL unless the settings ask for one; its weights are others */
   float *w;
   char *dir;
 } rig_t;
@@ -39,6 +39,11 @@ static inline void rig_make (rig_t *r, const char *more, const char *name)
   r->table = sol_table_create (&r->arch);
   r->w = sol_alloc ((size_t) r->table->elements * sizeof *r->w);
   sol_table_init (r->table, &r->arch, 3, r->w);
+  if (r->c->kl_reference == SOL_KL_BEHAVIOUR) return;
+  float *other = sol_alloc ((size_t) r->table->elements * sizeof *other);
+  sol_table_init (r->table, &r->arch, 4, other);
+  if (sol_model_create (r->backend, &r->arch, SOL_F32, &r->reference) != SOL_OK || sol_model_set (r->reference, other) != SOL_OK) abort ();
+  sol_free (other);
 }
 
 static inline void rig_free (rig_t *r)
@@ -46,6 +51,7 @@ static inline void rig_free (rig_t *r)
   sol_free (r->w);
   sol_table_destroy (r->table);
   sol_model_destroy (r->model);
+  sol_model_destroy (r->reference);
   sol_backend_destroy (r->backend);
   sol_config_destroy (r->c);
   sol_free (r->dir);
@@ -53,7 +59,7 @@ static inline void rig_free (rig_t *r)
 
 static inline sol_status_t rig_learner (const rig_t *r, sol_comm_t *comm, sol_broker_t *broker, sol_learner_t **l)
 {
-  sol_learner_params_t p = { .config = r->c, .model = r->model, .broker = broker, .comm = comm, .run_dir = r->dir, .settings = "", .hosts = "", .weights = r->w };
+  sol_learner_params_t p = { .config = r->c, .model = r->model, .broker = broker, .comm = comm, .run_dir = r->dir, .settings = "", .hosts = "", .reference = r->reference, .weights = r->w };
   return sol_learner_create (&p, l);
 }
 

@@ -31,6 +31,11 @@ static void test_learner (const rig_t *rig)
   sol_learner_t *l = NULL;
   const size_t before = sol_memory_used (), large = sol_memory_large ();
   ok (sol_learner_need (rig->c, rig->model, 0, 1, &n) == SOL_OK);
+  if (rig->reference) {
+    sol_learner_reference_need (rig->c, rig->reference, &n);
+    ok (n.host.part[SOL_NEED_REFERENCE] > sol_model_need (rig->reference));
+    n.host.part[SOL_NEED_REFERENCE] -= sol_model_need (rig->reference); /* there already */
+  }
   ok (sol_memory_used () == before);
   ok (rig_learner (rig, sol_comm_self (), NULL, &l) == SOL_OK);
   ok (exact (rest (rig, &n), large, before) && sol_need_total (&n.device) == 0);
@@ -79,6 +84,10 @@ int main (int argc, char **argv)
   rig_make (&rig, "learner: {leaves: 8}\ntrain: {updates: 4, warmup: 0}\nsft: {batch: 8}\n", name);
   test_measured (&rig);
   test_sft (&rig);
+  test_learner (&rig);
+  rig_free (&rig);
+  snprintf (name, sizeof name, "reference%d-%d", tap_size, tap_rank);
+  rig_make (&rig, "learner: {leaves: 8}\ntrain: {updates: 4, warmup: 0}\nkl: {coef: 0.1, reference: initial}\nentropy: {coef: 0.1}\n", name);
   test_learner (&rig);
   rig_free (&rig);
   return tap_done ();

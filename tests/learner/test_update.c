@@ -40,6 +40,7 @@ static result_t train (sol_comm_t *comm, const char *more)
   if (rig_learner (&rig, comm, NULL, &l) != SOL_OK) abort ();
   fill (l);
   if (sol_objective_needs_prox (l->objective)) r.st = sol_learner_prox (l);
+  if (rig.reference && r.st == SOL_OK) r.st = sol_learner_reference (l);
   for (int i = 0; i < 2 * UPS && r.st == SOL_OK; i++) {
     r.st = sol_learner_make_update (l, i % UPS);
     if (r.st == SOL_OK) l->update++;
@@ -61,27 +62,28 @@ static int same (result_t a, result_t b)
   return good;
 }
 
-static void test_bytes (const char *objective)
+/* terms: more lines of settings */
+static void test_bytes (const char *objective, const char *terms)
 {
   static const char *const micro[] = { "1", "64", "100000" };
-  char more[256];
+  char more[512];
   result_t want;
-  snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 4096}\n", objective);
+  snprintf (more, sizeof more, "%sobjective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 4096}\n", terms, objective);
   want = train (sol_comm_self (), more);
   ok (want.st == SOL_OK);
   ok (want.norm > 1e-6); /* there is something to learn */
   for (int i = 0; i < 3; i++) {
-    snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", objective, micro[i]);
+    snprintf (more, sizeof more, "%sobjective: {name: %s}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", terms, objective, micro[i]);
     ok (same (want, train (sol_comm_world (), more)));
     if (tap_size > 1 && i == 1) ok (same (want, train (sol_comm_self (), more)));
   }
   sol_free (want.w);
   /* one leaf: a pass holds the whole mini-batch and keeps its activations, idle groups included; smaller ones compute them anew and skip idle groups */
-  snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 100000}\n", objective);
+  snprintf (more, sizeof more, "%sobjective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: 100000}\n", terms, objective);
   want = train (sol_comm_self (), more);
   ok (want.st == SOL_OK);
   for (int i = 0; i < 3; i++) {
-    snprintf (more, sizeof more, "objective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", objective, micro[i]);
+    snprintf (more, sizeof more, "%sobjective: {name: %s}\nlearner: {leaves: 1}\ntrain: {lr: 1.0e-2, micro_batch_tokens: %s}\n", terms, objective, micro[i]);
     ok (same (want, train (sol_comm_world (), more))); /* all but one learner have nothing */
     if (tap_size > 1 && i == 1) ok (same (want, train (sol_comm_self (), more)));
   }
@@ -136,8 +138,10 @@ int main (int argc, char **argv)
   ok (sol_comm_start (&argc, &argv) == SOL_OK);
   sol_log_level (SOL_LOG_ERROR);
   for (int i = 0; i < PROMPTS; i++) group[i] = group_make (i, &mem[i]);
-  test_bytes ("grpo");
-  test_bytes ("decoupled_ppo");
+  test_bytes ("grpo", "");
+  test_bytes ("decoupled_ppo", "");
+  test_bytes ("m2po_tis", "kl: {coef: 0.1, reference: initial, ratio: true}\nentropy: {coef: 0.02}\n");
+  test_bytes ("grpo", "kl: {coef: 0.1, term: k1, reference: initial, in: reward}\n");
   test_refused ();
   test_skipped ();
   return tap_done ();

@@ -43,6 +43,35 @@ run "$solera" train small.yaml $more objective.name=grpo out=grpo8; run "$solera
 is "$(weights grpo8)" "$(weights dapo_as_grpo)" "is grpo"
 [ "$(weights grpo8)" != "$(weights dapo8)" ]; ok $? "and not dapo"
 
+# KL to a frozen reference and an entropy bonus
+key () { sed -n "$((1 + $2))p" $1/metrics.jsonl | grep -o "\"$3\":[^,]*" | cut -d: -f2; } # RUN UPDATE KEY
+kl="train.updates=8 kl.coef=0.05 kl.reference=initial entropy.coef=0.01 checkpoint.every=4"
+run "$solera" train small.yaml roles=solo $kl out=kl; is 0 $rc "KL to the initial weights"; has 'frozen reference: base/model, digest'; has 'reference [0-9.]*'
+is 0 "$(key kl 0 kl_ref)" "the first update is made by the reference itself"
+awk "BEGIN { exit !($(key kl 7 kl_ref) > 0 && $(key kl 7 loss_kl) > 0 && $(key kl 7 loss_entropy) < 0) }"; ok $? "later ones are apart from it, and the loss says so"
+run "$solera" train small.yaml roles=solo $kl kl.reference=model kl.model=base/model out=klmodel; is 0 $rc "the same as a model folder"; is "$(weights kl)" "$(weights klmodel)" "the same weights"
+ranks 4 small.yaml learners=2 actors=1 $kl out=kl2; is 0 $rc "two learners"; is "$(weights kl)" "$(weights kl2)" "the same weights from two learners"
+run "$solera" train small.yaml roles=solo $kl train.updates=4 out=klhalf; run "$solera" train small.yaml roles=solo $kl out=klhalf --resume; is "$(weights kl)" "$(weights klhalf)" "resumed: the same weights"
+run "$solera" train small.yaml roles=solo $kl kl.in=reward out=klreward; is 0 $rc "KL in the reward"; [ "$(weights klreward)" != "$(weights kl)" ]; ok $? "which is another run"
+awk "BEGIN { exit !($(key klreward 7 reward_kl) > 0) }"; ok $? "it says what was taken off"; is null "$(key klreward 7 loss_kl)" "and that it is not in the loss"
+run "$solera" train small.yaml roles=solo train.updates=8 kl.reference=initial out=klseen; is 0 $rc "a reference without a coefficient"
+run "$solera" train small.yaml roles=solo train.updates=8 out=plain; is "$(weights plain)" "$(weights klseen)" "is measured only"
+[ "$(key klseen 7 kl_ref)" != null ] && [ "$(key plain 7 kl_ref)" = null ]; ok $? "and the metrics have it"
+if [ -n "$PYTHON3" ] && "$PYTHON3" -c 'import h5py' 2>/dev/null; then
+  "$PYTHON3" -B -c 'import h5py, numpy as np
+t = h5py.File ("kl/stats.h5")["tokens"]; x = t["lp"][:] - t["lp_ref"][:]; u = t["update"][:]
+assert (x[u == 0] == 0).all () and (x[u == 7] != 0).any () and "lp_ref" not in h5py.File ("plain/stats.h5")["tokens"]' >log 2>&1; ok $? "column lp_ref"
+else n=$((n+1)); echo "ok $n - column lp_ref # SKIP no h5py"; fi
+run "$solera" plan small.yaml out=x actors=1 kl.reference=initial; is 0 $rc "plan"; has 'reference'
+wrong () { text=$1; shift; run "$solera" train small.yaml roles=solo out=no "$@"; is 2 $rc "refused: $*"; has "$text"; }
+wrong 'kl.reference is model.*kl.model is not given' kl.reference=model
+wrong 'kl.model is base/model.*kl.reference is behaviour' kl.model=base/model
+wrong 'kl.in is reward.*kl.reference is behaviour' kl.coef=1 kl.in=reward
+wrong 'kl.in is reward.*kl.ratio is true' kl.coef=1 kl.in=reward kl.reference=initial kl.ratio=true
+wrong 'kl.term is k1.*kl.ratio is false.*pulls nowhere' kl.coef=1 kl.term=k1
+cp -r base/model other; sed -i 's/"vocab_size": *[0-9]*/"vocab_size": 99/' other/config.json
+wrong 'other has a vocabulary of 99 tokens' kl.reference=model kl.model=other
+
 # a parameter that the objective does not have
 printf 'model: {path: base/model}\nobjective:\n  name: grpo\n  tau: 0.04\nroles: solo\nout: no\n' >bad.yaml
 run "$solera" train bad.yaml; is 2 $rc "tau for grpo"; has 'bad\.yaml:4: objective\.tau: objective\.name is grpo.*it has objective\.clip_low, objective\.clip_high'
