@@ -4,10 +4,15 @@ import os
 
 import numpy as np
 
+import fig_clip_ratio
+import fig_collapse
+import fig_entropy
 from solera_draw import COLORS, OTHERS, arrange, new_figure, save, styled
-from solera_group import name_of
+from solera_group import group_runs, name_of
+from solera_run import Run
 from study_tables import bootstrap, pick, rank, values
 
+PAPER = ("grpo", "grpo_no_tr", "gspo", "m2po")
 LOOK = dict(COLORS, **dict(zip(("decoupled_ppo", "icepop", "dppo_tv"), OTHERS)))
 
 
@@ -100,7 +105,7 @@ def draw_tau(rows, path):
 
 
 def figures(rows, curves, folder):
-    """writes what the rows suffice for; names of the files"""
+    """writes into a study's folder what its rows suffice for; names of the files"""
     os.makedirs(folder, exist_ok=True)
     made = []
 
@@ -112,6 +117,12 @@ def figures(rows, curves, folder):
         make("staleness.png", draw_staleness, rows)
     if pick(rows, part="tau"):
         make("tau.png", draw_tau, rows)
+    stalest = max((r["s"] for r in pick(rows, part="main")), default=None)
+    for name, script, wanted in (("clip_ratio.png", fig_clip_ratio, PAPER), ("entropy.png", fig_entropy, PAPER), ("collapse.png", fig_collapse, PAPER + ("tis",))):
+        some = [r for r in pick(rows, part="main", s=stalest) if r["method"] in wanted]
+        if some: # a run's metrics are let go with its figure
+            script.figure(group_runs([Run(os.path.join(folder, path_of(r))) for r in some])).savefig(os.path.join(folder, name), dpi=90) # these lie in the repository
+            made.append(name)
     for part in ("long", "smollm2"):
         if pick(rows, part=part):
             make(f"{part}.png", draw_curves, rows, curves, part=part)
