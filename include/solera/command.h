@@ -26,7 +26,7 @@
 
 /* options, one table for all commands: symbol, text, argument (NULL: none), doc */
 #define SOL_OPTIONS(X)                                                                                                                        \
-  X (RESUME, "--resume", NULL, "continue the run in out from its newest whole checkpoint; an empty folder starts")                            \
+  X (RESUME, "--resume", NULL, "go on in out: a run from its newest whole checkpoint, an evaluation with what is not answered yet; an empty folder starts") \
   X (FORCE, "--force", NULL, "replace what is in out")                                                                                        \
   X (ROLE, "--role", "ROLE", "what this rank is: actor, broker or learner (on all ranks or on none)")                                         \
   X (DEVICE, "--device", "DEVICE", "a100, h100, h200, or a file with the rates of another")                                                   \
@@ -42,6 +42,11 @@
   X (REPLACE, "--replace", NULL, "bytes that are not UTF-8 become U+FFFD instead of an error")                                                \
   X (COMMAND, "--command", "PROGRAM", "let PROGRAM grade; what follows is its arguments, from the first that starts with a dash behind --")                       \
   X (LIMIT, "--limit", "S", "seconds for one answer (2; with --command 60)")                                                                  \
+  X (DATA, "--data", "LIST", "data sets, parted by commas: names or files; all problems of each, in their order")                             \
+  X (FIRST, "--first", "N", "of each data set the first N problems")                                                                          \
+  X (PRESET, "--preset", "NAME", "a paper's protocol: m2po")                                                                                  \
+  X (SKIP_MISSING, "--skip-missing", NULL, "leave out data sets whose file is missing; the table says so")                                    \
+  X (BEST, "--best", NULL, "of a run the best checkpoint (checkpoint.best), not the newest")                                                  \
   X (MAN, "--man", NULL, "print the manual page")                                                                                             \
   X (BASH, "--bash", NULL, "print the completion for bash")                                                                                   \
   X (MARKDOWN, "--markdown", NULL, "print docs/settings.md")                                                                                  \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* evals.h: the results of evaluations in HDF5, schema in docs/statistics.md: a row an evaluation of one data set, a row each of its problems. Rows are appended, never changed. The whole file is
- * written anew beside itself and put in its place (it is small: about 56 bytes a problem), so a kill at any moment leaves the file before or the file after. One writer at a time. Nothing is
+ * written anew beside itself and put in its place (it is small: about 56 bytes a problem), so a kill at any moment leaves the file before or the file after. Writers take turns. Nothing is
  * collective. The columns are one table in src/store/evals_columns.h. */
 #ifndef SOL_EVALS_H
 #define SOL_EVALS_H
@@ -8,7 +8,7 @@
 #include "solera/status.h"
 #include <stdint.h>
 
-#define SOL_EVALS_VERSION 1
+#define SOL_EVALS_VERSION 2 /* 1 is read too, and becomes 2 when a row is appended */
 #define SOL_EVALS_NAME "evals.h5" /* in a run's folder, or in out of solera eval */
 
 /* one evaluation; the meaning of each field is in docs/statistics.md. Shares are 0 to 1, NaN where unknown. */
@@ -23,6 +23,7 @@ typedef struct {
   int64_t pass_k;
   double pass, pass_low, pass_high, truncated, mean_tokens, seconds;
   int64_t time, first_problem; /* first_problem is set by append */
+  double median_tokens, ended, stopped;
 } sol_evals_row_t;
 typedef struct {
   int64_t evaluation; /* set by append */

@@ -36,7 +36,7 @@ enum { SOL_ADVANTAGE_GRPO, SOL_ADVANTAGE_DR_GRPO, SOL_ADVANTAGE_RLOO, SOL_ADVANT
 enum { SOL_KL_K1, SOL_KL_K2, SOL_KL_K3 };
 enum { SOL_KL_BEHAVIOUR, SOL_KL_INITIAL, SOL_KL_MODEL };
 enum { SOL_KL_LOSS, SOL_KL_REWARD };
-enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL };
+enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL, SOL_SPLIT_FILE };
 enum { SOL_BEST_NONE, SOL_BEST_AVG, SOL_BEST_PASS };
 enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
 enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
@@ -84,7 +84,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   S (chat_date, "chat.date", "", "tge", "chat: the date that a template prints (Llama 3.1: 26 Jul 2024); empty: the template's own, which in Llama 3.2 is today's") \
   L (task_stop, "task.stop", "tge", "a response ends when its text contains one of these")                                                    \
   F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tge", "prompts held out of training, chosen by seed")                               \
-  C (task_split, "task.split", 0, "train|heldout|all", "ge", "which prompts are used")                                                        \
+  C (task_split, "task.split", 0, "train|heldout|all|file", "ge", "which prompts are used; file: all, in the order of the file")                                                        \
   F (task_format_bonus, "task.format_bonus", 0, 0, 1, "", "t", "reward added when an answer can be extracted, or task.format matches")        \
   S (task_format, "task.format", "", "t", "PCRE2 pattern that the whole response must match for task.format_bonus; empty: an answer can be extracted")   \
   F (overlong_penalty, "task.overlong_penalty", 0, 0, 1000, "", "t", "taken from the reward of a response of rollout.max_tokens tokens, less of shorter ones (task.overlong_tokens); 0: off") \

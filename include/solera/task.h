@@ -66,6 +66,11 @@ sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index,
 sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_t *prompt, int32_t context);
 /* finish: the sol_finish_t of the response; a truncated response is graded as it stands, except for jsonl, where a number at its end is no answer (SOL_FORM_CUT) */
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p);
+/* What grading looks at, for a reader: text (cleared first) is the response as graded, answer (cleared first) what was taken out of it. Returns how it was found: "boxed" (\boxed{}), "final answer",
+ * "####", "end" (what stands at the end), "none". */
+const char *sol_task_extract (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer);
+/* the "id" of a row of a file; NULL where prompts have none */
+const char *sol_task_row_id (const sol_task_t *task, int split, uint64_t index);
 /* 0, SOL_FINISH_EOS or SOL_FINISH_STOP; task is a const sol_task_t *: fits sol_decoder_params_t.ends. Allocates nothing, looks only at what the last token can have ended. */
 int sol_task_ends (void *task, const int32_t *ids, int32_t n);
 /* A demonstration for supervised training: the prompt (as sol_task_prompt) and a response, ending with its end token. noise: chain only, each step's result is replaced by a random

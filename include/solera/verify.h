@@ -24,7 +24,7 @@ typedef enum { /* in the order of task.verifier's choices */
 int sol_answer_extract (const char *text, size_t bytes, sol_buffer_t *out);
 /* the last \boxed{} or nothing */
 int sol_answer_extract_box (const char *text, size_t bytes, sol_buffer_t *out);
-/* the answer of a prediction, taken out as the mode has it, into out (cleared first); 0: there is none */
+/* the answer of a prediction, taken out as the mode has it, into out (cleared first); 0: there is none, else how it was found, as sol_answer_extract says (a bare answer: 1) */
 int sol_answer_take (const char *prediction, sol_answer_form_t form, sol_verify_mode_t mode, sol_buffer_t *out);
 
 /* 1: equal for certain */

@@ -33,13 +33,28 @@ static void say (const sol_eval_params_t *p, const sol_eval_t *e, int64_t mine, 
   int tty = sol_log_is_terminal (STDERR_FILENO);
   if (!p->progress || now - *last < (tty ? 0.5 : 10)) return;
   *last = now;
-  fprintf (stderr, tty ? "\r%lld of %lld prompts, %.1f %% right so far " : "%lld of %lld prompts, %.1f %% right so far\n", (long long) e->prompts, (long long) mine,
-           e->responses ? 100.0 * (double) e->correct / (double) e->responses : 0.0);
+  fprintf (stderr, tty ? "\r%s%s%lld of %lld prompts, %.1f %% right so far " : "%s%s%lld of %lld prompts, %.1f %% right so far\n", p->name ? p->name : "", p->name ? ": " : "", (long long) e->prompts,
+           (long long) mine, e->responses ? 100.0 * (double) e->correct / (double) e->responses : 0.0);
+}
+
+/* the first prompt from `from` on that is not done, behind `skip` others that are not; p->prompts: there is none */
+static int64_t seek (const sol_eval_params_t *p, int64_t from, int64_t skip)
+{
+  for (; from < p->prompts; from++)
+    if (!(p->done && p->done[from]) && skip-- == 0) break;
+  return from;
+}
+
+static int64_t to_do (const sol_eval_params_t *p)
+{
+  int64_t n = 0;
+  for (int64_t i = 0; i < p->prompts; i++) n += !(p->done && p->done[i]);
+  return n;
 }
 
 static sol_status_t run (const sol_eval_params_t *p, sol_decoder_t *d, sol_prompt_t *prompt, sol_grade_t *grades, sol_eval_t *e)
 {
-  int64_t rank = sol_comm_rank (p->comm), size = sol_comm_size (p->comm), next = rank, mine = (p->prompts - rank + size - 1) / size;
+  int64_t rank = sol_comm_rank (p->comm), size = sol_comm_size (p->comm), next = seek (p, 0, rank), mine = (to_do (p) - rank + size - 1) / size;
   double last = sol_clock_s ();
   sol_group_out_t g;
   sol_status_t st;
@@ -50,7 +65,7 @@ static sol_status_t run (const sol_eval_params_t *p, sol_decoder_t *d, sol_promp
       st = sol_decoder_put (d, (uint64_t) next, (uint64_t) next, prompt->ids.data, prompt->ids.n, p->samples, (int32_t) p->config->max_new);
       if (st == SOL_AGAIN) break;
       SOL_TRY (st);
-      next += size;
+      next = seek (p, next + 1, size - 1);
     }
     st = sol_decoder_step (d);
     if (st != SOL_OK && st != SOL_AGAIN) return st;

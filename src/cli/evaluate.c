@@ -1,136 +1,413 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evaluate.c: `solera eval MODEL`: pass rate of a model on a task's prompts. */
-#include "generate.h"
-#include "setup.h"
+/* evaluate.c: `solera eval`: data sets in turn, the problems of each spread over the ranks. */
+#include "evaluate.h"
+#include "solera/clock.h"
 #include "solera/eval.h"
-#include "solera/evals.h"
 #include "solera/file.h"
+#include "solera/hash.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/passk.h"
 #include "solera/stop.h"
-#include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-typedef struct { FILE *rows; const sol_task_t *task; sol_evals_problem_t *problem; /* by index of the prompt; zero where another rank did it */ } each_t;
+#define ROOM "eval"
 
-/* one line a prompt: what was asked, what came, what was right */
-static sol_status_t write_row (void *ctx, const sol_prompt_t *prompt, const sol_group_out_t *out, const sol_grade_t *grades)
+typedef struct {
+  const sol_evaluate_options_t *o;
+  sol_comm_t *world;
+  int rank, n_sets;
+  sol_evaluate_model_t from;
+  sol_evaluate_set_t *set;
+  sol_config_t **config, *run_config; /* config [n_sets], NULL where missing */
+  sol_setup_t setup;
+  sol_backend_t *backend;
+  sol_model_t *model;
+  const char *out;                    /* NULL: no folder */
+  sol_evaluate_table_t table;
+} run_t;
+
+/* one data set being asked */
+typedef struct {
+  run_t *r;
+  const sol_config_t *c;
+  const sol_evaluate_set_t *set;
+  sol_task_t *task;
+  int64_t problems, samples, done; /* done: before this start */
+  int finished;                    /* its responses were complete before this start */
+  sol_response_mark_t *mark;       /* [problems][samples] zero where it is another rank's */
+  uint8_t *passed;                 /* [problems] done before */
+  sol_parts_t parts;
+  sol_buffer_t lines, text, extracted;
+} ask_t;
+
+/* ---- set-up: rank 0 first, so that what is wrong is said once */
+
+static int out_given (const sol_evaluate_options_t *o)
 {
-  each_t *e = ctx;
-  sol_buffer_t b = { 0 }, text = { 0 };
-  sol_evals_problem_t *count = &e->problem[prompt->index];
-  *count = (sol_evals_problem_t) { .index = (int64_t) prompt->index, .id = prompt->id, .samples = out->n_samples };
-  for (int32_t s = 0; s < out->n_samples; s++) {
-    count->correct += grades[s].correct;
-    count->truncated += out->finish[s] == SOL_FINISH_LENGTH;
-    count->tokens += out->len[s];
-  }
-  if (!e->rows) return SOL_OK;
-  sol_buffer_printf (&b, "{\"index\":%llu,\"prompt\":", (unsigned long long) prompt->index);
-  sol_buffer_json (&b, prompt->text.data ? prompt->text.data : "", prompt->text.bytes);
-  sol_buffer_printf (&b, ",\"answer\":");
-  sol_buffer_json (&b, prompt->answer.data ? prompt->answer.data : "", prompt->answer.bytes);
-  sol_buffer_printf (&b, ",\"responses\":[");
-  for (int32_t s = 0; s < out->n_samples; s++) {
-    sol_buffer_clear (&text);
-    sol_task_text (e->task, out->ids + (int64_t) s * out->stride, out->len[s], &text);
-    sol_buffer_printf (&b, "%s{\"correct\":%s,\"tokens\":%d,\"text\":", s ? "," : "", grades[s].correct ? "true" : "false", out->len[s]);
-    sol_buffer_json (&b, text.data ? text.data : "", text.bytes);
-    sol_buffer_add (&b, "}", 1);
-  }
-  sol_buffer_printf (&b, "]}\n");
-  fwrite (b.data, 1, b.bytes, e->rows);
-  sol_buffer_free (&b);
-  sol_buffer_free (&text);
-  return ferror (e->rows) ? sol_fail (SOL_ERR_IO, "eval", "the file of rows cannot be written") : SOL_OK;
+  for (int i = 0; i < o->n_overrides; i++)
+    if (!strncmp (o->overrides[i], "out=", 4)) return 1;
+  return 0; /* the out of a job's YAML file is the folder of its training */
 }
 
-/* the row of evals.h5: the estimates, from the counts of all problems */
-static sol_evals_row_t estimate (const sol_config_t *c, const sol_eval_t *e, const sol_evals_problem_t *problem)
+static sol_status_t plan (run_t *r)
 {
-  const uint64_t seed = (uint64_t) c->seed;
-  const double n = e->responses > 0 ? (double) e->responses : 1;
-  sol_tally_t *t = sol_alloc (((size_t) e->prompts + 1) * sizeof *t);
-  for (int64_t i = 0; i < e->prompts; i++) t[i] = (sol_tally_t) { problem[i].samples, problem[i].correct };
-  const sol_estimate_t avg = sol_tally_avg (t, e->prompts, seed), pass = sol_tally_pass (t, e->prompts, c->n_samples, seed);
+  sol_status_t st = SOL_OK;
+  int64_t n = 0;
+  if (r->rank == 0) {
+    st = sol_evaluate_sets (r->o, &r->set, &r->n_sets);
+    if (st == SOL_OK) st = sol_evaluate_find (r->o->model, r->o->best, &r->from);
+    n = r->n_sets;
+  }
+  SOL_TRY (sol_comm_agree (r->world, st));
+  SOL_TRY (sol_comm_bcast (r->world, &n, sizeof n, 0));
+  r->n_sets = (int) n;
+  if (r->rank > 0) r->set = sol_alloc ((size_t) n * sizeof *r->set);
+  r->config = sol_alloc ((size_t) n * sizeof *r->config);
+  SOL_TRY (sol_comm_bcast (r->world, r->set, (size_t) n * sizeof *r->set, 0));
+  return sol_comm_bcast (r->world, &r->from, sizeof r->from, 0);
+}
+
+/* of a run without a YAML file its own settings are what the command line changes */
+static sol_status_t read_settings (run_t *r)
+{
+  char *own = r->from.run[0] && !r->o->file ? sol_path_join (r->from.run, "settings.yaml") : NULL;
+  sol_status_t st = SOL_OK;
+  for (int i = 0; i < r->n_sets && st == SOL_OK; i++) {
+    sol_evaluate_set_t *s = &r->set[i];
+    if (s->missing) continue;
+    st = sol_evaluate_config (r->o, r->world, own ? own : r->o->file, s, &r->config[i]);
+    if (st == SOL_OK && !s->path[0]) {
+      sol_buffer_t asks = { 0 };
+      sol_task_asks (r->config[i], &asks);
+      snprintf (s->name, sizeof s->name, "%s", asks.data);
+      sol_buffer_free (&asks);
+      for (char *p = s->name; *p; p++)
+        if (*p == '/') *p = '_'; /* it becomes a file's name */
+    }
+  }
+  sol_free (own);
+  return st;
+}
+
+static const sol_config_t *any_config (const run_t *r)
+{
+  int i = 0;
+  while (!r->config[i]) i++;
+  return r->config[i];
+}
+
+static sol_status_t load_model (run_t *r)
+{
+  sol_status_t st = SOL_OK;
+  SOL_TRY (sol_setup_device (r->world, any_config (r), 1, 0));
+  if (r->rank == 0) st = sol_evaluate_setup (&r->from, any_config (r), &r->setup, &r->run_config);
+  SOL_TRY (sol_comm_agree (r->world, st));
+  if (r->rank > 0) st = sol_evaluate_setup (&r->from, any_config (r), &r->setup, &r->run_config);
+  if (st == SOL_OK) st = sol_setup_model (any_config (r), &r->setup, &r->backend, &r->model);
+  return sol_comm_agree (r->world, st);
+}
+
+static sol_status_t hash_weights (run_t *r, uint64_t *hash_p)
+{
+  float *w;
+  SOL_TRY (sol_setup_weights (any_config (r), &r->setup, &w));
+  *hash_p = sol_hash (w, (size_t) r->setup.table->elements * sizeof *w);
+  sol_free (w);
+  return SOL_OK;
+}
+
+static sol_status_t open_folder (run_t *r)
+{
+  sol_status_t st = SOL_OK;
+  if (r->o->resume && r->o->force) st = r->rank ? SOL_OK : sol_fail (SOL_ERR_USAGE, ROOM, "--resume goes on with what is in out, --force throws it away: give one of them");
+  else if (r->o->resume && !r->out) st = r->rank ? SOL_OK : sol_fail (SOL_ERR_USAGE, ROOM, "--resume needs the folder to go on in: out=FOLDER");
+  else if (r->out && r->rank == 0) {
+    sol_evaluate_origin_t origin = { .o = r->o, .model = &r->from, .n = r->n_sets, .set = r->set, .config = r->config };
+    st = hash_weights (r, &origin.weights);
+    if (st == SOL_OK) st = sol_evaluate_folder (r->out, &origin);
+  }
+  return sol_comm_agree (r->world, st);
+}
+
+/* ---- one data set */
+
+static int64_t sum_i64 (const ask_t *a, int64_t i, int what)
+{
+  int64_t n = 0;
+  for (int64_t s = 0; s < a->samples; s++) {
+    const sol_response_mark_t *m = &a->mark[i * a->samples + s];
+    n += what == 0 ? m->correct : what == 1 ? m->finish == SOL_FINISH_LENGTH : m->tokens;
+  }
+  return n;
+}
+
+static sol_status_t put_lines (ask_t *a, const sol_prompt_t *prompt, const sol_group_out_t *g)
+{
+  static const char *const finish[] = { "", "eos", "stop", "length" };
+  sol_buffer_clear (&a->lines);
+  for (int32_t s = 0; s < g->n_samples; s++) {
+    const int64_t at = (int64_t) s * g->stride;
+    sol_response_t x = { .index = (int64_t) prompt->index, .sample = s, .id = sol_task_row_id (a->task, (int) a->c->task_split, prompt->index), .prompt = prompt->id, .text = &a->text, .extracted = &a->extracted,
+                         .expected = &prompt->answer, .finish = finish[g->finish[s]], .correct = a->mark[(int64_t) prompt->index * a->samples + s].correct, .tokens = g->len[s] };
+    x.form = sol_task_extract (a->task, prompt, g->ids + at, g->len[s], g->finish[s], &a->text, &a->extracted);
+    for (int32_t t = 0; t < g->len[s]; t++) x.logprob += (double) g->lp[at + t];
+    sol_response_line (&x, &a->lines);
+  }
+  return sol_parts_put (&a->parts, &a->lines);
+}
+
+static sol_status_t take (void *ctx, const sol_prompt_t *prompt, const sol_group_out_t *g, const sol_grade_t *grades)
+{
+  ask_t *a = ctx;
+  for (int32_t s = 0; s < g->n_samples; s++)
+    a->mark[(int64_t) prompt->index * a->samples + s] = (sol_response_mark_t) { .prompt = prompt->id, .tokens = g->len[s], .correct = grades[s].correct != 0, .finish = g->finish[s] };
+  if (!a->r->out) return SOL_OK;
+  const sol_status_t st = put_lines (a, prompt, g);
+  if (st != SOL_OK && sol_comm_size (a->r->world) > 1) sol_comm_abort (1); /* else the others would work on to their end first */
+  return st;
+}
+
+/* Every problem of a file must fit: better said at once than when it is reached. */
+static sol_status_t check_problems (const ask_t *a)
+{
+  sol_prompt_t prompt = { 0 };
+  sol_status_t st = SOL_OK;
+  for (int64_t i = 0; a->set->path[0] && i < a->problems && st == SOL_OK; i++) {
+    st = sol_task_prompt (a->task, (int) a->c->task_split, (uint64_t) i, &prompt);
+    if (st == SOL_OK) st = sol_task_fits (a->task, (int) a->c->task_split, &prompt, a->r->setup.arch.context);
+  }
+  sol_prompt_free (&prompt);
+  return st;
+}
+
+static sol_status_t open_task (ask_t *a)
+{
+  const char *folder = a->r->from.folder[0] ? a->r->from.folder : NULL;
+  SOL_TRY (sol_task_create (a->c, a->r->setup.tokenizer, folder, &a->task));
+  if (sol_task_vocab (a->task) > a->r->setup.arch.vocab) return sol_fail (SOL_ERR_USAGE, "model", "the task has %d tokens, the model %d", sol_task_vocab (a->task), a->r->setup.arch.vocab);
+  const uint64_t have = sol_task_count (a->task, (int) a->c->task_split);
+  a->problems = have > 0 && have < (uint64_t) a->c->eval_prompts ? (int64_t) have : a->c->eval_prompts;
+  a->samples = a->c->n_samples;
+  return SOL_OK;
+}
+
+/* rank 0, before anything is asked or written: all data sets are well-formed */
+static sol_status_t check_sets (run_t *r)
+{
+  sol_status_t st = SOL_OK;
+  for (int i = 0; r->rank == 0 && i < r->n_sets && st == SOL_OK; i++) {
+    ask_t a = { .r = r, .c = r->config[i], .set = &r->set[i] };
+    if (r->set[i].missing) continue;
+    st = open_task (&a);
+    if (st == SOL_OK) st = check_problems (&a);
+    sol_task_destroy (a.task);
+  }
+  return sol_comm_agree (r->world, st);
+}
+
+/* what is there of it already, from rank 0 to all */
+static sol_status_t look_back (ask_t *a)
+{
+  run_t *r = a->r;
+  sol_status_t st = SOL_OK;
+  void *mark = NULL;
+  st = sol_alloc_large ((size_t) (a->problems * a->samples) * sizeof *a->mark, "the responses' figures", &mark);
+  a->mark = mark;
+  a->passed = sol_alloc ((size_t) a->problems);
+  if (st == SOL_OK && r->rank == 0 && r->out) {
+    st = sol_parts_read (r->out, a->set->name, a->problems, a->samples, a->mark, &a->done, &a->finished);
+    for (int64_t i = 0; st == SOL_OK && i < a->problems; i++) a->passed[i] = a->mark[i * a->samples].finish > 0;
+  }
+  SOL_TRY (sol_comm_agree (r->world, st));
+  SOL_TRY (sol_comm_bcast (r->world, a->passed, (size_t) a->problems, 0));
+  SOL_TRY (sol_comm_bcast (r->world, &a->done, sizeof a->done, 0));
+  SOL_TRY (sol_comm_bcast (r->world, &a->finished, sizeof a->finished, 0));
+  if (r->rank == 0 && a->done > 0 && !a->finished) sol_log (SOL_LOG_INFO, ROOM, "%s: %" PRId64 " of %" PRId64 " problems are answered already", a->set->name, a->done, a->problems);
+  return SOL_OK;
+}
+
+/* each place is one rank's, zero on the others */
+static sol_status_t add_up (ask_t *a)
+{
+  const int64_t words = a->problems * a->samples * (int64_t) (sizeof *a->mark / 8);
+  for (int64_t at = 0; at < words; at += 1 << 24)
+    SOL_TRY (sol_comm_sum_u64 (a->r->world, (uint64_t *) (void *) a->mark + at, (int) (words - at < 1 << 24 ? words - at : 1 << 24)));
+  return SOL_OK;
+}
+
+static int by_tokens (const void *a, const void *b)
+{
+  const int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+  return x < y ? -1 : x > y;
+}
+
+static double median (const ask_t *a)
+{
+  const int64_t n = a->problems * a->samples;
+  int64_t *x = sol_alloc ((size_t) (n + 1) * sizeof *x);
+  for (int64_t i = 0; i < n; i++) x[i] = a->mark[i].tokens;
+  qsort (x, (size_t) n, sizeof *x, by_tokens);
+  const double m = n ? ((double) x[(n - 1) / 2] + (double) x[n / 2]) / 2 : NAN;
+  sol_free (x);
+  return m;
+}
+
+static sol_evals_row_t conditions (const run_t *r, const sol_config_t *c)
+{
+  sol_evals_row_t row = { .version = r->from.version, .samples = c->n_samples, .pass_k = c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = (uint64_t) c->seed };
+  if (r->o->preset) snprintf (row.preset, sizeof row.preset, "%s", r->o->preset);
+  return row;
+}
+
+/* rank 0: the estimates, from the marks of all */
+static sol_evals_row_t estimate (const ask_t *a, const sol_evals_problem_t *problem, double seconds)
+{
+  const uint64_t seed = (uint64_t) a->c->seed;
+  const int64_t n = a->problems * a->samples;
+  sol_evals_row_t row = conditions (a->r, a->c);
+  sol_tally_t *t = sol_alloc (((size_t) a->problems + 1) * sizeof *t);
+  int64_t tokens = 0, finish[4] = { 0 };
+  for (int64_t i = 0; i < a->problems; i++) t[i] = (sol_tally_t) { a->samples, problem[i].correct };
+  for (int64_t i = 0; i < n; i++) {
+    tokens += a->mark[i].tokens;
+    finish[a->mark[i].finish & 3]++;
+  }
+  const sol_estimate_t avg = sol_tally_avg (t, a->problems, seed), pass = sol_tally_pass (t, a->problems, a->samples, seed);
   sol_free (t);
-  sol_evals_row_t r = { .version = -1, .problems = e->prompts, .samples = c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = seed,
-                        .avg = avg.mean, .avg_low = avg.low, .avg_high = avg.high, .pass_k = c->n_samples, .pass = pass.mean, .pass_low = pass.low, .pass_high = pass.high,
-                        .truncated = (double) e->truncated / n, .mean_tokens = (double) e->tokens / n, .seconds = e->seconds, .time = (int64_t) time (NULL) };
-  return r;
+  memcpy (row.data, a->set->name, sizeof row.data);
+  row.problems = a->problems;
+  row.avg = avg.mean, row.avg_low = avg.low, row.avg_high = avg.high;
+  row.pass = pass.mean, row.pass_low = pass.low, row.pass_high = pass.high;
+  row.truncated = (double) finish[SOL_FINISH_LENGTH] / (double) n, row.ended = (double) finish[SOL_FINISH_EOS] / (double) n, row.stopped = (double) finish[SOL_FINISH_STOP] / (double) n;
+  row.mean_tokens = (double) tokens / (double) n, row.median_tokens = median (a);
+  row.seconds = seconds, row.time = (int64_t) time (NULL);
+  return row;
 }
 
-static sol_status_t print_result (const sol_eval_t *e, const sol_evals_row_t *r, int json)
+/* several data sets of the settings (task.path) are a row each, of which the lengths and ends of responses are not known apart */
+static sol_status_t append_sets (const ask_t *a, const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problem)
 {
-  double n = e->responses > 0 ? (double) e->responses : 1, p = (double) e->correct / n, se = sqrt (p * (1 - p) / n);
-  if (json)
-    printf ("{\"pass_rate\":%.6f,\"standard_error\":%.6f,\"prompts\":%lld,\"responses\":%lld,\"correct\":%lld,\"mixed\":%lld,\"truncated\":%lld,\"mean_tokens\":%.3f,\"mean_reward\":%.6f,\"seconds\":%.3f,"
-            "\"samples\":%lld,\"avg\":%.6f,\"avg_low\":%.6f,\"avg_high\":%.6f,\"pass\":%.6f,\"pass_low\":%.6f,\"pass_high\":%.6f}\n",
-            p, se, (long long) e->prompts, (long long) e->responses, (long long) e->correct, (long long) e->mixed, (long long) e->truncated, (double) e->tokens / n, e->reward / n, e->seconds,
-            (long long) r->samples, r->avg, r->avg_low, r->avg_high, r->pass, r->pass_low, r->pass_high);
-  else
-    printf ("pass rate %.4f +- %.4f (%lld of %lld responses, %lld prompts, %lld of them mixed)\nmean length %.1f tokens, %.1f %% truncated, %.1f s\navg@%lld %.4f (95 %% interval over problems: %.4f to %.4f), pass@%lld %.4f (%.4f to %.4f)\n", p, se, (long long) e->correct,
-            (long long) e->responses, (long long) e->prompts, (long long) e->mixed, (double) e->tokens / n, 100.0 * (double) e->truncated / n, e->seconds, (long long) r->samples, r->avg, r->avg_low, r->avg_high,
-            (long long) r->pass_k, r->pass, r->pass_low, r->pass_high);
-  return fflush (stdout) == 0 && !ferror (stdout) ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "standard output: writing failed: %s", strerror (errno));
-}
-
-/* a row a data set */
-static sol_status_t append_rows (const sol_config_t *c, const sol_task_t *task, const sol_evals_row_t *row, const sol_evals_problem_t *problem)
-{
-  char *path = sol_path_join (c->out, SOL_EVALS_NAME);
-  int32_t *set = sol_alloc (((size_t) row->problems + 1) * sizeof *set);
-  for (int64_t i = 0; i < row->problems; i++) set[i] = sol_task_set (task, (int) c->task_split, (uint64_t) i);
-  const sol_status_t st = sol_evals_append_sets (path, c, row, problem, set);
+  sol_evals_row_t all = *row;
+  int32_t *set = sol_alloc ((size_t) (a->problems + 1) * sizeof *set);
+  all.median_tokens = all.ended = all.stopped = NAN;
+  for (int64_t i = 0; i < a->problems; i++) set[i] = sol_task_set (a->task, (int) a->c->task_split, (uint64_t) i);
+  const sol_status_t st = sol_evals_append_sets (path, a->c, &all, problem, set);
   sol_free (set);
+  return st;
+}
+
+/* appends the row to evals.h5: of out, else of the run that the weights are of */
+static sol_status_t append_row (const ask_t *a, const sol_evals_row_t *row, const sol_evals_problem_t *problem)
+{
+  const run_t *r = a->r;
+  const char *folder = r->out ? r->out : r->from.run[0] ? r->from.run : NULL;
+  if (!folder) return SOL_OK;
+  char *path = sol_path_join (folder, SOL_EVALS_NAME);
+  const sol_status_t st = sol_task_sets (a->task) > 1 ? append_sets (a, path, row, problem) : sol_evals_append (path, row, problem);
   sol_free (path);
   return st;
 }
 
-int sol_evaluate (const char *model_dir, const sol_config_t *config, const char *rows_path, int json)
+/* rank 0, when all is answered. What a kill interrupts here is done again: the parts go last. */
+static sol_status_t finish (ask_t *a, double seconds)
 {
-  sol_comm_t *world = sol_comm_world ();
-  sol_setup_t setup = { 0 };
-  sol_backend_t *backend = NULL;
-  sol_model_t *model = NULL;
-  each_t each = { 0 };
-  sol_eval_t e;
-  sol_status_t st;
-  sol_stop_install ();
-  SOL_GO (sol_setup_device (world, config, 1, 0));
-  SOL_GO (sol_setup_create (config, model_dir, 1, &setup));
-  SOL_GO (sol_setup_model (config, &setup, &backend, &model));
-  each.task = setup.task;
-  const uint64_t have = sol_task_count (setup.task, (int) config->task_split);
-  each.problem = sol_alloc ((size_t) (have > 0 && have < (uint64_t) config->eval_prompts ? (int64_t) have : config->eval_prompts) * sizeof *each.problem);
-  if (rows_path) {
-    sol_buffer_t name = { 0 };
-    SOL_GO (sol_dir_make (config->out));
-    sol_buffer_printf (&name, sol_comm_size (world) > 1 ? "%s.%d" : "%s", rows_path, sol_comm_rank (world));
-    each.rows = fopen (name.data, "w");
-    st = each.rows ? SOL_OK : sol_fail (SOL_ERR_IO, "eval", "%s: cannot be written", name.data);
-    sol_buffer_free (&name);
-    if (st != SOL_OK) goto out;
+  run_t *r = a->r;
+  sol_evals_problem_t *problem = sol_alloc ((size_t) a->problems * sizeof *problem);
+  sol_status_t st = SOL_OK;
+  for (int64_t i = 0; i < a->problems; i++)
+    problem[i] = (sol_evals_problem_t) { .index = i, .id = a->mark[i * a->samples].prompt, .samples = a->samples, .correct = sum_i64 (a, i, 0), .truncated = sum_i64 (a, i, 1), .tokens = sum_i64 (a, i, 2) };
+  const sol_evals_row_t row = estimate (a, problem, seconds);
+  if (!a->finished) {
+    if (r->out) SOL_GO (sol_parts_join (r->out, a->set->name, a->problems, a->samples));
+    SOL_GO (append_row (a, &row, problem));
+    if (r->out) SOL_GO (sol_parts_remove (r->out, a->set->name, 0));
   }
-  sol_eval_params_t p = { .model = model, .task = setup.task, .config = config, .comm = world, .split = config->task_split, .prompts = config->eval_prompts,
-                          .samples = (int32_t) config->n_samples, .each = write_row, .ctx = &each, .progress = sol_comm_rank (world) == 0 };
-  SOL_GO (sol_eval_run (&p, &e));
-  SOL_GO (sol_comm_sum_u64 (world, (uint64_t *) (void *) each.problem, (int) (e.prompts * (int64_t) (sizeof *each.problem / 8)))); /* each problem is one rank's, zero on the others */
-  if (sol_comm_rank (world) == 0) {
-    const sol_evals_row_t row = estimate (config, &e, each.problem);
-    if (rows_path) SOL_GO (append_rows (config, setup.task, &row, each.problem));
-    SOL_GO (print_result (&e, &row, json));
-  }
+  st = sol_evaluate_print (&r->table, &row, problem);
 out:
-  if (each.rows && fclose (each.rows) && st == SOL_OK) st = sol_fail (SOL_ERR_IO, "eval", "%s: writing failed: %s", rows_path, strerror (errno));
-  sol_free (each.problem);
-  sol_model_destroy (model);
-  if (backend) sol_backend_destroy (backend);
-  sol_setup_destroy (&setup);
-  if (st != SOL_OK && sol_comm_size (world) > 1) sol_comm_abort (st == SOL_ERR_USAGE ? 2 : 1);
-  return st == SOL_OK ? 0 : st == SOL_ERR_USAGE ? 2 : 1;
+  sol_free (problem);
+  return st;
+}
+
+static void say_stopped (const ask_t *a)
+{
+  int64_t n = 0;
+  for (int64_t i = 0; i < a->problems; i++) n += a->mark[i * a->samples].finish > 0;
+  if (a->r->out) sol_log (SOL_LOG_WARN, ROOM, "stopped: %" PRId64 " of %" PRId64 " problems of %s are answered and kept in %s; the same command with --resume goes on", n, a->problems, a->set->name, a->r->out);
+  else sol_log (SOL_LOG_WARN, ROOM, "stopped at %" PRId64 " of %" PRId64 " problems of %s; nothing of it is kept: that needs out=FOLDER", n, a->problems, a->set->name);
+}
+
+static sol_status_t ask (ask_t *a)
+{
+  run_t *r = a->r;
+  const double t0 = sol_clock_s ();
+  sol_eval_t e;
+  sol_status_t st = open_task (a);
+  SOL_TRY (sol_comm_agree (r->world, st));
+  SOL_TRY (look_back (a));
+  if (r->out && a->done < a->problems) st = sol_parts_open (r->out, a->set->name, r->rank, &a->parts);
+  SOL_TRY (sol_comm_agree (r->world, st));
+  sol_eval_params_t p = { .model = r->model, .task = a->task, .config = a->c, .comm = r->world, .split = (int) a->c->task_split, .prompts = a->problems, .samples = (int32_t) a->samples, .done = a->passed,
+                          .name = r->o->data || r->o->preset ? a->set->name : NULL, .each = take, .ctx = a, .progress = r->rank == 0 };
+  if (a->done < a->problems) st = sol_eval_run (&p, &e);
+  const sol_status_t closed = sol_comm_agree (r->world, sol_parts_close (&a->parts));
+  if (st == SOL_OK) st = closed;
+  if (st != SOL_OK && st != SOL_STOPPED) return st;
+  SOL_TRY (add_up (a));
+  if (st == SOL_STOPPED && r->rank == 0) say_stopped (a);
+  if (st == SOL_OK && r->rank == 0) st = finish (a, sol_clock_s () - t0);
+  return sol_comm_agree (r->world, st);
+}
+
+static sol_status_t ask_set (run_t *r, int i)
+{
+  ask_t a = { .r = r, .c = r->config[i], .set = &r->set[i] };
+  sol_status_t st;
+  if (r->set[i].missing) return sol_comm_agree (r->world, r->rank == 0 ? sol_evaluate_print_missing (&r->table, &r->set[i]) : SOL_OK);
+  st = ask (&a);
+  sol_parts_close (&a.parts);
+  sol_task_destroy (a.task);
+  sol_free (a.mark);
+  sol_free (a.passed);
+  sol_buffer_free (&a.lines);
+  sol_buffer_free (&a.text);
+  sol_buffer_free (&a.extracted);
+  return st;
+}
+
+static sol_status_t run (run_t *r)
+{
+  sol_status_t st = SOL_OK;
+  SOL_TRY (plan (r));
+  SOL_TRY (read_settings (r));
+  r->out = out_given (r->o) && any_config (r)->out[0] ? any_config (r)->out : NULL;
+  SOL_TRY (load_model (r));
+  SOL_TRY (check_sets (r));
+  SOL_TRY (open_folder (r));
+  r->table = (sol_evaluate_table_t) { .o = r->o, .set = r->set, .n = r->n_sets, .model = r->o->model, .version = r->from.version };
+  const sol_evals_row_t row = conditions (r, any_config (r));
+  SOL_TRY (sol_comm_agree (r->world, r->rank == 0 ? sol_evaluate_print_head (&r->table, &row) : SOL_OK));
+  for (int i = 0; i < r->n_sets; i++) SOL_TRY (ask_set (r, i));
+  if (r->rank == 0) st = sol_evaluate_print_mean (&r->table);
+  return sol_comm_agree (r->world, st);
+}
+
+sol_status_t sol_evaluate (const sol_evaluate_options_t *o, sol_comm_t *world)
+{
+  run_t r = { .o = o, .world = world, .rank = sol_comm_rank (world) };
+  sol_stop_install ();
+  const sol_status_t st = run (&r);
+  sol_model_destroy (r.model);
+  if (r.backend) sol_backend_destroy (r.backend);
+  sol_setup_destroy (&r.setup);
+  for (int i = 0; r.config && i < r.n_sets; i++) sol_config_destroy (r.config[i]);
+  sol_config_destroy (r.run_config);
+  sol_free (r.config);
+  sol_free (r.set);
+  return st;
 }

@@ -7,6 +7,4 @@
 int sol_generate (const char *model_dir, const sol_config_t *config, FILE *in, FILE *out);
 /* {"ids": [...]} -> {"logprobs": [...], "entropies": [...]} */
 int sol_score (const char *model_dir, const sol_config_t *config, FILE *in, FILE *out);
-/* pass rate of a model on a task's prompts; rows to path as JSON lines when given */
-int sol_evaluate (const char *model_dir, const sol_config_t *config, const char *rows_path, int json);
 #endif

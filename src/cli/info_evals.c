@@ -30,6 +30,9 @@ static void add_row (const sol_evals_row_t *r, cJSON *o)
   add_share (o, "pass_high", r->pass_high);
   add_share (o, "truncated", r->truncated);
   add_share (o, "mean_tokens", r->mean_tokens);
+  add_share (o, "median_tokens", r->median_tokens);
+  add_share (o, "ended", r->ended);
+  add_share (o, "stopped", r->stopped);
   add_share (o, "temperature", r->temperature);
   add_share (o, "top_p", r->top_p);
   sol_info_int (o, "max_tokens", r->max_tokens);

@@ -82,13 +82,13 @@ static void add_origin (const char *hosts, sol_buffer_t *out)
 }
 
 /* Two jobs that write one folder would spoil it. The lock goes with the process, however that ends; where the file system knows no locks there is none. */
-static sol_status_t lock_folder (const char *out)
+sol_status_t sol_setup_lock (const char *out)
 {
   char *path = sol_path_join (out, ".lock");
   sol_status_t st = SOL_OK;
   const int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd >= 0 && flock (fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    st = sol_fail (SOL_ERR_USAGE, "run", "%s is being written by another process (status.json says which): stop that one first", out);
+    st = sol_fail (SOL_ERR_USAGE, "run", "%s is being written by another process (a run's status.json says which): stop that one first", out);
     close (fd);
   }
   sol_free (path);
@@ -106,7 +106,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     st = sol_fail (SOL_ERR_USAGE, "run", "%s exists: continue it with --resume, or replace it with --force, or choose another out=FOLDER", c->out);
     goto out;
   }
-  if (sol_file_exists (settings)) SOL_GO (lock_folder (c->out)); /* before anything is removed */
+  if (sol_file_exists (settings)) SOL_GO (sol_setup_lock (c->out)); /* before anything is removed */
   if (force && !resume) {
     if (sol_file_exists (c->out) && !sol_dir_is_empty (c->out) && !sol_file_exists (settings)) {
       st = sol_fail (SOL_ERR_USAGE, "run", "%s is not a run folder (no settings.yaml): --force does not remove it", c->out);
@@ -128,7 +128,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     if (dir) sol_log (SOL_LOG_INFO, "run", "resuming from %s (update %lld)", dir, (long long) info.update);
     else sol_log (SOL_LOG_INFO, "run", "%s has no whole checkpoint: starting from the beginning", c->out);
   }
-  if (!sol_file_exists (settings)) SOL_GO (lock_folder (c->out));
+  if (!sol_file_exists (settings)) SOL_GO (sol_setup_lock (c->out));
   add_origin (hosts, &text);
   sol_config_text (c, &text);
   SOL_GO (sol_file_write (settings, text.data, text.bytes));
@@ -324,7 +324,16 @@ out:
   return st;
 }
 
-sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p) { return load_weights (c, s->model_dir, s->table, &s->arch, "the start weights", weights_p); }
+sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, float **weights_p)
+{
+  float *w = NULL;
+  if (!s->checkpoint) return load_weights (c, s->model_dir, s->table, &s->arch, "the start weights", weights_p);
+  SOL_TRY (sol_alloc_large ((size_t) s->table->elements * sizeof *w, "the checkpoint's weights", (void **) &w));
+  const sol_status_t st = sol_checkpoint_get (s->checkpoint, "weights", 0, s->table->elements, w);
+  if (st == SOL_OK) *weights_p = w;
+  else sol_free (w);
+  return st;
+}
 
 sol_status_t sol_setup_reference (const sol_config_t *c, const sol_setup_t *s, sol_backend_t *backend, int say, sol_model_t **model_p)
 {

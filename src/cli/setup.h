@@ -15,6 +15,8 @@ sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const 
 /* Collective: makes config->out (an existing one needs resume or force), writes settings.yaml, opens the log. *resume_dir_p: the newest whole checkpoint when resume is asked for and there is one, else NULL
  * (sol_free). Refuses settings that differ from the run's and may not. */
 sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p);
+/* local: this process alone may write the run or evaluation in out, until it ends */
+sol_status_t sol_setup_lock (const char *out);
 /* local: the queue files of a checkpoint are whole (sol_checkpoint_check_t) */
 sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info);
 /* hosts of all ranks, one line; collective; sol_free */
@@ -29,6 +31,7 @@ typedef struct {
   sol_table_t *table;
   const char *model_dir; /* NULL: a new model */
   sol_schedule_t *schedule; /* of sol_setup_schedule; NULL: tickets in order */
+  const char *checkpoint; /* set by the caller: the weights are this checkpoint's; NULL: those of model_dir */
   /* the frozen reference, with kl.reference initial or model: initial's are the model's own */
   const char *reference_dir;
   sol_arch_t reference_arch;

@@ -66,7 +66,7 @@ int32_t sol_task_eos (const sol_task_t *task)
   return n ? eos[0] : -1;
 }
 
-uint64_t sol_task_count (const sol_task_t *task, int split) { return task->n_split[split]; }
+uint64_t sol_task_count (const sol_task_t *task, int split) { return task->n_split[split == SOL_SPLIT_FILE ? SOL_SPLIT_ALL : split]; }
 
 int sol_task_sets (const sol_task_t *task) { return task->n_sets > 0 ? task->n_sets : 1; }
 
@@ -108,6 +108,18 @@ sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt,
   g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT] + g.part[SOL_PART_LENGTH];
   *grade_p = g;
   return SOL_OK;
+}
+
+const char *sol_task_row_id (const sol_task_t *task, int split, uint64_t index) { return is_chain (task) ? NULL : sol_text_row_id (task, split, index); }
+
+const char *sol_task_extract (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer)
+{
+  sol_buffer_clear (text);
+  sol_buffer_clear (answer);
+  if (!is_chain (task)) return sol_text_extract (task, ids, n, finish, text, answer);
+  (void) prompt;
+  sol_chain_text (ids, n, text);
+  return sol_chain_extract (ids, n, answer) ? "end" : "none";
 }
 
 int sol_task_ends (void *ctx, const int32_t *ids, int32_t n)

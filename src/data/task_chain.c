@@ -41,7 +41,7 @@ sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index
     sol_buffer_clear (&prompt->text);
     sol_chain_text (prompt->ids.data, prompt->ids.n, &prompt->text);
     prompt->id = sol_hash (prompt->text.data, prompt->text.bytes);
-    if (split != SOL_SPLIT_ALL && sol_task_held_out (task, prompt->id) != (split == SOL_SPLIT_HELDOUT)) continue;
+    if (split < SOL_SPLIT_ALL && sol_task_held_out (task, prompt->id) != (split == SOL_SPLIT_HELDOUT)) continue;
     int32_t x = prompt->ids.data[0];
     for (int32_t i = 1; i + 2 < prompt->ids.n; i += 2) x = apply (x, prompt->ids.data[i], prompt->ids.data[i + 1]);
     prompt->index = index;
@@ -53,12 +53,24 @@ sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index
   return sol_fail (SOL_ERR_LIMIT, "task", "no prompt of the split in %u draws: task.holdout is %g", most, task->c->task_holdout);
 }
 
-/* the token before the first # decides */
-void sol_chain_grade (const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade)
+/* the token before the first # decides; -1: there is none */
+static int32_t last_token (const int32_t *ids, int32_t n)
 {
   int32_t end = 0;
   while (end < n && ids[end] != SOL_CHAIN_EOS) end++;
-  const int32_t last = end > 0 && end < n ? ids[end - 1] : -1;
+  return end > 0 && end < n ? ids[end - 1] : -1;
+}
+
+int sol_chain_extract (const int32_t *ids, int32_t n, sol_buffer_t *answer)
+{
+  const int32_t last = last_token (ids, n);
+  if (last >= 0 && last < 10) sol_buffer_add (answer, &alphabet[last], 1);
+  return last >= 0 && last < 10;
+}
+
+void sol_chain_grade (const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade)
+{
+  const int32_t last = last_token (ids, n);
   grade->part[SOL_PART_FORMAT] = last >= 0 && last < 10;
   grade->correct = last >= 0 && last < 10 && alphabet[last] == prompt->answer.data[0];
 }

@@ -59,6 +59,8 @@ int sol_format_matches (const sol_task_t *task, const char *text, size_t bytes);
 /* chain */
 sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
 void sol_chain_grade (const sol_prompt_t *prompt, const int32_t *ids, int32_t n, sol_grade_t *grade);
+/* appends the digit that grading looks at; 0: there is none */
+int sol_chain_extract (const int32_t *ids, int32_t n, sol_buffer_t *answer);
 void sol_chain_demo (const sol_task_t *task, uint64_t index, double noise, const sol_prompt_t *prompt, sol_ids_t *response);
 void sol_chain_text (const int32_t *ids, int32_t n, sol_buffer_t *out);
 
@@ -67,6 +69,8 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder);
 sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt);
 /* number of the question that stands at an index of a split (any rank asks for any) */
 uint64_t sol_text_row (const sol_task_t *task, int split, uint64_t index);
+const char *sol_text_row_id (const sol_task_t *task, int split, uint64_t index);
+const char *sol_text_extract (const sol_task_t *task, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer);
 void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade);
 sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response);
 #endif

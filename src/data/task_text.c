@@ -192,9 +192,12 @@ static const char *answer_of (const sol_task_t *task, uint64_t row, sum_t *q)
 
 uint64_t sol_text_row (const sol_task_t *task, int split, uint64_t index)
 {
-  const uint64_t n = task->n_split[split];
+  const uint64_t n = sol_task_count (task, split);
+  if (split == SOL_SPLIT_FILE) return task->row[SOL_SPLIT_ALL][index % n];
   return task->row[split][split == SOL_SPLIT_TRAIN && task->count ? sol_sets_pick (task, index) : sol_permute ((uint64_t) task->c->seed, index / n, n, index % n)];
 }
+
+const char *sol_text_row_id (const sol_task_t *task, int split, uint64_t index) { return task->set ? sol_sets_row (task, sol_text_row (task, split, index))->id : NULL; }
 
 /* the prompt that asks question `row`; index: for the worked examples before it */
 static sol_status_t compose (const sol_task_t *task, uint64_t index, uint64_t row, sol_prompt_t *prompt)
@@ -268,6 +271,15 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   if (task->format) grade->part[SOL_PART_FORMAT] = formed;
   sol_buffer_free (&text);
   sol_buffer_free (&found);
+}
+
+const char *sol_text_extract (const sol_task_t *task, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer)
+{
+  static const char *const how[] = { "none", "boxed", "final answer", "####", "end" };
+  const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
+  response_text (task, ids, n, text);
+  const int found = task->set ? sol_answer_take (text->data, form, (sol_verify_mode_t) task->c->task_verifier, answer) : sol_answer_extract (text->data, text->bytes, answer);
+  return how[found];
 }
 
 /* the answer and what ends it: the chat's end token; else the first stop; else the end-of-sequence token */

@@ -9,9 +9,13 @@
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define ROOM "evals"
 #define FORMAT "solera evaluations"
@@ -24,8 +28,12 @@ static const sol_evals_column_t row_column[] = { SOL_EVALS_ROW_COLUMNS (X) };
 static const sol_evals_column_t problem_column[] = { SOL_EVALS_PROBLEM_COLUMNS (X) };
 #undef X
 const sol_evals_table_t sol_evals_table[SOL_EVALS_N_TABLES] = {
-  { "evaluations", sizeof (sol_evals_row_t), 64, sizeof row_column / sizeof *row_column, row_column },
-  { "problems", sizeof (sol_evals_problem_t), 1024, sizeof problem_column / sizeof *problem_column, problem_column }
+  { "evaluations", sizeof (sol_evals_row_t), 64, sizeof row_column / sizeof *row_column, 0
+#define X(...) + 1
+    SOL_EVALS_ROW_COLUMNS (X) - (0 SOL_EVALS_ROW_COLUMNS_2 (X)),
+    row_column },
+  { "problems", sizeof (sol_evals_problem_t), 1024, sizeof problem_column / sizeof *problem_column, 0 SOL_EVALS_PROBLEM_COLUMNS (X), problem_column }
+#undef X
 };
 
 const char *sol_evals_type_name (sol_evals_type_t type)
@@ -67,7 +75,7 @@ out:
   return st;
 }
 
-static sol_status_t check_root (hid_t file, const char *path)
+static sol_status_t check_root (hid_t file, const char *path, int64_t *version_p)
 {
   char *format = NULL;
   int64_t version;
@@ -75,7 +83,8 @@ static sol_status_t check_root (hid_t file, const char *path)
   SOL_GO (sol_h5_get_text (file, "format", &format, path));
   if (strcmp (format, FORMAT) != 0) { st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: format is \"%.40s\", expected \"" FORMAT "\"", path, format); goto out; }
   SOL_GO (sol_h5_get_int (file, "version", &version, path));
-  if (version != SOL_EVALS_VERSION) st = sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: version %" PRId64 " of evaluations; this program knows version %d", path, version, SOL_EVALS_VERSION);
+  if (version < 1 || version > SOL_EVALS_VERSION) st = sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: version %" PRId64 " of evaluations; this program knows versions 1 to %d", path, version, SOL_EVALS_VERSION);
+  else *version_p = version;
 out:
   sol_free (format);
   return st;
@@ -184,11 +193,22 @@ static sol_status_t read_column (hid_t d, const sol_evals_table_t *t, const sol_
   return st;
 }
 
-static sol_status_t read_table (hid_t file, const sol_evals_table_t *t, int64_t *n_p, void **data_p, const char *path)
+/* what an older file does not have */
+static void fill_column (const sol_evals_table_t *t, const sol_evals_column_t *c, int64_t n, char *data)
+{
+  SOL_ASSERT (c->type == SOL_EVALS_F64);
+  for (int64_t i = 0; i < n; i++) memcpy (data + (size_t) i * t->row_bytes + c->offset, &(double) { NAN }, sizeof (double));
+}
+
+static sol_status_t read_table (hid_t file, const sol_evals_table_t *t, int64_t version, int64_t *n_p, void **data_p, const char *path)
 {
   char *data = NULL;
   int64_t n = 0, have;
   for (int i = 0; i < t->n; i++) {
+    if (version < 2 && i >= t->n_first) {
+      fill_column (t, &t->column[i], n, data);
+      continue;
+    }
     hid_t d = H5I_INVALID_HID;
     sol_status_t st = open_column (file, t, &t->column[i], &d, &have, path);
     if (st == SOL_OK && i && have != n) st = sol_fail (SOL_ERR_FORMAT, ROOM, "%s: %s/%s has %" PRId64 " rows, expected %" PRId64, path, t->group, t->column[i].name, have, n);
@@ -220,13 +240,13 @@ static sol_status_t check_rows (const sol_evals_t *e, const char *path)
   return at == e->n_problems ? SOL_OK : sol_fail (SOL_ERR_FORMAT, ROOM, "%s: %" PRId64 " problems, its evaluations have %" PRId64, path, e->n_problems, at);
 }
 
-static sol_status_t read_all (hid_t file, const char *path, sol_evals_t *e)
+static sol_status_t read_all (hid_t file, const char *path, int64_t *version_p, sol_evals_t *e)
 {
   void *row = NULL, *problem = NULL;
   sol_status_t st;
-  SOL_GO (check_root (file, path));
-  SOL_GO (read_table (file, &sol_evals_table[SOL_EVALS_ROWS], &e->n, &row, path));
-  SOL_GO (read_table (file, &sol_evals_table[SOL_EVALS_PROBLEMS], &e->n_problems, &problem, path));
+  SOL_GO (check_root (file, path, version_p));
+  SOL_GO (read_table (file, &sol_evals_table[SOL_EVALS_ROWS], *version_p, &e->n, &row, path));
+  SOL_GO (read_table (file, &sol_evals_table[SOL_EVALS_PROBLEMS], *version_p, &e->n_problems, &problem, path));
   e->row = row;
   e->problem = problem;
   SOL_GO (check_rows (e, path));
@@ -243,11 +263,12 @@ sol_status_t sol_evals_read (const char *path, sol_evals_t *evals_p)
   sol_evals_t e = { 0 };
   char *data;
   size_t bytes;
+  int64_t version;
   hid_t file = H5I_INVALID_HID;
   SOL_TRY (sol_file_read (path, 0, &data, &bytes));
   sol_h5_lock ();
   sol_status_t st = open_image (path, data, bytes, &file);
-  if (st == SOL_OK) st = read_all (file, path, &e);
+  if (st == SOL_OK) st = read_all (file, path, &version, &e);
   sol_h5_close (file);
   sol_h5_unlock ();
   sol_free (data);
@@ -290,18 +311,44 @@ static sol_status_t append_rows (hid_t file, const char *path, const sol_evals_t
   return st;
 }
 
+/* an older version: all its rows into a file of this one */
+static sol_status_t renew (hid_t *file, const char *path, const sol_evals_t *old)
+{
+  sol_h5_close (*file);
+  *file = H5I_INVALID_HID;
+  SOL_TRY (open_image (path, NULL, 0, file));
+  SOL_TRY (create_tables (*file, path));
+  SOL_TRY (append_table (*file, &sol_evals_table[SOL_EVALS_ROWS], 0, old->n, old->row, path));
+  return append_table (*file, &sol_evals_table[SOL_EVALS_PROBLEMS], 0, old->n_problems, old->problem, path);
+}
+
+/* Who appends to one file takes turns, by a lock on its folder that goes with the descriptor; where the file system knows none there is none. -1: no such folder, which writing will say. */
+static int lock_folder (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+  char *dir = sol_strdup (slash ? path : ".");
+  if (slash) dir[slash == path ? 1 : slash - path] = 0;
+  const int fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) flock (fd, LOCK_EX);
+  sol_free (dir);
+  return fd;
+}
+
 sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems)
 {
   sol_evals_t old = { 0 };
   char *data = NULL;
   size_t bytes = 0;
   hid_t file = H5I_INVALID_HID;
-  const int there = sol_file_exists (path);
+  int64_t version = SOL_EVALS_VERSION;
+  sol_status_t st = SOL_OK;
   SOL_ASSERT (row->problems >= 0 && memchr (row->data, 0, sizeof row->data) && memchr (row->preset, 0, sizeof row->preset));
-  if (there) SOL_TRY (sol_file_read (path, 0, &data, &bytes));
+  const int lock = lock_folder (path), there = sol_file_exists (path);
+  if (there) st = sol_file_read (path, 0, &data, &bytes);
   sol_h5_lock ();
-  sol_status_t st = open_image (path, data, bytes, &file);
-  if (st == SOL_OK) st = there ? read_all (file, path, &old) : create_tables (file, path);
+  if (st == SOL_OK) st = open_image (path, data, bytes, &file);
+  if (st == SOL_OK) st = there ? read_all (file, path, &version, &old) : create_tables (file, path);
+  if (st == SOL_OK && version != SOL_EVALS_VERSION) st = renew (&file, path, &old);
   if (st == SOL_OK) st = append_rows (file, path, &old, row, problems);
   sol_free (data);
   data = NULL;
@@ -309,6 +356,7 @@ sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, con
   sol_h5_close (file);
   sol_h5_unlock ();
   if (st == SOL_OK) st = sol_file_write (path, data, bytes);
+  if (lock >= 0) close (lock);
   sol_free (data);
   sol_evals_free (&old);
   return st;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* evals_columns.h: the schema of evals.h5: every data set with type, unit and meaning, once; its name is that of the field in evals.h. The file, its attributes and docs/statistics.md (tested equal)
- * follow it. X (name, type, unit, meaning). A change of meaning or type raises SOL_EVALS_VERSION. */
+ * follow it. X (name, type, unit, meaning). A change of meaning or type raises SOL_EVALS_VERSION; so does a new column, which stands in a list of its own: in the rows of an older file it is NaN. */
 #ifndef SOL_EVALS_COLUMNS_H
 #define SOL_EVALS_COLUMNS_H
 #include <stddef.h>
@@ -26,7 +26,13 @@
   X (mean_tokens, F64, "tokens", "mean length of the responses")                                                          \
   X (seconds, F64, "s", "time that it took, all data sets together; in training, of the slowest actor")                                           \
   X (time, I64, "s", "when it ended, since 1970-01-01 UTC")                                                               \
-  X (first_problem, I64, "rows", "first of its rows in problems/; there are as many as problems")
+  X (first_problem, I64, "rows", "first of its rows in problems/; there are as many as problems")                         \
+  SOL_EVALS_ROW_COLUMNS_2 (X)
+/* since version 2; float64, NaN in older rows */
+#define SOL_EVALS_ROW_COLUMNS_2(X)                                                                                          \
+  X (median_tokens, F64, "tokens", "median length of the responses; NaN: not known, as in training")                        \
+  X (ended, F64, "share", "responses that ended with an end-of-sequence token; NaN: not known")                             \
+  X (stopped, F64, "share", "responses that ended with a text of task.stop; NaN: not known")
 
 #define SOL_EVALS_PROBLEM_COLUMNS(X)                                                                                        \
   X (evaluation, I64, "rows", "row of evaluations/ that it belongs to")                                                   \
@@ -39,7 +45,7 @@
 
 typedef enum { SOL_EVALS_I64, SOL_EVALS_U64, SOL_EVALS_F64, SOL_EVALS_TEXT } sol_evals_type_t;
 typedef struct { const char *name; sol_evals_type_t type; size_t offset, bytes; const char *unit, *doc; } sol_evals_column_t;
-typedef struct { const char *group; size_t row_bytes; unsigned chunk; int n; const sol_evals_column_t *column; } sol_evals_table_t;
+typedef struct { const char *group; size_t row_bytes; unsigned chunk; int n, n_first /* of them in version 1 */; const sol_evals_column_t *column; } sol_evals_table_t;
 enum { SOL_EVALS_ROWS, SOL_EVALS_PROBLEMS, SOL_EVALS_N_TABLES };
 extern const sol_evals_table_t sol_evals_table[SOL_EVALS_N_TABLES];
 const char *sol_evals_type_name (sol_evals_type_t type);

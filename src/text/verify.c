@@ -142,7 +142,7 @@ int sol_answer_take (const char *prediction, sol_answer_form_t form, sol_verify_
   else if (form == SOL_FORM_CUT) found = take_cut (prediction, bytes, out);
   else if (form == SOL_FORM_RESPONSE || strstr (prediction, "\\boxed{")) found = sol_answer_extract (prediction, bytes, out);
   else sol_buffer_add (out, prediction, bytes);
-  return found && out->bytes;
+  return out->bytes ? found : 0;
 }
 
 int sol_answer_check (const char *prediction, const char *gold, sol_answer_form_t form, sol_verify_mode_t mode, sol_buffer_t *extracted)

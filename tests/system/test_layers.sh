@@ -12,10 +12,10 @@ room_of () { # the room that owns include/solera/NAME.h
     comm) echo comm ;;
     model|decoder|selftest) echo model ;;
     tokenizer|chat|verify|grader|external|json|utf8) echo text ;;
-    dataset|passk|task) echo data ;;
+    benchmark|dataset|passk|task) echo data ;;
     rollout|broker|schedule) echo rollout ;;
     objective) echo objective ;;
-    stats|stats_read|grid|checkpoint|trial|metrics|safetensors|convert|evals) echo store ;;
+    stats|stats_read|grid|checkpoint|trial|metrics|safetensors|convert|evals|responses) echo store ;;
     actor|eval) echo actor ;;
     learner|sft) echo learner ;;
     command) echo cli ;;
