@@ -11,7 +11,7 @@ from solera_run import Run
 
 # name, what it says; the order of runs.csv. Shares are of 1.
 COLUMNS = [
-    ("part", "part of the grid: main, tau, other, long, mixed, same, smollm2"),
+    ("part", "part of the grid: main, tau, other, long, beyond, mixed, same, smollm2"),
     ("run", "name inside the part"),
     ("method", "objective"),
     ("s", "staleness in updates; none with a distribution of lags"),

@@ -85,6 +85,13 @@ def of_tau(rows):
     return [(f"tau {t}", pick(some, tau=t)) for t in sorted({r["tau"] for r in some}, key=float)]
 
 
+def of_beyond(rows):
+    """the experiments by their names, below the long runs of M2PO and GRPO"""
+    names = sorted({r["run"] for r in pick(rows, part="beyond")})
+    plain_ones = [(name_of(m), pick(rows, part="long", method=m)) for m in ("grpo", "m2po")] if names else []
+    return plain_ones + [(n.replace("_", " "), pick(rows, part="beyond", run=n)) for n in names]
+
+
 def of_traces(rows):
     some = pick(rows, part="mixed")
     methods = {r["method"] for r in some}
@@ -182,6 +189,7 @@ def tables(rows):
         "other": lambda: details(rows, of_methods(rows, "other", 256)),
         "tau": lambda: details(rows, of_tau(rows)),
         "long": lambda: details(rows, of_methods(rows, "long", 256)),
+        "beyond": lambda: details(rows, of_beyond(rows)),
         "mixed": lambda: details(rows, of_traces(rows)),
         "same": lambda: same(rows),
         "selection": lambda: selection(rows),

@@ -23,6 +23,16 @@ tau_part () { # SEED VALUES STALENESS: tau = 0.04 is in the main part
 }
 other_part () { local m; for m in $2; do rl "$1" other "${m}_s256" 1 "objective.name=$m" staleness.k=256; done; }
 long_part () { local m; for m in $2; do rl "$1" long "${m}_s256" 1 "objective.name=$m" staleness.k=256 train.updates=1600; done; }
+# experiments that are not the paper's: what might keep M2PO steady over 1,600 updates at s = 256, and whether a penalty does without a gate. Beside them stand M2PO and GRPO of the long part
+beyond_part () { # SEED
+  local long="staleness.k=256 train.updates=1600"
+  rl "$1" beyond m2po_tau0.01 1 objective.name=m2po objective.tau=0.01 $long
+  rl "$1" beyond m2po_tis 1 objective.name=m2po_tis $long
+  rl "$1" beyond m2po_kl0.05 1 objective.name=m2po kl.coef=0.05 $long
+  rl "$1" beyond m2po_entropy0.003 1 objective.name=m2po entropy.coef=0.003 $long
+  rl "$1" beyond m2po_cosine 1 objective.name=m2po train.decay=cosine $long
+  rl "$1" beyond grpo_no_tr_kl0.05 1 objective.name=grpo_no_tr kl.coef=0.05 $long
+}
 # lags that differ from group to group, against one lag for all (main part): mean 128, mean 64 with a tail, and half fresh and half 256
 mixed_part () { # SEED METHODS
   local m t
@@ -52,6 +62,12 @@ one_grid () {
       long_part "$seed" "m2po grpo tis m2po_clip"
       [ "$seed" -gt 1 ] || same_part 1
     done ;;
+  beyond)
+    bases "1 2 3 4 5"
+    for seed in 1 2 3 4 5; do
+      long_part "$seed" "m2po grpo"
+      beyond_part "$seed"
+    done ;;
   small)
     UPDATES=train.updates=320
     bases "1 2 3"
@@ -67,7 +83,7 @@ one_grid () {
       done
     done ;;
   *)
-    [ -f "$1" ] || { echo "study: GRID is '$1': expected full, small, smollm2 or a file of runs" >&2; return 2; }
+    [ -f "$1" ] || { echo "study: GRID is '$1': expected full, small, smollm2, beyond or a file of runs" >&2; return 2; }
     grep -v '^ *\(#\|$\)' "$1" ;;
   esac
 }

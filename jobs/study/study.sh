@@ -7,7 +7,7 @@
 #   one N [K]  run N, and with K also N + K, N + 2 K, ...: what an element of a SLURM array does (study.sbatch)
 #   tables     FOLDER/runs.csv, FOLDER/tables.md and the figures from what is finished so far
 #   document   tables, and docs/study.md with docs/study/ written anew from them
-# GRID=full|small|smollm2|FILE, or several (full,smollm2): grid.sh   JOBS=N (all cores)   SETTINGS="key=value ..." for all runs   BASE_SETTINGS="..." for the base models   LOG_EVERY=60 seconds between lines in a log
+# GRID=full|small|smollm2|beyond|FILE, or several (full,smollm2): grid.sh   JOBS=N (all cores)   SETTINGS="key=value ..." for all runs   BASE_SETTINGS="..." for the base models   LOG_EVERY=60 seconds between lines in a log
 set -u
 program=$(realpath "${1:?usage: study.sh PROGRAM [FOLDER [run|list|status|one N [K]|tables|document]]}") || exit 2
 folder=${2-runs/study} command=${3-run} first=${4-0} stride=${5-0}
@@ -18,7 +18,7 @@ GRID=${GRID-full} JOBS=${JOBS-$(nproc)} SETTINGS=${SETTINGS-} BASE_SETTINGS=${BA
 . jobs/study/grid.sh
 python=${PYTHON3-$(sed -n 's/^PYTHON3 = //p' "$(dirname "$program")/Makefile" 2>/dev/null)}
 list=$(grid "$GRID") || exit 2
-list=$(tr -s ' ' <<<"$list" | sed 's/ $//')
+list=$(tr -s ' ' <<<"$list" | sed 's/ $//' | awk '!seen[$0]++') # a run that two grids have is made once
 [ -n "$list" ] || { echo "study: the grid $GRID has no runs" >&2; exit 2; }
 mapfile -t lines <<<"$list"
 total=${#lines[@]}

@@ -5,7 +5,7 @@
 study () { run env GRID="$GRID" JOBS="${JOBS-2}" PYTHON3="${python-}" LOG_EVERY=0 MPIRUN="$MPIRUN" bash "$top_srcdir/jobs/study/study.sh" "$solera" "$@"; }
 
 # the grids: every run once, base models first, whole for a seed before the next; names of objectives that exist
-for GRID in full small; do
+for GRID in full small beyond; do
   study "$t/none" list; is 0 $rc "GRID=$GRID list"
   cp log $GRID.list
   is "" "$(cut -d ' ' -f 2 $GRID.list | sort | uniq -d)" "runs that $GRID has twice"
