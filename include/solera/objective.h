@@ -21,6 +21,10 @@ typedef struct {
   const float *d, *adv;        /* log-ratio fl32(lp_theta - lp_behav), advantage */
   const float *lp, *d_prox;    /* log pi_behav; log pi_prox - log pi_behav; NULL where the objective needs none */
   const int64_t *seq;
+  /* Correction of another difference than staleness: log-ratio of the log-prob that d is from to the one that the token was drawn with; NULL: none. Every token's f and c are multiplied by
+   * min (e^d_check, check_cap), a constant; verdicts and M2 do not see it. */
+  const float *d_check;
+  double check_cap;
 } sol_tokens_t;
 
 #define SOL_VERDICT_T 1u      /* in the trust-region set: A>0, d>0 or A<0, d<0 */
@@ -60,7 +64,7 @@ int sol_objective_needs_prox (const sol_objective_t *o);
 enum { SOL_SELECTS_MASK = 1, SOL_SELECTS_BAND };
 int sol_objective_selects (const sol_objective_t *o);
 
-/* a token that refuses the update: d or A (or lp, d_prox where they are needed) not finite, M2 or c not representable in float32. c: NaN where it was not come to. */
+/* a token that refuses the update: d (or d_check) or A (or lp, d_prox where they are needed) not finite, M2 or c not representable in float32. c: NaN where it was not come to. */
 typedef struct { int64_t seq, index; /* index into this rank's arrays or -1: another rank's */ double d, adv, c; const char *why; } sol_refusal_t;
 /* Collective over comm (all learners). c [n] double: dLoss/d log pi_theta, verdict [n]. scratch-free for the caller; internal room grows outside the hot path (kept in o).
  * SOL_ERR_NUMERIC: the update is refused (on all ranks), *refusal_p names the first such token in global order; nothing else is written.

@@ -37,6 +37,7 @@ enum { SOL_KL_K1, SOL_KL_K2, SOL_KL_K3 };
 enum { SOL_KL_BEHAVIOUR, SOL_KL_INITIAL, SOL_KL_MODEL };
 enum { SOL_KL_LOSS, SOL_KL_REWARD };
 enum { SOL_SPLIT_TRAIN, SOL_SPLIT_HELDOUT, SOL_SPLIT_ALL, SOL_SPLIT_FILE };
+enum { SOL_LP_CORRECT_NONE, SOL_LP_CORRECT_TIS };
 enum { SOL_BEST_NONE, SOL_BEST_AVG, SOL_BEST_PASS };
 enum { SOL_BACKEND_AUTO, SOL_BACKEND_CPU, SOL_BACKEND_REF, SOL_BACKEND_CUDA };
 enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
@@ -139,6 +140,9 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   C (kl_in, "kl.in", 0, "loss|reward", "t", "loss: mean over response tokens, differentiated at fixed tokens, the policy of the update against the reference; reward: sum over a response, the policy that generated it against the reference, taken off its reward before advantages, a constant") \
   B (kl_ratio, "kl.ratio", 0, "t", "kl.in: loss: a token's term is multiplied by its ratio to the policy that generated it, which is differentiated too: an unbiased gradient of KL(policy || reference) on stale tokens (k1, k3)") \
   F (entropy_coef, "entropy.coef", 0, 0, 1e30, "", "t", "entropy bonus: this times the mean entropy (nats) of the policy's whole distribution at each response token is taken off the loss; differentiated through that distribution") \
+  B (lp_check, "lp_check.record", 0, "t", "actors compute the log-probs of finished responses once more, teacher-forced in one pass, with the weights that generated them: column lp_check beside lp_behav, which was recorded while sampling") \
+  C (lp_correct, "lp_check.correct", 0, "none|tis", "t", "tis: the objective sees the ratio to lp_check, and its coefficients are multiplied by the weight min(e^(lp_check - lp_behav), lp_check.cap), a constant: truncated importance sampling for what sampling and scoring differ by") \
+  F (lp_cap, "lp_check.cap", 2, 1e-30, 1e30, "", "t", "lp_check.correct: tis: largest weight of a token")                              \
   /* ---- training */                                                                                                                         \
   I (updates, "train.updates", 320, 1, 1000000000, "updates", "ts", "optimizer updates of the whole run; a multiple of updates_per_step")      \
   F (lr, "train.lr", 1e-6, 0, 10, "", "ts", "AdamW learning rate")                                                                            \

@@ -19,7 +19,7 @@ typedef struct {
   const int32_t *version;  /* policy version that chose it */
   const float *lp_behav, *lp, *entropy, *entropy_behav, *advantage;
   const uint8_t *verdict;
-  const float *lp_prox, *lp_raw, *lp_ref; /* NULL: not recorded */
+  const float *lp_prox, *lp_raw, *lp_ref, *lp_check; /* NULL: not recorded */
 } sol_stats_tokens_t;
 
 /* sequences (trained or not), arrays of n; prompt tokens concatenated */
@@ -64,6 +64,6 @@ sol_status_t sol_stats_info (const char *path, sol_stats_info_t *info_p);
 int sol_stats_broken (void);
 double sol_stats_bytes_per_token (void); /* uncompressed */
 /* bytes of a launch's files before compression, for the estimate at the start: files grow by whole chunks, each of n_learners has its own file */
-typedef struct { int64_t n_tokens, n_sequences, n_prompt_tokens, n_updates, chunk; int n_learners, n_optional; /* of lp_prox, lp_raw, lp_ref */ } sol_stats_size_t;
+typedef struct { int64_t n_tokens, n_sequences, n_prompt_tokens, n_updates, chunk; int n_learners, n_optional; /* of lp_prox, lp_raw, lp_ref, lp_check */ } sol_stats_size_t;
 double sol_stats_bytes (const sol_stats_size_t *size);
 #endif

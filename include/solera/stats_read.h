@@ -15,8 +15,10 @@ void sol_stats_reader_close (sol_stats_reader_t *reader); /* NULL is fine */
 int64_t sol_stats_reader_last (const sol_stats_reader_t *reader); /* updates 0 to this are there, at least one */
 const char *sol_stats_reader_settings (const sol_stats_reader_t *reader); /* the newest launch's, YAML */
 const char *sol_stats_reader_program (const sol_stats_reader_t *reader);
-/* was tokens/lp_prox recorded for every update of [from, to]? */
-int sol_stats_reader_has_prox (const sol_stats_reader_t *reader, int64_t from, int64_t to);
+/* columns that not every run has */
+enum { SOL_STATS_READ_PROX = 1, SOL_STATS_READ_CHECK = 2 };
+/* was this one (tokens/lp_prox, tokens/lp_check) recorded for every update of [from, to]? */
+int sol_stats_reader_has (const sol_stats_reader_t *reader, int one, int64_t from, int64_t to);
 
 /* tokens of one update on all learners, by (seq, position), whatever the number of learners; arrays of n, the reader's until the next call */
 typedef struct {
@@ -25,11 +27,11 @@ typedef struct {
   const int32_t *position, *token, *version;
   const float *lp_behav, *lp, *entropy, *advantage; /* nats; as recorded */
   const uint8_t *verdict;
-  const float *lp_prox; /* NULL: not asked for */
+  const float *lp_prox, *lp_check; /* NULL: not asked for */
 } sol_stats_update_t;
-/* n = 0: the update had lost all its responses. prox: lp_prox too, which must have been recorded. Ascending updates are read fastest. SOL_ERR_FORMAT: a sequence is there twice, or its positions
+/* n = 0: the update had lost all its responses. want: or of SOL_STATS_READ_*: these too, which must have been recorded. Ascending updates are read fastest. SOL_ERR_FORMAT: a sequence is there twice, or its positions
  * do not go 0, 1, 2 ... */
-sol_status_t sol_stats_reader_update (sol_stats_reader_t *reader, int64_t update, int prox, sol_stats_update_t *update_p);
+sol_status_t sol_stats_reader_update (sol_stats_reader_t *reader, int64_t update, int want, sol_stats_update_t *update_p);
 /* so far: bytes of columns, uncompressed, and the time that reading them took */
 double sol_stats_reader_seconds (const sol_stats_reader_t *reader, int64_t *bytes_p);
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/actor.h"
+#include "check.h"
 #include "solera/clock.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -21,11 +22,12 @@ struct sol_actor {
   /* columns of the record being packed, [group * max_new] and [group] */
   int32_t *ids, *len;
   uint8_t *finish;
-  float *lp, *raw_lp, *entropy;
+  float *lp, *raw_lp, *entropy, *lp_check; /* lp_check: NULL unless it is recorded */
   double *reward, *parts;
   sol_version_run_t *runs;
   double phase[SOL_PHASE_COUNT];
   sol_actor_trial_t trial;
+  sol_actor_check_t check;
   sol_refill_t refill;
 };
 
@@ -38,12 +40,12 @@ static sol_decoder_params_t decoder_params (const sol_config_t *c)
 }
 
 /* what it takes on the host beside the decoder */
-enum { ROOMS = 11 };
-static void list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_bytes, sol_room_t room[ROOMS])
+enum { ROOMS = 12 };
+static int list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_bytes, sol_room_t room[ROOMS])
 {
   static const char what[] = "the columns of a record";
   const size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
-  const sol_room_t all[ROOMS] = { { &a->block, block_bytes, "a published weight block" },
+  const sol_room_t all[ROOMS - 1] = { { &a->block, block_bytes, "a published weight block" },
                                   { (void **) &a->record, sol_rollout_config_bytes (c), "a record" },
                                   { (void **) &a->ids, tokens * sizeof *a->ids, what },
                                   { (void **) &a->lp, tokens * sizeof *a->lp, what },
@@ -55,6 +57,9 @@ static void list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_byte
                                   { (void **) &a->reward, group * sizeof *a->reward, what },
                                   { (void **) &a->parts, group * SOL_PART_COUNT * sizeof *a->parts, what } };
   memcpy (room, all, sizeof all);
+  if (!c->lp_check) return ROOMS - 1;
+  room[ROOMS - 1] = (sol_room_t){ (void **) &a->lp_check, tokens * sizeof *a->lp_check, what };
+  return ROOMS;
 }
 
 sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model, sol_needs_t *need)
@@ -75,10 +80,11 @@ sol_status_t sol_actor_need (const sol_config_t *c, const sol_model_t *model, so
 {
   sol_actor_t none = { 0 };
   sol_room_t room[ROOMS];
-  list_rooms (&none, c, sol_model_bytes (model), room);
+  const int n = list_rooms (&none, c, sol_model_bytes (model), room);
   sol_need_add (sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
   sol_need_add (&need->host, SOL_NEED_WEIGHTS, room[0].bytes);
-  sol_need_add (&need->host, SOL_NEED_BATCH, sol_rooms_bytes (room + 1, ROOMS - 1));
+  sol_need_add (&need->host, SOL_NEED_BATCH, sol_rooms_bytes (room + 1, n - 1));
+  sol_actor_check_need (c, model, need);
   return sol_decoding_need (c, model, need);
 }
 
@@ -94,8 +100,9 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   a->p = *params;
   a->version = -1;
   a->record_room = sol_rollout_config_bytes (c);
-  list_rooms (a, c, sol_model_bytes (params->model), room);
-  SOL_GO (sol_rooms_take (room, ROOMS));
+  const int n = list_rooms (a, c, sol_model_bytes (params->model), room);
+  SOL_GO (sol_rooms_take (room, n));
+  SOL_GO (sol_actor_check_open (&a->check, c, params->model));
   SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
   SOL_GO (sol_actor_trial_open (&a->trial, &a->p));
   *actor_p = a;
@@ -113,8 +120,9 @@ void sol_actor_destroy (sol_actor_t *a)
   sol_decoder_destroy (a->decoder);
   sol_prompt_free (&a->prompt);
   sol_actor_trial_close (&a->trial);
+  sol_actor_check_close (&a->check);
   sol_free (a->refill.entry);
-  void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->runs, a->len, a->finish, a->reward, a->parts, a };
+  void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->lp_check, a->runs, a->len, a->finish, a->reward, a->parts, a };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -138,6 +146,18 @@ static int32_t flatten (sol_actor_t *a, const sol_group_out_t *g, int64_t *n_tok
   }
   *n_tokens_p = n;
   return runs;
+}
+
+/* scores a finished group once more; its weights are still the model's: new ones are only loaded when nothing runs and what has finished was taken */
+static sol_status_t check_group (sol_actor_t *a, const sol_group_out_t *g, sol_rollout_t *view)
+{
+  const double t0 = sol_clock_s ();
+  int64_t at = 0;
+  SOL_ASSERT (view->n_runs == 1 && view->runs[0].version == a->version);
+  for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++) SOL_TRY (sol_actor_check (&a->check, a->p.config, g->prompt, g->n_prompt, a->ids + at, a->len[s], a->lp_check + at));
+  view->lp_check = a->lp_check;
+  a->phase[SOL_PHASE_GENERATE] += sol_clock_s () - t0;
+  return SOL_OK;
 }
 
 /* grades a finished group and hands its record to the broker, or drops it */
@@ -166,6 +186,7 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
     return SOL_OK;
   }
   sol_refill_settle (&a->refill, &view);
+  if (a->lp_check) SOL_TRY (check_group (a, g, &view));
   SOL_TRY (sol_rollout_pack (&view, a->record, a->record_room, &bytes));
   st = sol_broker_put (a->p.broker, a->record, bytes);
   a->put_waits = st == SOL_AGAIN;
@@ -338,6 +359,10 @@ sol_status_t sol_actor_rehearse (const sol_config_t *c, sol_model_t *model, int6
   int32_t *prompt = sol_alloc ((size_t) c->max_prompt * sizeof *prompt);
   sol_decoder_t *d = NULL;
   sol_group_out_t out;
+  sol_actor_check_t check = { 0 };
+  int32_t *ids = sol_alloc ((size_t) c->max_new * sizeof *ids);
+  float *lp = sol_alloc ((size_t) c->max_new * sizeof *lp);
+  const int64_t n = responses;
   sol_status_t st;
   SOL_GO (sol_decoder_create (model, &dp, &d));
   for (int64_t step = 0; responses > 0 || sol_decoder_running (d) > 0; step++) {
@@ -347,8 +372,11 @@ sol_status_t sol_actor_rehearse (const sol_config_t *c, sol_model_t *model, int6
     if (step == 0) first (ctx);
     while (sol_decoder_take (d, &out) == SOL_OK) { }
   }
+  SOL_GO (sol_actor_check_open (&check, c, model));
+  for (int64_t i = 0; c->lp_check && i < n; i++) SOL_GO (sol_actor_check (&check, c, prompt, (int32_t) c->max_prompt, ids, (int32_t) c->max_new, lp));
 out:
+  sol_actor_check_close (&check);
   sol_decoder_destroy (d);
-  sol_free (prompt);
+  sol_free (prompt), sol_free (ids), sol_free (lp);
   return st;
 }

@@ -67,12 +67,17 @@ static sol_status_t check_range (run_t *r)
   return SOL_OK;
 }
 
-static sol_status_t check_prox (run_t *r)
+static sol_status_t check_columns (run_t *r)
 {
+  if (r->config->lp_correct == SOL_LP_CORRECT_TIS) { /* of all rules: it says what the tokens are */
+    r->work.want |= SOL_STATS_READ_CHECK;
+    r->work.check_cap = r->config->lp_cap;
+    if (!sol_stats_reader_has (r->reader, SOL_STATS_READ_CHECK, r->head.from, r->head.to)) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s has lp_check.correct, but did not record tokens/lp_check", r->o->run);
+  }
   for (int i = 0; i < r->rules.n; i++) {
     if (!sol_objective_needs_prox (r->rules.o[i])) continue;
-    r->work.prox = 1;
-    if (!sol_stats_reader_has_prox (r->reader, r->head.from, r->head.to))
+    r->work.want |= SOL_STATS_READ_PROX;
+    if (!sol_stats_reader_has (r->reader, SOL_STATS_READ_PROX, r->head.from, r->head.to))
       return sol_fail (SOL_ERR_USAGE, ROOM, "%s needs tokens/lp_prox, which %s did not record: only runs with objective.name: decoupled_ppo do", r->rules.label[i], r->o->run);
   }
   return SOL_OK;
@@ -84,7 +89,7 @@ static sol_status_t open_run (run_t *r)
   SOL_TRY (check_range (r));
   SOL_TRY (read_settings (r));
   SOL_TRY (sol_rescore_rules (r->config, r->o->objectives, &r->rules));
-  SOL_TRY (check_prox (r));
+  SOL_TRY (check_columns (r));
   r->work.rules = &r->rules;
   r->work.words = r->o->tokens > 0 ? &r->words : NULL;
   r->block_bytes = sizeof (block_t) + sums_bytes (r) + pairs_bytes (r);
@@ -212,7 +217,7 @@ static sol_status_t own_update (run_t *r, int64_t update)
   b->stop = sol_stop_requested ();
   if (update > r->head.to) return SOL_OK;
   sol_rescore_row_t row = row_of (r, r->block);
-  SOL_TRY (sol_stats_reader_update (r->reader, update, r->work.prox, &t));
+  SOL_TRY (sol_stats_reader_update (r->reader, update, r->work.want, &t));
   SOL_TRY (sol_rescore_update (&r->work, &t, update, &row));
   b->update = update;
   b->n = row.n;

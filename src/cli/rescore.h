@@ -86,9 +86,10 @@ void sol_rescore_words_free (sol_rescore_words_t *w);
 typedef struct {
   sol_rescore_rules_t *rules;
   sol_rescore_words_t *words; /* NULL: not asked for */
-  int prox;
+  int want;        /* columns beside the usual: SOL_STATS_READ_* */
+  double check_cap; /* with SOL_STATS_READ_CHECK: the run's lp_check.cap */
   int64_t room;
-  float *d, *d_prox;
+  float *d, *d_prox, *d_check; /* d_check: with SOL_STATS_READ_CHECK */
   double *c;
   uint8_t *verdict;
   uint64_t *marks[SOL_RESCORE_RULES]; /* a bit a token */

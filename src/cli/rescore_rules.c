@@ -101,11 +101,12 @@ static sol_status_t make_room (sol_rescore_work_t *w, int64_t n)
 {
   if (n <= w->room) return SOL_OK;
   n += n / 8;
-  sol_free (w->d), sol_free (w->d_prox), sol_free (w->c), sol_free (w->verdict);
-  w->d = w->d_prox = NULL, w->c = NULL, w->verdict = NULL;
+  sol_free (w->d), sol_free (w->d_prox), sol_free (w->d_check), sol_free (w->c), sol_free (w->verdict);
+  w->d = w->d_prox = w->d_check = NULL, w->c = NULL, w->verdict = NULL;
   w->room = 0;
   SOL_TRY (sol_alloc_large ((size_t) n * sizeof *w->d, "the log-ratios of an update", (void **) &w->d));
   SOL_TRY (sol_alloc_large ((size_t) n * sizeof *w->d_prox, "the log-ratios of an update", (void **) &w->d_prox));
+  if (w->want & SOL_STATS_READ_CHECK) SOL_TRY (sol_alloc_large ((size_t) n * sizeof *w->d_check, "the log-ratios of an update", (void **) &w->d_check));
   SOL_TRY (sol_alloc_large ((size_t) n * sizeof *w->c, "the coefficients of an update", (void **) &w->c));
   SOL_TRY (sol_alloc_large ((size_t) n, "the verdicts of an update", (void **) &w->verdict));
   for (int i = 0; i < w->rules->n; i++) {
@@ -119,7 +120,7 @@ static sol_status_t make_room (sol_rescore_work_t *w, int64_t n)
 
 void sol_rescore_work_free (sol_rescore_work_t *w)
 {
-  sol_free (w->d), sol_free (w->d_prox), sol_free (w->c), sol_free (w->verdict);
+  sol_free (w->d), sol_free (w->d_prox), sol_free (w->d_check), sol_free (w->c), sol_free (w->verdict);
   for (int i = 0; i < SOL_RESCORE_RULES; i++) sol_free (w->marks[i]);
 }
 
@@ -163,7 +164,8 @@ static void add_up (const sol_rescore_work_t *w, const sol_stats_update_t *t, in
 
 static sol_status_t one_rule (sol_rescore_work_t *w, const sol_stats_update_t *t, int64_t update, int rule, sol_rescore_sum_t *s)
 {
-  const sol_tokens_t in = { .n = t->n, .d = w->d, .adv = t->advantage, .lp = t->lp_behav, .d_prox = w->prox ? w->d_prox : NULL, .seq = t->seq };
+  const sol_tokens_t in = { .n = t->n, .d = w->d, .adv = t->advantage, .lp = t->lp_check ? t->lp_check : t->lp_behav, .d_prox = t->lp_prox ? w->d_prox : NULL, .seq = t->seq, .d_check = w->d_check,
+                            .check_cap = w->check_cap };
   sol_verdicts_t v;
   sol_refusal_t no = { .index = -1 };
   sol_status_t st = sol_objective_solve (w->rules->o[rule], sol_comm_self (), &in, w->c, w->verdict, &v, &no);
@@ -205,8 +207,10 @@ sol_status_t sol_rescore_update (sol_rescore_work_t *w, const sol_stats_update_t
   if (t->n == 0) return SOL_OK; /* the run skipped it */
   SOL_TRY (make_room (w, t->n));
   for (int64_t i = 0; i < t->n; i++) {
-    w->d[i] = t->lp[i] - t->lp_behav[i];
-    if (t->lp_prox) w->d_prox[i] = t->lp_prox[i] - t->lp_behav[i];
+    const float from = t->lp_check ? t->lp_check[i] : t->lp_behav[i];
+    w->d[i] = t->lp[i] - from;
+    if (t->lp_prox) w->d_prox[i] = t->lp_prox[i] - from;
+    if (t->lp_check) w->d_check[i] = from - t->lp_behav[i];
   }
   for (int i = 0; i < w->rules->n; i++) {
     SOL_TRY (one_rule (w, t, update, i, &row->sum[i]));

@@ -195,7 +195,7 @@ static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
   const int64_t steps = c->updates / c->ups, more = c->stale_mode == SOL_STALE_EXACT && !*c->stale_trace ? c->stale_k / c->ups + 1 : 0;
   const sol_stats_size_t size = { .n_tokens = steps * c->prompts * c->group * c->max_new, .n_sequences = (steps + more) * c->prompts * c->group,
                                   .n_prompt_tokens = (steps + more) * c->prompts * c->max_prompt, .n_updates = c->updates, .chunk = c->stats_chunk, .n_learners = r->n_learners,
-                                  .n_optional = prox + raw + (c->kl_reference != SOL_KL_BEHAVIOUR) };
+                                  .n_optional = prox + raw + (c->kl_reference != SOL_KL_BEHAVIOUR) + c->lp_check };
   sol_objective_destroy (o);
   return sol_stats_bytes (&size);
 }

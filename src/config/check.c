@@ -98,6 +98,8 @@ static sol_status_t check_train (const sol_loading_t *l)
   SOL_TRY (check_steps (l));
   SOL_TRY (check_sizes (l));
   SOL_TRY (check_terms (l));
+  REFUSE_IF (c->lp_check && c->in_flight, "lp_check.record", "staleness.in_flight", "a response of several versions cannot be scored with the weights that generated it");
+  REFUSE_IF (c->lp_correct != SOL_LP_CORRECT_NONE && !c->lp_check, "lp_check.correct", "lp_check.record", "the correction needs the column");
   REFUSE_IF (c->top_p < 1, "rollout.top_p", NULL, "train needs samples of the whole distribution (1), whose log-probs are recorded");
   REFUSE_IF (c->top_k > 0, "rollout.top_k", NULL, "train needs samples of the whole distribution (0), whose log-probs are recorded");
   REFUSE_IF (c->greedy, "rollout.greedy", NULL, "train needs samples (false)");

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 19, ROOMS = COLUMNS + 6 };
+enum { COLUMNS = 19, ROOMS = COLUMNS + 9 };
 
 /* what is as long as the tokens of a mini-batch: bytes of each, and where its address goes; returns how many */
 static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, sol_columns_t *k, sol_room_t *out)
@@ -25,6 +25,11 @@ static int list_rooms (const sol_config_t *c, const sol_objective_t *objective, 
   if (c->kl_reference != SOL_KL_BEHAVIOUR) { /* of the whole batch too: rewards may need them before its first update */
     out[n++] = (sol_room_t){ (void **) &k->ref_all, tokens * (size_t) c->ups * sizeof (float), "the reference's log-probs of a batch" };
     out[n++] = (sol_room_t){ (void **) &k->lp_ref, tokens * sizeof (float), "the reference's log-probs of an update batch" };
+  }
+  if (c->lp_check) out[n++] = (sol_room_t){ (void **) &k->lp_check, tokens * sizeof (float), "the teacher-forced log-probs of an update batch" };
+  if (c->lp_correct != SOL_LP_CORRECT_NONE) {
+    out[n++] = (sol_room_t){ (void **) &k->d_from, tokens * sizeof (float), "the corrected log-ratios of an update batch" };
+    out[n++] = (sol_room_t){ (void **) &k->d_check, tokens * sizeof (float), "the corrections of an update batch" };
   }
   if (c->entropy_coef != 0) {
     out[n++] = (sol_room_t){ (void **) &k->c_entropy, tokens * sizeof (float), "the coefficients of entropies" };
@@ -70,7 +75,8 @@ void sol_learner_room_free (sol_learner_t *l)
 {
   sol_columns_t *k = &l->col;
   void *all[] = { l->row, l->group, l->adv, l->reward, l->advantage, l->penalty, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
-                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw, k->ref_all, k->lp_ref, k->c_entropy, k->c_entropy_pass };
+                  k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw, k->ref_all, k->lp_ref, k->c_entropy, k->c_entropy_pass,
+                  k->lp_check, k->d_from, k->d_check };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -102,6 +108,8 @@ static sol_status_t check_group (const sol_learner_t *l, int64_t i)
     return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected %lld responses, found %d", (unsigned long long) g->ticket, (long long) c->group, g->n_responses);
   if (g->temperature != (float) c->temperature)
     return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected log-probs at temperature %g, found %g", (unsigned long long) g->ticket, c->temperature, (double) g->temperature);
+  if (c->lp_check && !g->lp_check)
+    return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected a record with teacher-forced log-probs (lp_check.record), found one without", (unsigned long long) g->ticket);
   if (g->n_prompt < 1 || g->n_prompt > c->max_prompt) return sol_fail (SOL_ERR_LIMIT, "learner", "ticket %llu: a prompt of %d tokens", (unsigned long long) g->ticket, g->n_prompt);
   if (g->set > 0 && g->set >= l->n_sets)
     return sol_fail (SOL_ERR_FORMAT, "learner", "ticket %llu: expected the number of a data set under %d (task.path), found %d", (unsigned long long) g->ticket, l->n_sets > 1 ? l->n_sets : 1, g->set);
@@ -167,6 +175,7 @@ static void fill (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t f
     k->lp_behav[i] = g->lp[at];
     k->entropy_behav[i] = g->entropy ? g->entropy[at] : NAN;
     if (k->lp_raw) k->lp_raw[i] = g->raw_lp ? g->raw_lp[at] : NAN;
+    if (k->lp_check) k->lp_check[i] = g->lp_check[at];
     k->adv[i] = adv;
   }
 }

@@ -19,7 +19,8 @@ typedef struct {
   int64_t n, room;
   int64_t *seq, *src;       /* rollout id; place in the forward pass's order (differs from the index once a sequence was dropped) */
   int32_t *position, *token, *version, *update_lag;
-  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox, *lp_raw, *lp_ref; /* NULL: lp_raw at temperature 1, lp_ref without a frozen reference */
+  float *lp_behav, *lp, *entropy, *entropy_behav, *d, *adv, *lp_prox, *d_prox, *lp_raw, *lp_ref, *lp_check; /* NULL: lp_raw at temperature 1, lp_ref without a frozen reference, lp_check unless it is recorded */
+  float *d_from, *d_check;  /* with lp_check.correct: lp - lp_check, which the objective then sees in place of d; lp_check - lp_behav */
   float *lp_pass, *entropy_pass, *prox_pass, *ref_all; /* in the forward pass's order */
   double *c;
   float *c_lp, *c_entropy, *c_entropy_pass; /* c_lp and c_entropy_pass in the forward pass's order; the last two NULL without an entropy bonus */

@@ -63,7 +63,7 @@ sol_status_t sol_report_open (sol_learner_t *l)
 }
 
 /* ---- the sums behind a line of metrics; one flat vector, added over the learners in rank order */
-enum { SUM_N, SUM_SEQ, SUM_LAG, SUM_ENT, SUM_ENTB, SUM_DEV, SUM_K1, SUM_K3, SUM_R, SUM_R2, SUM_LEN, SUM_TRUNC, SUM_SCALARS };
+enum { SUM_N, SUM_SEQ, SUM_LAG, SUM_ENT, SUM_ENTB, SUM_DEV, SUM_K1, SUM_K3, SUM_R, SUM_R2, SUM_LEN, SUM_TRUNC, SUM_CHECK, SUM_CHECK_K3, SUM_CAPPED, SUM_SCALARS };
 #define HIST 16
 #define BINS 28
 typedef struct { double s[SUM_SCALARS], hist[HIST], bin_n[2][BINS], bin_e[2][BINS]; } sums_t;
@@ -71,6 +71,7 @@ typedef struct { double s[SUM_SCALARS], hist[HIST], bin_n[2][BINS], bin_e[2][BIN
 static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
 {
   const sol_columns_t *k = &l->col;
+  const double log_cap = log (l->c->lp_cap);
   for (int64_t i = 0; i < k->n; i++) {
     double d = (double) k->d[i], r = exp (d), dev = fabs (r - 1);
     int64_t lag = l->update - k->version[i], h = lag - lag_first, b = dev < 0.7 ? (int64_t) (dev / 0.025) : BINS; /* beyond the last bin, where the quotient may not fit an integer */
@@ -81,6 +82,12 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
     s->s[SUM_DEV] += dev;
     s->s[SUM_K1] -= d;
     s->s[SUM_K3] += expm1 (d) - d;
+    if (k->lp_check) {
+      const double x = (double) (k->lp_check[i] - k->lp_behav[i]);
+      s->s[SUM_CHECK] += fabs (x);
+      s->s[SUM_CHECK_K3] += expm1 (x) - x;
+      s->s[SUM_CAPPED] += x > log_cap;
+    }
     s->s[SUM_R] += r;
     s->s[SUM_R2] += r * r;
     s->hist[h < 0 ? 0 : h < HIST ? h : HIST - 1] += 1;
@@ -149,6 +156,26 @@ static void put_terms (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *
   for (int64_t i = 0; i < n; i++)
     if (!l->dropped[i]) sum += l->penalty[mini * n + i];
   m->reward_kl = l->c->kl_coef * sum / (double) m->n_sequences;
+}
+
+/* what sampling and scoring differ by; collective where it is recorded. s: of all learners */
+static sol_status_t put_check (const sol_learner_t *l, const sums_t *s, sol_metrics_row_t *m)
+{
+  const sol_columns_t *k = &l->col;
+  const double n = s->s[SUM_N] > 0 ? s->s[SUM_N] : NAN;
+  int64_t bits = 0; /* non-negative floats are ordered like their bits */
+  float worst = 0;
+  m->check_mean = m->check_max = m->check_kl = m->check_capped = NAN;
+  if (!k->lp_check) return SOL_OK;
+  for (int64_t i = 0; i < k->n; i++) worst = fmaxf (worst, fabsf (k->lp_check[i] - k->lp_behav[i]));
+  memcpy (&bits, &worst, sizeof worst);
+  SOL_TRY (sol_comm_max_i64 (l->p.comm, &bits, 1));
+  memcpy (&worst, &bits, sizeof worst);
+  m->check_mean = s->s[SUM_CHECK] / n;
+  m->check_max = s->s[SUM_N] > 0 ? (double) worst : NAN;
+  m->check_kl = s->s[SUM_CHECK_K3] / n;
+  if (k->d_check) m->check_capped = s->s[SUM_CAPPED] / n;
+  return SOL_OK;
 }
 
 static void put_sums (const sums_t *s, sol_metrics_row_t *m)
@@ -226,7 +253,7 @@ static sol_status_t write_stats (sol_learner_t *l)
   const sol_columns_t *k = &l->col;
   sol_stats_tokens_t t = { .n = k->n, .update = (int32_t) l->update, .seq = k->seq, .position = k->position, .token = k->token, .version = k->version, .lp_behav = k->lp_behav,
                            .lp = k->lp, .entropy = k->entropy, .entropy_behav = k->entropy_behav, .advantage = k->adv, .verdict = k->verdict,
-                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw, .lp_ref = k->lp_ref };
+                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw, .lp_ref = k->lp_ref, .lp_check = k->lp_check };
   return sol_stats_tokens (l->stats, &t);
 }
 
@@ -284,6 +311,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   m.lag_first = minmax[0] == INT64_MIN ? 0 : -minmax[0];
   sum_tokens (l, m.lag_first, &s);
   SOL_TRY (sol_comm_sum_f64 (l->p.comm, (double *) &s, (int) (sizeof s / sizeof (double))));
+  SOL_TRY (put_check (l, &s, &m));
   if (l->rank != 0) return SOL_OK;
   st = sol_broker_counts (l->p.broker, &n);
   if (st != SOL_OK && st != SOL_AGAIN) return st;

@@ -144,9 +144,13 @@ static void compare (sol_learner_t *l, int64_t mini)
     k->entropy[i] = k->entropy_pass[at];
     k->d[i] = k->lp[i] - k->lp_behav[i];
     if (k->ref_all) k->lp_ref[i] = k->ref_all[mini * k->room + at];
+    if (k->d_from) {
+      k->d_from[i] = k->lp[i] - k->lp_check[i];
+      k->d_check[i] = k->lp_check[i] - k->lp_behav[i];
+    }
     if (prox) {
       k->lp_prox[i] = prox[at];
-      k->d_prox[i] = prox[at] - k->lp_behav[i];
+      k->d_prox[i] = prox[at] - (k->d_from ? k->lp_check : k->lp_behav)[i];
     }
   }
 }
@@ -165,6 +169,8 @@ static void drop (sol_learner_t *l, int64_t mini, int64_t seq)
     k->lp[n] = k->lp[i], k->entropy[n] = k->entropy[i], k->d[n] = k->d[i], k->lp_prox[n] = k->lp_prox[i], k->d_prox[n] = k->d_prox[i];
     if (k->lp_raw) k->lp_raw[n] = k->lp_raw[i];
     if (k->lp_ref) k->lp_ref[n] = k->lp_ref[i];
+    if (k->lp_check) k->lp_check[n] = k->lp_check[i];
+    if (k->d_from) k->d_from[n] = k->d_from[i], k->d_check[n] = k->d_check[i];
     n++;
   }
   k->n = n;
@@ -181,13 +187,14 @@ static void skip (sol_learner_t *l)
 }
 
 /* what is in the loss beside the objective; also measures the KL to a frozen reference that is not in it */
-static sol_status_t add_terms (sol_learner_t *l, const sol_tokens_t *t, sol_refusal_t *r)
+static sol_status_t add_terms (sol_learner_t *l, sol_refusal_t *r)
 {
   const sol_columns_t *k = &l->col;
   const sol_term_columns_t in = { .lp = k->lp, .lp_ref = k->lp_ref ? k->lp_ref : l->terms.kl_coef != 0 ? k->lp_behav : NULL, .entropy = k->c_entropy ? k->entropy : NULL };
+  const sol_tokens_t t = { .n = k->n, .d = k->d, .adv = k->adv, .seq = k->seq }; /* whose ratio is to the policy that drew them */
   l->term_sums = (sol_term_sums_t){ NAN, NAN, NAN, NAN };
   if (!in.lp_ref && !in.entropy) return SOL_OK;
-  return sol_terms_solve (&l->terms, l->p.comm, t, &in, l->verdicts.n, k->c, k->c_entropy, &l->term_sums, r);
+  return sol_terms_solve (&l->terms, l->p.comm, &t, &in, l->verdicts.n, k->c, k->c_entropy, &l->term_sums, r);
 }
 
 /* *any_p: is there a token left to learn from? */
@@ -202,9 +209,10 @@ static sol_status_t decide (sol_learner_t *l, int64_t mini, int *any_p)
       return SOL_OK;
     }
     sol_tokens_t t = { .n = k->n, .d = k->d, .adv = k->adv, .lp = k->lp_behav, .d_prox = k->prox_pass ? k->d_prox : NULL, .seq = k->seq };
+    if (k->d_from) t.d = k->d_from, t.lp = k->lp_check, t.d_check = k->d_check, t.check_cap = l->c->lp_cap;
     sol_refusal_t r = { 0 };
     sol_status_t st = sol_objective_solve (l->objective, l->p.comm, &t, k->c, k->verdict, &l->verdicts, &r);
-    if (st == SOL_OK) st = add_terms (l, &t, &r);
+    if (st == SOL_OK) st = add_terms (l, &r);
     if (st != SOL_ERR_NUMERIC) return st;
     if (l->c->on_refused == SOL_REFUSED_STOP)
       return sol_fail (st, "learner", "update %lld refused: sequence %lld (ticket %lld, response %lld): %s (log-ratio %g, advantage %g, coefficient %g); objective.on_refused: drop would go on without it",

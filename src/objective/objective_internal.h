@@ -16,7 +16,7 @@ struct sol_objective {
 };
 
 /* ---- refusals */
-enum { SOL_WHY_NONE, SOL_WHY_MEMORY, SOL_WHY_D, SOL_WHY_ADV, SOL_WHY_M2, SOL_WHY_LP, SOL_WHY_PROX, SOL_WHY_REFERENCE, SOL_WHY_ENTROPY, SOL_WHY_C /* the last of what is not finite */, SOL_WHY_NO_LP,
+enum { SOL_WHY_NONE, SOL_WHY_MEMORY, SOL_WHY_D, SOL_WHY_ADV, SOL_WHY_M2, SOL_WHY_LP, SOL_WHY_PROX, SOL_WHY_REFERENCE, SOL_WHY_CHECK, SOL_WHY_ENTROPY, SOL_WHY_C /* the last of what is not finite */, SOL_WHY_NO_LP,
        SOL_WHY_NO_PROX, SOL_WHY_VARIES, SOL_N_WHY };
 typedef struct { int64_t why, seq, index; double d, adv, c; } sol_report_t; /* starts as { .why = SOL_WHY_NONE, .seq = INT64_MAX } */
 /* keeps the report that comes first: by kind, then in global order. Tokens of a sequence come in order. */

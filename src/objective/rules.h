@@ -27,6 +27,7 @@ typedef enum { SOL_SELECT_NONE, SOL_SELECT_T, SOL_SELECT_CAP_T, SOL_SELECT_ALL }
 typedef struct {
   const double *param;
   double low, high, log_low, log_high;   /* bounds of a ratio and their logarithms, made once by start */
+  double log_check_cap;                  /* solve.c's own */
   /* the present sequence; sums in double with a carry, in position order */
   double sum_d, mean_d, adv;             /* adv: of its first token */
   int64_t n_tokens;

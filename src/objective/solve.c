@@ -55,6 +55,7 @@ static sol_report_t check_tokens (const sol_rule_t *rule, const sol_tokens_t *t)
     else if (!isfinite (t->d[i] * t->d[i])) sol_report (&r, SOL_WHY_M2, t, i, NAN);
     else if (rule->needs_lp && t->lp && !isfinite (t->lp[i])) sol_report (&r, SOL_WHY_LP, t, i, NAN);
     else if (rule->needs_prox && t->d_prox && !isfinite (t->d_prox[i])) sol_report (&r, SOL_WHY_PROX, t, i, NAN);
+    else if (t->d_check && !isfinite (t->d_check[i])) sol_report (&r, SOL_WHY_CHECK, t, i, NAN);
     else if (rule->one_advantage && t->adv[i] != adv) sol_report (&r, SOL_WHY_VARIES, t, i, NAN);
   }
   return r;
@@ -167,6 +168,11 @@ static void solve_sequence (sol_objective_t *o, const sol_tokens_t *t, int64_t f
     in->in_T = in_trust_set (t->d[i], t->adv[i]);
     in->removed = o->removed[i];
     term = rule->token (in);
+    if (t->d_check) {
+      const double w = (double) t->d_check[i] > in->log_check_cap ? t->check_cap : sol_exp_exact ((double) t->d_check[i]);
+      term.f = sol_rule_times (w, term.f);
+      term.g = sol_rule_times (w, term.g);
+    }
     o->c[i] = -(share * term.g) + 0.0; /* no -0 */
     o->verdict[i] = (uint8_t) (term.bits | (in->in_T ? SOL_VERDICT_T : 0));
     if (!isfinite ((float) o->c[i])) sol_report (bad, SOL_WHY_C, t, i, o->c[i]);
@@ -227,6 +233,7 @@ sol_status_t sol_objective_solve (sol_objective_t *o, sol_comm_t *comm, const so
   SOL_TRY (decide (o, comm, t, &k, &sum, &cap));
   SOL_TRY (unit_share (o, comm, t->n, &k, &unit));
   if (o->rule->start) o->rule->start (&in);
+  if (t->d_check) in.log_check_cap = sol_log_exact (t->check_cap);
   if (!isnan (sum.band)) {
     in.low = sol_exp_exact (-sum.band);
     in.high = sol_exp_exact (sum.band);

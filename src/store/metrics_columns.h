@@ -35,6 +35,10 @@
   X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL from behaviour policy to learner")                                                     \
   X (kl_k3, D, "policy", "nats", "mean (exp d - 1 - d), another estimate of it")                                                           \
   X (kl_ref, D, "policy", "nats", "mean of the kl.term estimate of KL from policy to kl.reference over the tokens; null without kl.coef and without a frozen reference")  \
+  X (check_mean, D, "policy", "nats", "mean distance of lp_check from lp_behav; null without lp_check.record")                               \
+  X (check_max, D, "policy", "nats", "largest distance")                                                                                     \
+  X (check_kl, D, "policy", "nats", "mean (exp x - 1 - x), x = lp_check - lp_behav: an estimate of KL from the policy as it sampled to the policy as it scores")\
+  X (check_capped, D, "policy", "share of N", "tokens whose weight is lp_check.cap; null without lp_check.correct")                          \
   X (ess, D, "policy", "share of N", "effective sample size (sum r)^2 / sum r^2")                                                          \
   X (entropy, D, "policy", "nats", "mean entropy of the learner's policy")                                                                 \
   X (entropy_behav, D, "policy", "nats", "mean entropy of the policies that generated the tokens")                                         \

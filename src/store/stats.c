@@ -142,7 +142,7 @@ static void copy_tokens (sol_stats_block_t *b, const sol_stats_tokens_t *r, int6
     { SOL_STATS_TOKENS_seq, r->seq }, { SOL_STATS_TOKENS_position, r->position }, { SOL_STATS_TOKENS_token, r->token }, { SOL_STATS_TOKENS_version, r->version },
     { SOL_STATS_TOKENS_lp_behav, r->lp_behav }, { SOL_STATS_TOKENS_lp, r->lp }, { SOL_STATS_TOKENS_entropy, r->entropy }, { SOL_STATS_TOKENS_entropy_behav, r->entropy_behav },
     { SOL_STATS_TOKENS_advantage, r->advantage }, { SOL_STATS_TOKENS_verdict, r->verdict }, { SOL_STATS_TOKENS_lp_prox, r->lp_prox }, { SOL_STATS_TOKENS_lp_raw, r->lp_raw },
-    { SOL_STATS_TOKENS_lp_ref, r->lp_ref } };
+    { SOL_STATS_TOKENS_lp_ref, r->lp_ref }, { SOL_STATS_TOKENS_lp_check, r->lp_check } };
   int32_t *update = (int32_t *) (void *) place (b, SOL_STATS_TOKENS_update);
   for (int64_t i = 0; i < k; i++) update[i] = r->update;
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {

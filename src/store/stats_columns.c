@@ -13,7 +13,7 @@ const char *const sol_stats_group[SOL_STATS_N_TABLES] = {
 #undef X
 };
 
-int sol_stats_optional (int column) { return column == SOL_STATS_TOKENS_lp_prox ? 0 : column == SOL_STATS_TOKENS_lp_raw ? 1 : column == SOL_STATS_TOKENS_lp_ref ? 2 : -1; }
+int sol_stats_optional (int column) { return column == SOL_STATS_TOKENS_lp_prox ? 0 : column == SOL_STATS_TOKENS_lp_raw ? 1 : column == SOL_STATS_TOKENS_lp_ref ? 2 : column == SOL_STATS_TOKENS_lp_check ? 3 : -1; }
 
 size_t sol_stats_type_bytes (sol_stats_type_t type)
 {

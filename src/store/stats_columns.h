@@ -24,6 +24,7 @@
   X (TOKENS, lp_prox, F32, "nats", "log-probability under the policy at the start of the batch; only with objectives that use it; NaN: not recorded")   \
   X (TOKENS, lp_raw, F32, "nats", "log-probability recorded by the actor at temperature 1; only with another rollout.temperature (at 1 it is lp_behav); NaN: not recorded") \
   X (TOKENS, lp_ref, F32, "nats", "log-probability under the frozen reference, at the rollout temperature; only with kl.reference initial or model; NaN: not recorded") \
+  X (TOKENS, lp_check, F32, "nats", "log-probability by the actor once more, teacher-forced, with the weights that generated the token, at the rollout temperature; only with lp_check.record; NaN: not recorded") \
   X (SEQUENCES, seq, I64, "", "rollout id: ticket * group size + number of the response")                                                               \
   X (SEQUENCES, ticket, I64, "", "number of the group in the run: batch * prompts + candidate")                                                         \
   X (SEQUENCES, prompt_id, U64, "", "the task's identity of the prompt")                                                                                \
@@ -65,7 +66,7 @@ typedef struct { int table; const char *name; sol_stats_type_t type; const char 
 extern const sol_stats_column_t sol_stats_column[SOL_STATS_N_COLUMNS];
 extern const char *const sol_stats_group[SOL_STATS_N_TABLES];
 /* columns of tokens that not every run records: their number from 0; -1: every run has the column */
-enum { SOL_STATS_N_OPTIONAL = 3 };
+enum { SOL_STATS_N_OPTIONAL = 4 };
 int sol_stats_optional (int column);
 size_t sol_stats_type_bytes (sol_stats_type_t type);
 int64_t sol_stats_chunk_rows (int table, int64_t chunk); /* chunk: of the tokens, the setting */

@@ -14,9 +14,11 @@
 
 #define ROOM "stats"
 
-enum { SEQ, POSITION, TOKEN, VERSION, LP_BEHAV, LP, ENTROPY, ADVANTAGE, VERDICT, LP_PROX, N_READ };
+enum { SEQ, POSITION, TOKEN, VERSION, LP_BEHAV, LP, ENTROPY, ADVANTAGE, VERDICT, LP_PROX, LP_CHECK, N_READ };
 static const int column_of[N_READ] = { SOL_STATS_TOKENS_seq, SOL_STATS_TOKENS_position, SOL_STATS_TOKENS_token, SOL_STATS_TOKENS_version, SOL_STATS_TOKENS_lp_behav,
-                                       SOL_STATS_TOKENS_lp, SOL_STATS_TOKENS_entropy, SOL_STATS_TOKENS_advantage, SOL_STATS_TOKENS_verdict, SOL_STATS_TOKENS_lp_prox };
+                                       SOL_STATS_TOKENS_lp, SOL_STATS_TOKENS_entropy, SOL_STATS_TOKENS_advantage, SOL_STATS_TOKENS_verdict, SOL_STATS_TOKENS_lp_prox, SOL_STATS_TOKENS_lp_check };
+/* is column k asked for? */
+static int wanted (int k, int want) { return k < LP_PROX || (want & 1 << (k - LP_PROX)) != 0; }
 
 typedef struct {
   sol_stats_source_t s; /* closed between uses: launch, learner, has and rows stay */
@@ -232,10 +234,11 @@ double sol_stats_reader_seconds (const sol_stats_reader_t *r, int64_t *bytes_p)
   return r->seconds;
 }
 
-int sol_stats_reader_has_prox (const sol_stats_reader_t *r, int64_t from, int64_t to)
+int sol_stats_reader_has (const sol_stats_reader_t *r, int one, int64_t from, int64_t to)
 {
+  const int optional = sol_stats_optional (column_of[one == SOL_STATS_READ_PROX ? LP_PROX : LP_CHECK]);
   for (int64_t i = 0; i < r->n_pieces; i++)
-    if (r->piece[i].update >= from && r->piece[i].update <= to && r->piece[i].n > 0 && !r->part[r->piece[i].part].s.has[sol_stats_optional (SOL_STATS_TOKENS_lp_prox)]) return 0;
+    if (r->piece[i].update >= from && r->piece[i].update <= to && r->piece[i].n > 0 && !r->part[r->piece[i].part].s.has[optional]) return 0;
   return 1;
 }
 
@@ -300,7 +303,7 @@ out:
   return st;
 }
 
-static sol_status_t read_pieces (sol_stats_reader_t *r, int64_t from, int64_t end, int n_columns)
+static sol_status_t read_pieces (sol_stats_reader_t *r, int64_t from, int64_t end, int want)
 {
   int64_t to = 0;
   for (int i = 0; i < r->n_parts; i++) /* files that are done with */
@@ -310,9 +313,11 @@ static sol_status_t read_pieces (sol_stats_reader_t *r, int64_t from, int64_t en
     part_t *p = &r->part[piece->part];
     if (piece->n == 0) continue;
     if (p->s.file < 0) SOL_TRY (open_part (p));
-    if (n_columns > LP_PROX && !p->s.has[sol_stats_optional (SOL_STATS_TOKENS_lp_prox)])
-      return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tokens/lp_prox was not recorded", p->path);
-    for (int k = 0; k < n_columns; k++) SOL_TRY (read_rows (r, piece, k, to));
+    for (int k = 0; k < N_READ; k++) {
+      if (!wanted (k, want)) continue;
+      if (k >= LP_PROX && !p->s.has[sol_stats_optional (column_of[k])]) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tokens/%s was not recorded", p->path, sol_stats_column[column_of[k]].name);
+      SOL_TRY (read_rows (r, piece, k, to));
+    }
     to += piece->n;
   }
   return SOL_OK;
@@ -357,9 +362,8 @@ static void put_in_order (sol_stats_reader_t *r, int k)
   r->column[k] = to;
 }
 
-sol_status_t sol_stats_reader_update (sol_stats_reader_t *r, int64_t update, int prox, sol_stats_update_t *update_p)
+sol_status_t sol_stats_reader_update (sol_stats_reader_t *r, int64_t update, int want, sol_stats_update_t *update_p)
 {
-  const int n_columns = prox ? N_READ : LP_PROX;
   const double t0 = sol_clock_s ();
   int64_t n = 0, from, end;
   int sorted = 1;
@@ -369,14 +373,15 @@ sol_status_t sol_stats_reader_update (sol_stats_reader_t *r, int64_t update, int
   for (int64_t i = from; i < end; i++) n += r->piece[i].n;
   SOL_TRY (make_room (r, n));
   sol_h5_lock ();
-  sol_status_t st = read_pieces (r, from, end, n_columns);
+  sol_status_t st = read_pieces (r, from, end, want);
   sol_h5_unlock ();
   SOL_TRY (st);
   SOL_TRY (find_sequences (r, update, n, &sorted));
-  for (int k = 0; k < n_columns && !sorted; k++) put_in_order (r, k);
+  for (int k = 0; k < N_READ && !sorted; k++)
+    if (wanted (k, want)) put_in_order (r, k);
   r->seconds += sol_clock_s () - t0;
   *update_p = (sol_stats_update_t){ .n = n, .seq = r->column[SEQ], .position = r->column[POSITION], .token = r->column[TOKEN], .version = r->column[VERSION], .lp_behav = r->column[LP_BEHAV],
                                     .lp = r->column[LP], .entropy = r->column[ENTROPY], .advantage = r->column[ADVANTAGE], .verdict = r->column[VERDICT],
-                                    .lp_prox = prox ? r->column[LP_PROX] : NULL };
+                                    .lp_prox = wanted (LP_PROX, want) ? r->column[LP_PROX] : NULL, .lp_check = wanted (LP_CHECK, want) ? r->column[LP_CHECK] : NULL };
   return SOL_OK;
 }

@@ -223,6 +223,9 @@ int main (int argc, char **argv)
   r.c->temperature = 1;
   test_refill (&r);
   test_need (&r);
+  r.c->lp_check = 1; /* a pass and a column more */
+  test_need (&r);
+  r.c->lp_check = 0;
   test_refused (&r);
   test_reserve (&r);
   rig_free (&r);

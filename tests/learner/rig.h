@@ -64,11 +64,11 @@ static inline sol_status_t rig_learner (const rig_t *r, sol_comm_t *comm, sol_br
 }
 
 /* one group; groups 1 and 4 have equal rewards: nothing to learn from them */
-typedef struct { int32_t prompt[PROMPT_MAX], len[GROUP], ids[TOKENS]; float lp[TOKENS], entropy[TOKENS]; double reward[GROUP], parts[GROUP * SOL_PART_COUNT]; uint8_t finish[GROUP]; sol_version_run_t run; } mem_t;
+typedef struct { int32_t prompt[PROMPT_MAX], len[GROUP], ids[TOKENS]; float lp[TOKENS], lp_check[TOKENS], entropy[TOKENS]; double reward[GROUP], parts[GROUP * SOL_PART_COUNT]; uint8_t finish[GROUP]; sol_version_run_t run; } mem_t;
 static inline sol_rollout_t group_make (int ticket, mem_t *m)
 {
   sol_rollout_t g = { .ticket = (uint64_t) ticket, .index = (uint64_t) ticket, .n_responses = GROUP, .n_prompt = 1 + ticket % PROMPT_MAX, .n_runs = 1, .n_parts = SOL_PART_COUNT, .temperature = 1, .prompt = m->prompt,
-                      .len = m->len, .ids = m->ids, .lp = m->lp, .entropy = m->entropy, .reward = m->reward, .parts = m->parts, .finish = m->finish, .runs = &m->run };
+                      .len = m->len, .ids = m->ids, .lp = m->lp, .lp_check = m->lp_check, .entropy = m->entropy, .reward = m->reward, .parts = m->parts, .finish = m->finish, .runs = &m->run };
   const uint32_t key = (uint32_t) ticket;
   memset (m, 0, sizeof *m);
   for (int i = 0; i < g.n_prompt; i++) m->prompt[i] = (int32_t) (draw (key, (uint32_t) i) % VOCAB);
@@ -82,6 +82,7 @@ static inline sol_rollout_t group_make (int ticket, mem_t *m)
   for (int t = 0; t < g.n_tokens; t++) {
     m->ids[t] = (int32_t) (draw (key, 200 + (uint32_t) t) % VOCAB);
     m->lp[t] = -7 - (float) (draw (key, 300 + (uint32_t) t) % 1000) / 800; /* the model's are near -log 2048 = -7.6 */
+    m->lp_check[t] = m->lp[t] + (float) (draw (key, 400 + (uint32_t) t) % 1000) / 1000 - 0.5f; /* looked at with lp_check.record only */
   }
   m->run = (sol_version_run_t){ 0, (int32_t) g.n_tokens, 0 };
   return g;

@@ -141,6 +141,7 @@ int main (int argc, char **argv)
   test_bytes ("grpo", "");
   test_bytes ("decoupled_ppo", "");
   test_bytes ("m2po_tis", "kl: {coef: 0.1, reference: initial, ratio: true}\nentropy: {coef: 0.02}\n");
+  test_bytes ("decoupled_ppo", "lp_check: {record: true, correct: tis, cap: 1.2}\n");
   test_bytes ("grpo", "kl: {coef: 0.1, term: k1, reference: initial, in: reward}\n");
   test_refused ();
   test_skipped ();

@@ -78,6 +78,32 @@ static void try_one (const char *name, uint32_t seed, double spread, int *used_p
   sol_objective_destroy (o);
 }
 
+/* with lp_check every f and g is multiplied by min (e^d_check, cap), verdicts stay */
+static void test_check (void)
+{
+  const char *name;
+  const batch_t b = batch_of (5, 0.4);
+  float check[N];
+  int good = 1, capped = 0;
+  for (int i = 0; i < N; i++) {
+    check[i] = (float) (i % 11 - 5) / 8;
+    capped += (double) check[i] > log (1.25);
+  }
+  for (int k = 0; (name = sol_objective_name (k, NULL)) != NULL; k++) {
+    sol_objective_t *o = NULL;
+    answer_t plain, x;
+    sol_tokens_t t = { .n = N, .d = b.d, .adv = b.adv, .lp = b.lp, .d_prox = b.prox, .seq = b.seq, .d_check = check, .check_cap = 1.25 };
+    need (sol_objective_create (name, &o) == SOL_OK && solve (o, &b, &plain) && sol_objective_solve (o, sol_comm_self (), &t, x.c, x.verdict, &x.v, NULL) == SOL_OK);
+    good &= memcmp (plain.verdict, x.verdict, N) == 0 && plain.v.m2_after == x.v.m2_after && plain.v.loss != x.v.loss;
+    for (int i = 0; i < N; i++) good &= fabs (x.c[i] - plain.c[i] * fmin (exp ((double) check[i]), 1.25)) <= 1e-14 * fabs (plain.c[i]);
+    check[3] = NAN;
+    good &= sol_objective_solve (o, sol_comm_self (), &t, x.c, x.verdict, &x.v, NULL) == SOL_ERR_NUMERIC;
+    check[3] = -0.25f;
+    sol_objective_destroy (o);
+  }
+  tap_ok (good && capped > 30 && capped < N - 30, "the weight of lp_check is on every coefficient, %d of %d at its cap", capped, N);
+}
+
 static void test_combined (void)
 {
   const batch_t b = batch_of (7, 0.6);
@@ -107,5 +133,6 @@ int main (void)
     tap_ok (worst < 2e-5 && used > 600, "%s: c is the derivative of the loss (%d of %d tokens, error at most %.1e)", name, used, 3 * N, worst);
   }
   test_combined ();
+  test_check ();
   return tap_done ();
 }

@@ -34,6 +34,16 @@ for pair in lp_raw:1 lp_behav:0.7; do
   "$PYTHON3" -B rows.py compare "${pair%:*}" scores.jsonl >log 2>&1; ok $? "${pair%:*} are these, bit for bit: $(tail -n 1 log)"
 done
 "$PYTHON3" -B -c 'import h5py; f = h5py.File ("t1/stats.h5"); assert "lp_raw" not in f["tokens"] and "lp_prox" not in f["tokens"]' >log 2>&1; ok $? "at temperature 1 there is no second column"
+# lp_check: the same responses by the actor's own forward pass; on a CPU that is what it sampled with, bit for bit, so the correction is 1
+run "$solera" train small.yaml roles=solo train.updates=4 staleness.k=0 rollout.temperature=0.7 lp_check.record=true lp_check.correct=tis out=check; is 0 $rc "lp_check"
+"$PYTHON3" -B -c 'import h5py; t = h5py.File ("check/stats.h5")["tokens"]; assert (t["lp_check"][:] == t["lp_behav"][:]).all () and len (t["lp"]) > 100 and "lp_check" not in h5py.File ("t0.7/stats.h5")["tokens"]' >log 2>&1
+ok $? "lp_check is what was recorded while sampling"
+is "$(weights t0.7)" "$(weights check)" "and corrects nothing"
+grep -q '"check_mean":0,"check_max":0,"check_kl":0,"check_capped":0,' check/metrics.jsonl; ok $? "the metrics say so"
+grep -q '"check_mean":null,"check_max":null,"check_kl":null,"check_capped":null,' t0.7/metrics.jsonl; ok $? "and nothing where it is not recorded"
+run "$solera" rescore check --objective grpo; is 0 $rc "re-scored"; has "^self gave every recorded verdict again, [1-9]"
+run "$solera" train small.yaml roles=solo lp_check.correct=tis out=no; is 2 $rc "the correction without the column"; has 'lp_check.correct is tis.*lp_check.record is false'
+run "$solera" train small.yaml roles=solo lp_check.record=true staleness.mode=bounded staleness.in_flight=true out=no; is 2 $rc "with changes in flight"; has 'staleness.in_flight is true'
 bytes () { sed -n 's/.*statistics: at most \([0-9.e+]*\) MB.*/\1/p' "$1/log.txt"; }
 "$PYTHON3" -c 'import sys; a, b = map (float, sys.argv[1:]); assert b > a' "$(bytes t1)" "$(bytes t0.7)" >log 2>&1; ok $? "the expected bytes count it"
 finish
