@@ -13,8 +13,8 @@ ASIDE_GROUPS = ("backend.", "checkpoint.", "stats.", "log.", "eval.", "sft.")
 # order of methods in legends and tables: the paper's first
 ORDER = ("grpo", "grpo_no_tr", "gspo", "m2po", "m2po_clip", "m2po_all")
 NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_tis": "M2PO + TIS", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)",
-         "dapo": "DAPO", "dr_grpo": "Dr. GRPO", "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR", "opsm": "OPSM",
-         "dppo_tv": "DPPO-TV", "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
+         "dapo": "DAPO", "dr_grpo": "Dr. GRPO", "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR",
+         "opsm": "OPSM", "dppo_tv": "DPPO-TV", "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
 # 97.5 % quantiles of Student's t by degrees of freedom, 1 to 30
 T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
         2.060, 2.056, 2.052, 2.048, 2.045, 2.042)

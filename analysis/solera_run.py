@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run folder read through its documented files only: settings.yaml, status.json, metrics.jsonl, fresh.jsonl, evals.jsonl (README.md) and stats.h5 (docs/statistics.md).
 Also what every figure means by "pass rate" and "collapse". Nothing is read before it is asked for; token statistics are streamed. What cannot be used raises RunError, whose text is for the user."""
+import glob
 import json
 import os
 from typing import NamedTuple
@@ -12,6 +13,8 @@ MEAN_OVER = 5          # a pass rate "at update u" is the mean over the fresh ro
 COLLAPSE_SHARE = 2 / 3
 COLLAPSE_RULE = ("collapse: after its best so far the pass rate (mean over the fresh rollouts of five versions) has fallen below two thirds of that best")
 BINS = np.linspace(0, 0.7, 29)  # |r-1| in 28 bins of .025, as the paper draws it
+OPTIONAL = ("lp_prox", "lp_raw")  # columns of tokens that not every run records
+EVALUATION = ("version", "data", "problems", "samples", "avg", "avg_low", "avg_high", "pass_k", "pass", "pass_low", "pass_high", "truncated", "mean_tokens")
 IN_T, HIGH, LOW, MASKED = 1, 2, 4, 8  # bits of tokens/verdict
 MARKED = HIGH | LOW | MASKED
 
@@ -39,10 +42,12 @@ def json_lines(path):
                 if not line.endswith("\n"):
                     break
                 rows.append(json.loads(line))
+                if not isinstance(rows[-1], dict):
+                    raise ValueError(f"an object, found {line.strip()[:40]}")
     except OSError as e:
         raise RunError(f"{path}: {e.strerror}") from None
     except ValueError as e:
-        raise RunError(f"{path}: line {number}: expected JSON: {e}") from None
+        raise RunError(f"{path}: line {number}: expected a row of JSON: {e}") from None
     return rows
 
 
@@ -140,7 +145,7 @@ class Run:
     def metrics(self):
         """rows of metrics.jsonl, one an update"""
         if self._metrics is None:
-            self._metrics = [r for r in json_lines(self.path("metrics.jsonl"))]
+            self._metrics = json_lines(self.path("metrics.jsonl"))
         return self._metrics
 
     def metric(self, name):
@@ -150,11 +155,34 @@ class Run:
     def updates(self):
         return np.array([r["update"] for r in self.metrics()], dtype=int)
 
+    def launches(self):
+        """updates at which the launches that count began, the first left out; from stats/, as far as its files can be read"""
+        import h5py
+        began = {}
+        for path in sorted(glob.glob(glob.escape(self.path("stats")) + "/*.h5")):
+            try:
+                with h5py.File(path, "r") as f:
+                    began[int(f.attrs["launch"])] = int(f.attrs["resumed_update"])
+            except (OSError, KeyError):
+                pass  # being written, or none of ours
+        points = []
+        for launch in sorted(began):
+            points = [p for p in points if p < began[launch]] + [began[launch]]
+        return [p for p in points if p > 0]
+
+    def seconds(self):
+        """time of all launches together: time_s begins anew with each"""
+        begin, total, last = set(self.launches()), 0.0, 0.0
+        for update, t in zip(self.updates(), self.metric("time_s")):
+            total += t - last if t >= last and update not in begin else t
+            last = t
+        return total
+
     def lag_histogram(self):
         """lags, tokens of each lag over all updates. The last of an update's 16 counts has also what is beyond."""
         n = {}
         for r in self.metrics():
-            for i, c in enumerate(r["lag_histogram"]):
+            for i, c in enumerate(r.get("lag_histogram") or []):
                 if c:
                     n[r["lag_first"] + i] = n.get(r["lag_first"] + i, 0) + c
         lags = sorted(n)
@@ -162,7 +190,7 @@ class Run:
 
     def entropy_bins(self, first=0, last=None):
         """(tokens, mean entropy) [2][28] by sign of the advantage (0: A <= 0) and bin of |r-1|, over updates first to last, from metrics.jsonl"""
-        rows = [r for r in self.metrics() if r["update"] >= first and (last is None or r["update"] <= last)]
+        rows = [r for r in self.metrics() if "entropy_n" in r and r["update"] >= first and (last is None or r["update"] <= last)]
         n = np.sum([r["entropy_n"] for r in rows], axis=0) if rows else np.zeros((2, 28))
         total = np.sum([r["entropy_sum"] for r in rows], axis=0) if rows else np.zeros((2, 28))
         return n, np.divide(total, n, out=np.full((2, 28), np.nan), where=n > 0)
@@ -192,12 +220,26 @@ class Run:
         return rate[i] if i >= 0 else np.nan
 
     def evals(self):
-        """rows of evals.jsonl by version (the later of two counts); [] where nothing was evaluated"""
+        """rows of evals.jsonl by version (the later of two counts), all data sets together; [] where nothing was evaluated"""
         if not self.has("evals.jsonl"):
             return []
+        rows = {r["version"]: r for r in json_lines(self.path("evals.jsonl"))}
+        return [rows[k] for k in sorted(rows)]
+
+    def evaluations(self):
+        """rows of evals.h5, one a version and data set (the later of two counts), with "data"; else those of evals.jsonl"""
+        if not self.has("evals.h5"):
+            return self.evals()
+        import h5py
+        try:
+            with h5py.File(self.path("evals.h5"), "r") as f:
+                columns = {c: f["evaluations"][c][:] for c in EVALUATION}
+        except (OSError, KeyError) as e:
+            raise RunError(f"{self.path('evals.h5')}: {e}") from None
         rows = {}
-        for r in json_lines(self.path("evals.jsonl")):
-            rows[r["version"], r.get("data", "")] = r
+        for i in range(len(columns["version"])):
+            r = {c: v[i].decode() if isinstance(v[i], bytes) else v[i].item() for c, v in columns.items()}
+            rows[r["version"], r["data"]] = {**r, "prompts": r["problems"]}
         return [rows[k] for k in sorted(rows)]
 
     def collapse(self):
@@ -254,9 +296,15 @@ class Run:
             t = f["tokens"]
             n = len(t["lp"])
             names = [c for c in columns if c in t]
+            missing = [c for c in columns if c not in t and c not in OPTIONAL]
+            if missing:
+                raise RunError(f"{self.path('stats.h5')}: it has no tokens/{missing[0]}")
             for at in range(0, n, rows):
                 first, end = max(at - overlap, 0), min(at + rows + overlap, n)
-                part = {c: t[c][first:end] for c in names}
+                try:
+                    part = {c: t[c][first:end] for c in names}
+                except OSError as e:
+                    raise RunError(f"{self.path('stats.h5')}: rows {first} to {end}: {e}") from None
                 part["own"] = slice(at - first, min(at + rows, n) - first)
                 yield part
 

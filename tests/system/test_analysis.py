@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 
 analysis, tmp = sys.argv[1:3]
@@ -83,6 +84,10 @@ ok(refused(lambda: open_run(bad), bad, "no update"), "a run without an update")
 with open(os.path.join(bad, "settings.yaml"), "a") as f:
     f.write("  what is this\n")
 ok(refused(lambda: read_settings(os.path.join(bad, "settings.yaml")), "line 22", "what is this"), "a line of settings.yaml that is none")
+for launch, update in enumerate((0, 100, 60, 80)):
+    with h5py.File(os.path.join(bad, "stats", f"{launch:04d}.0000.h5"), "w") as f:
+        f.attrs["launch"], f.attrs["resumed_update"] = launch, update
+ok(Run(bad).launches() == [60, 80], "launches that count: one that went back behind others takes their place")
 statistics(bad, tokens(100, 4, 0), version=99)
 ok(refused(lambda: Run(bad).statistics(), "stats.h5", "found 99"), "statistics of another version")
 statistics(bad, tokens(100, 4, 0))
