@@ -10,6 +10,7 @@
 typedef struct {
   const char *id, *problem, *answer; /* owned by the data set, UTF-8, zero-terminated */
   int64_t line;                      /* in the file, from 1 */
+  const char *row;                   /* the whole line, a JSON object; NULL: not kept */
 } sol_problem_t;
 typedef struct sol_dataset sol_dataset_t;
 
@@ -17,6 +18,8 @@ typedef struct sol_dataset sol_dataset_t;
 sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p);
 /* the same, with bytes that are not UTF-8 made U+FFFD */
 sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p);
+/* lossy as above or not; rows: lines are kept, with all their columns */
+sol_status_t sol_dataset_open_as (const char *path, int lossy, int rows, sol_dataset_t **dataset_p);
 void sol_dataset_close (sol_dataset_t *dataset);
 int64_t sol_dataset_size (const sol_dataset_t *dataset);
 const sol_problem_t *sol_dataset_row (const sol_dataset_t *dataset, int64_t row);

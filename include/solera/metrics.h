@@ -18,7 +18,7 @@ typedef struct {
   double clip_share, masked_share, high_share, low_share; /* of N: any of clip bits or mask; masked; high; low */
   double share_T, m2_before, m2_after, m2_all, cut, kl_k1, kl_k3, ess, entropy, entropy_behav, ratio_dev; /* ratio_dev = mean |r-1| */
   double kl_ref, loss_kl, loss_entropy, reward_kl, check_mean, check_max, check_kl, check_capped; /* terms beside the objective; NaN: not asked for */
-  double grad_norm, response_length, truncated_share, verifier_stopped, zero_groups_share, pass_rate, pass_rate_generated, refilled_groups, refilled_right_share, refilled_wrong_share, dropped_sequences, skipped_updates;
+  double grad_norm, response_length, truncated_share, verifier_stopped, verifier_restarts, zero_groups_share, pass_rate, pass_rate_generated, refilled_groups, refilled_right_share, refilled_wrong_share, dropped_sequences, skipped_updates;
   double tokens_per_s_generated, tokens_per_s_trained, queue_groups, seconds_left;
   double generate_s, wait_s, forward_s, select_s, backward_s, reduce_s, optimizer_s, write_s, publish_s;
   int64_t lag_histogram[16]; int64_t lag_first; /* counts of lag lag_first + i; wider lags in the last */

@@ -19,6 +19,7 @@ typedef struct sol_task sol_task_t;
 typedef struct {
   uint64_t index;
   int set;             /* number of its data set (task.path); 0 where there is one or none */
+  uint64_t row;        /* number of the question among those of all data sets; 0: chain */
   uint64_t id;         /* identity of the question: equal content, equal id, in every run */
   sol_ids_t ids;       /* tokens of the prompt */
   sol_buffer_t text;   /* what was tokenized */
@@ -27,11 +28,12 @@ typedef struct {
 void sol_prompt_free (sol_prompt_t *prompt);
 
 /* parts of a reward, in this order in records */
-enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_STOPPED, SOL_PART_LENGTH, SOL_PART_COUNT };
+enum { SOL_PART_ANSWER, SOL_PART_FORMAT, SOL_PART_STOPPED, SOL_PART_LENGTH, SOL_PART_GIVEN, SOL_PART_RESTARTS, SOL_PART_COUNT };
 extern const char *const sol_part_name[SOL_PART_COUNT];
 typedef struct {
-  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus; stopped: 1 when the verifier was stopped at a limit; length: 0 or the over-long penalty, below 0 */
-  double total;                /* answer, format and length together: the reward */
+  double part[SOL_PART_COUNT]; /* answer: 0 or 1; format: 0 or task.format_bonus; stopped: 1 when the verifier was stopped at a limit; length: 0 or the over-long penalty, below 0;
+                                  given: what the program that grades gave (task.verifier: command; else 0); restarts: how often it was started again for this response */
+  double total;                /* answer, or in its place given, with format and length: the reward */
   int correct;                 /* the pass rate counts this */
 } sol_grade_t;
 
@@ -66,6 +68,9 @@ sol_status_t sol_task_prompt (const sol_task_t *task, int split, uint64_t index,
 sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_t *prompt, int32_t context);
 /* finish: the sol_finish_t of the response; a truncated response is graded as it stands, except for jsonl, where a number at its end is no answer (SOL_FORM_CUT) */
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p);
+/* The same of n responses to a prompt together: a program that grades (task.verifier: command) is asked about all of them at once. SOL_ERR_IO, SOL_ERR_TIMEOUT: it does not work (external.h). */
+typedef struct { const int32_t *ids; int32_t n; int finish; } sol_task_response_t;
+sol_status_t sol_task_grade_all (const sol_task_t *task, const sol_prompt_t *prompt, const sol_task_response_t *responses, int32_t n, sol_grade_t *grades);
 /* What grading looks at, for a reader: text (cleared first) is the response as graded, answer (cleared first) what was taken out of it. Returns how it was found: "boxed" (\boxed{}), "final answer",
  * "####", "end" (what stands at the end), "none". */
 const char *sol_task_extract (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer);

@@ -16,7 +16,8 @@ typedef enum {
 typedef enum { /* in the order of task.verifier's choices */
   SOL_VERIFY_ANSWER, /* the rules of docs/verifier.md */
   SOL_VERIFY_STRICT, /* the same text but for white space at the ends */
-  SOL_VERIFY_M2PO    /* as answer, but of a response only the last \boxed{} counts */
+  SOL_VERIFY_M2PO,   /* as answer, but of a response only the last \boxed{} counts */
+  SOL_VERIFY_COMMAND /* a program of the user grades (external.h); here as answer */
 } sol_verify_mode_t;
 
 /* The answer in a response: content of the last \boxed{} or \fbox{} (braces balanced); else what follows the last "Final Answer"; else what follows the last "####"; else the last

@@ -5,6 +5,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/watch.h"
+#include "grade.h"
 #include "refill.h"
 #include "trial.h"
 #include <string.h>
@@ -160,6 +161,19 @@ static sol_status_t check_group (sol_actor_t *a, const sol_group_out_t *g, sol_r
   return SOL_OK;
 }
 
+/* rewards of a finished group and their parts */
+static sol_status_t grade (sol_actor_t *a, const sol_group_out_t *g)
+{
+  sol_grade_t *grades = sol_alloc ((size_t) g->n_samples * sizeof *grades);
+  const sol_status_t st = sol_group_grade (a->p.task, &a->prompt, g, grades);
+  for (int32_t s = 0; s < g->n_samples; s++) {
+    memcpy (a->parts + s * SOL_PART_COUNT, grades[s].part, sizeof grades[s].part);
+    a->reward[s] = grades[s].total;
+  }
+  sol_free (grades);
+  return st;
+}
+
 /* grades a finished group and hands its record to the broker, or drops it */
 static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
 {
@@ -168,19 +182,13 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
                          .temperature = (float) c->temperature, .actor = a->p.index, .prompt = g->prompt, .len = a->len, .finish = a->finish,
                          .reward = a->reward, .parts = a->parts, .runs = a->runs, .ids = a->ids, .lp = a->lp, .entropy = a->entropy };
   size_t bytes;
-  int64_t at = 0;
   sol_status_t st;
   view.n_runs = flatten (a, g, &view.n_tokens);
   if (view.temperature != 1.0f) view.raw_lp = a->raw_lp;
   SOL_TRY (sol_task_prompt (a->p.task, SOL_SPLIT_TRAIN, g->tag, &a->prompt));
   view.prompt_id = a->prompt.id;
   view.set = a->prompt.set;
-  for (int32_t s = 0; s < g->n_samples; at += a->len[s], s++) {
-    sol_grade_t grade;
-    SOL_TRY (sol_task_grade (a->p.task, &a->prompt, a->ids + at, a->len[s], a->finish[s], &grade));
-    memcpy (a->parts + s * SOL_PART_COUNT, grade.part, sizeof grade.part);
-    a->reward[s] = grade.total;
-  }
+  SOL_TRY (grade (a, g));
   if (sol_refill_wants (c, &view)) {
     sol_refill_drop (&a->refill, &view, SOL_PART_ANSWER);
     return SOL_OK;

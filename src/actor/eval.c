@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/eval.h"
+#include "grade.h"
 #include "solera/clock.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -13,8 +14,8 @@ static sol_status_t grade_group (const sol_eval_params_t *p, const sol_group_out
 {
   int32_t right = 0;
   SOL_TRY (sol_task_prompt (p->task, p->split, g->tag, prompt));
+  SOL_TRY (sol_group_grade (p->task, prompt, g, grades));
   for (int32_t s = 0; s < g->n_samples; s++) {
-    SOL_TRY (sol_task_grade (p->task, prompt, g->ids + (int64_t) s * g->stride, g->len[s], g->finish[s], &grades[s]));
     right += grades[s].correct;
     e->reward += grades[s].total;
     e->tokens += g->len[s];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trial.h"
+#include "grade.h"
 #include "solera/clock.h"
 #include "solera/memory.h"
 #include "solera/watch.h"
@@ -53,15 +54,16 @@ static sol_status_t grade (sol_actor_trial_t *t, const sol_actor_params_t *p, co
   sol_trial_problem_t *q = &t->problem[((int64_t) g->tag - p->index) / p->n_actors];
   SOL_TRY (sol_task_prompt (p->task, SOL_SPLIT_HELDOUT, g->tag, &t->prompt));
   *q = (sol_trial_problem_t){ .index = (int64_t) g->tag, .set = t->prompt.set, .id = t->prompt.id };
+  sol_grade_t *graded = sol_alloc ((size_t) g->n_samples * sizeof *graded);
+  const sol_status_t st = sol_group_grade (p->task, &t->prompt, g, graded);
   for (int32_t s = 0; s < g->n_samples; s++) {
-    sol_grade_t graded;
-    SOL_TRY (sol_task_grade (p->task, &t->prompt, g->ids + (int64_t) s * g->stride, g->len[s], g->finish[s], &graded));
-    q->correct += graded.correct != 0;
+    q->correct += graded[s].correct != 0;
     q->truncated += g->finish[s] == SOL_FINISH_LENGTH;
     q->tokens += g->len[s];
   }
+  sol_free (graded);
   t->done++;
-  return SOL_OK;
+  return st;
 }
 
 sol_status_t sol_actor_trial_step (sol_actor_trial_t *t, const sol_actor_params_t *p, sol_decoder_t *d)

@@ -149,6 +149,17 @@ static sol_status_t check_sets (const sol_loading_t *l)
   return SOL_OK;
 }
 
+static sol_status_t check_verifier (const sol_loading_t *l)
+{
+  const sol_config_t *c = l->config;
+  const int command = c->task_verifier == SOL_VERIFIER_COMMAND;
+  REFUSE_IF (command && !(*c->verifier_command && **c->verifier_command), "task.verifier", "task.verifier_command", "the program that grades must be given");
+  REFUSE_IF (!command && *c->verifier_command, "task.verifier_command", "task.verifier", "the program would grade nothing");
+  REFUSE_IF (command && c->task != SOL_TASK_JSONL, "task.verifier", "task.name", "only problems of files (jsonl) are graded by a program");
+  REFUSE_IF (command && c->task_format_bonus > 0 && !*c->task_format, "task.format_bonus", "task.verifier", "no answer is extracted there: give the form that is worth it (task.format)");
+  return SOL_OK;
+}
+
 static sol_status_t check_task (const sol_loading_t *l)
 {
   const sol_config_t *c = l->config;
@@ -156,6 +167,7 @@ static sol_status_t check_task (const sol_loading_t *l)
   REFUSE_IF (c->task == SOL_TASK_CHAIN && c->task_prompt == SOL_PROMPT_CHAT, "task.prompt", "task.name", "the chain has no chat format");
   REFUSE_IF (c->task != SOL_TASK_JSONL && c->long_prompts == SOL_LONG_SKIP, "task.long_prompts", "task.name", "only prompts of files (jsonl) can be left out");
   SOL_TRY (check_sets (l));
+  SOL_TRY (check_verifier (l));
   for (char **stop = c->task_stop; *stop; stop++) REFUSE_IF (!**stop, "task.stop", NULL, "an empty stop text would end every response at once");
   return SOL_OK;
 }

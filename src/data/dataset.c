@@ -16,6 +16,7 @@
 struct sol_dataset {
   sol_problem_t *row;
   int64_t n, room;
+  int rows; /* lines are kept */
 };
 
 static sol_status_t line_error (const char *path, int64_t line, const char *what)
@@ -51,7 +52,9 @@ static sol_status_t read_line (sol_dataset_t *d, const char *path, int64_t line,
       d->room = d->room * 2 + 64;
       d->row = sol_realloc (d->row, (size_t) d->room * sizeof *d->row);
     }
-    d->row[d->n++] = (sol_problem_t) { id, sol_strdup (problem), sol_strdup (answer), line };
+    sol_buffer_t row = { 0 };
+    if (d->rows) sol_buffer_add (&row, text, bytes);
+    d->row[d->n++] = (sol_problem_t) { id, sol_strdup (problem), sol_strdup (answer), line, row.data };
     id = NULL;
   }
   sol_free (id);
@@ -87,11 +90,12 @@ static sol_status_t read_lossy (sol_dataset_t *d, const char *path, int64_t line
   return st;
 }
 
-static sol_status_t open_file (const char *path, int lossy, sol_dataset_t **dataset_p)
+sol_status_t sol_dataset_open_as (const char *path, int lossy, int rows, sol_dataset_t **dataset_p)
 {
   sol_map_t map;
   SOL_TRY (sol_file_map (path, &map));
   sol_dataset_t *d = sol_alloc (sizeof *d);
+  d->rows = rows;
   sol_status_t st = SOL_OK;
   const char *text = (const char *) map.data, *end = text + map.bytes;
   for (int64_t line = 1; st == SOL_OK && map.bytes && text < end; line++) {
@@ -109,8 +113,8 @@ static sol_status_t open_file (const char *path, int lossy, sol_dataset_t **data
   return st;
 }
 
-sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p) { return open_file (path, 0, dataset_p); }
-sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p) { return open_file (path, 1, dataset_p); }
+sol_status_t sol_dataset_open (const char *path, sol_dataset_t **dataset_p) { return sol_dataset_open_as (path, 0, 0, dataset_p); }
+sol_status_t sol_dataset_open_lossy (const char *path, sol_dataset_t **dataset_p) { return sol_dataset_open_as (path, 1, 0, dataset_p); }
 
 void sol_dataset_close (sol_dataset_t *d)
 {
@@ -119,6 +123,7 @@ void sol_dataset_close (sol_dataset_t *d)
     sol_free ((void *) (uintptr_t) d->row[i].id);
     sol_free ((void *) (uintptr_t) d->row[i].problem);
     sol_free ((void *) (uintptr_t) d->row[i].answer);
+    sol_free ((void *) (uintptr_t) d->row[i].row);
   }
   sol_free (d->row);
   sol_free (d);

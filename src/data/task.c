@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped", "length" };
+const char *const sol_part_name[SOL_PART_COUNT] = { "answer", "format", "stopped", "length", "given", "restarts" };
 
 static const char *const task_name[] = { "chain", "sums", "jsonl" };
 
@@ -42,6 +42,7 @@ void sol_task_destroy (sol_task_t *task)
 {
   if (!task) return;
   sol_grader_free (task->grader);
+  sol_external_free (task->external);
   sol_format_close (task);
   sol_chat_destroy (task->chat);
   sol_sets_close (task);
@@ -97,15 +98,28 @@ sol_status_t sol_task_fits (const sol_task_t *task, int split, const sol_prompt_
                    where, index, n, (long long) c->max_new, context);
 }
 
+sol_status_t sol_task_grade_all (const sol_task_t *task, const sol_prompt_t *prompt, const sol_task_response_t *r, int32_t n, sol_grade_t *grades)
+{
+  const sol_config_t *c = task->c;
+  memset (grades, 0, (size_t) n * sizeof *grades);
+  if (task->external) SOL_TRY (sol_command_grade (task, prompt, r, n, grades));
+  for (int32_t i = 0; i < n; i++) {
+    sol_grade_t *g = &grades[i];
+    if (is_chain (task)) sol_chain_grade (prompt, r[i].ids, r[i].n, g);
+    else if (!task->external) sol_text_grade (task, prompt, r[i].ids, r[i].n, r[i].finish, g);
+    g->part[SOL_PART_ANSWER] = g->correct;
+    g->part[SOL_PART_FORMAT] *= c->task_format_bonus;
+    if (c->overlong_penalty > 0) g->part[SOL_PART_LENGTH] = c->overlong_penalty * sol_overlong_penalty (r[i].n, c->max_new, c->overlong_tokens);
+    g->total = g->part[task->external ? SOL_PART_GIVEN : SOL_PART_ANSWER] + g->part[SOL_PART_FORMAT] + g->part[SOL_PART_LENGTH];
+  }
+  return SOL_OK;
+}
+
 sol_status_t sol_task_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade_p)
 {
-  sol_grade_t g = { { 0 }, 0, 0 };
-  if (is_chain (task)) sol_chain_grade (prompt, ids, n, &g);
-  else sol_text_grade (task, prompt, ids, n, finish, &g);
-  g.part[SOL_PART_ANSWER] = g.correct;
-  g.part[SOL_PART_FORMAT] *= task->c->task_format_bonus;
-  if (task->c->overlong_penalty > 0) g.part[SOL_PART_LENGTH] = task->c->overlong_penalty * sol_overlong_penalty (n, task->c->max_new, task->c->overlong_tokens);
-  g.total = g.part[SOL_PART_ANSWER] + g.part[SOL_PART_FORMAT] + g.part[SOL_PART_LENGTH];
+  const sol_task_response_t r = { ids, n, finish };
+  sol_grade_t g;
+  SOL_TRY (sol_task_grade_all (task, prompt, &r, 1, &g));
   *grade_p = g;
   return SOL_OK;
 }

@@ -46,6 +46,7 @@ sol_status_t sol_chain_prompt (const sol_task_t *task, int split, uint64_t index
     for (int32_t i = 1; i + 2 < prompt->ids.n; i += 2) x = apply (x, prompt->ids.data[i], prompt->ids.data[i + 1]);
     prompt->index = index;
     prompt->set = 0;
+    prompt->row = 0;
     sol_buffer_clear (&prompt->answer);
     sol_buffer_add (&prompt->answer, &alphabet[x], 1);
     return SOL_OK;

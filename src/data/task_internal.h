@@ -4,6 +4,7 @@
 #define SOL_TASK_INTERNAL_H
 #include "solera/chat.h"
 #include "solera/dataset.h"
+#include "solera/external.h"
 #include "solera/grader.h"
 #include "solera/task.h"
 
@@ -25,6 +26,7 @@ struct sol_task {
   uint32_t *count;                  /* [n_sets] places of each in SOL_MIX_BLOCK indices of the training split; NULL: no weights, all are one */
   struct pcre2_real_code_8 *format; /* task.format; NULL: none given */
   sol_grader_t *grader;             /* jsonl: compares answers; takes a lock */
+  sol_external_t *external;         /* jsonl, task.verifier: command: grades instead; takes a lock */
   uint64_t n_rows;                  /* questions that can be listed; 0: chain */
   uint32_t *row[3];                 /* [SOL_SPLIT_TRAIN | SOL_SPLIT_HELDOUT | SOL_SPLIT_ALL]: their row numbers, rising; without those that are too long (task.long_prompts) */
   uint64_t n_split[3];
@@ -72,5 +74,9 @@ uint64_t sol_text_row (const sol_task_t *task, int split, uint64_t index);
 const char *sol_text_row_id (const sol_task_t *task, int split, uint64_t index);
 const char *sol_text_extract (const sol_task_t *task, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer);
 void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade);
+/* the response as text up to its first stop, appended to out, which is zero-terminated and has no zero byte before */
+void sol_text_response (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out);
+/* correct, given, stopped, restarts and format of responses, by the program of task.verifier_command */
+sol_status_t sol_command_grade (const sol_task_t *task, const sol_prompt_t *prompt, const sol_task_response_t *responses, int32_t n, sol_grade_t *grades);
 sol_status_t sol_text_demo (const sol_task_t *task, const sol_prompt_t *prompt, sol_ids_t *response);
 #endif

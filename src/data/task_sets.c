@@ -71,7 +71,7 @@ sol_status_t sol_sets_open (sol_task_t *task)
   SOL_TRY (check_names (task));
   for (int j = 0; j < task->n_sets; j++) {
     sol_set_t *s = &task->set[j];
-    SOL_TRY ((c->task_utf8 == SOL_UTF8_REPLACE ? sol_dataset_open_lossy : sol_dataset_open) (s->path, &s->data));
+    SOL_TRY (sol_dataset_open_as (s->path, c->task_utf8 == SOL_UTF8_REPLACE, c->task_verifier == SOL_VERIFY_COMMAND, &s->data));
     s->first = task->n_rows;
     task->n_rows += (uint64_t) sol_dataset_size (s->data);
     if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", s->path, UINT32_MAX);

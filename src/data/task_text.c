@@ -113,7 +113,8 @@ sol_status_t sol_text_create (sol_task_t *task, const char *model_folder)
   SOL_TRY (sol_format_open (task));
   if (is_jsonl) SOL_TRY (sol_sets_open (task));
   else task->n_rows = family_size (c->sums_family);
-  if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
+  if (is_jsonl && c->task_verifier == SOL_VERIFIER_COMMAND) task->external = sol_external_new (c->verifier_command, c->task_verifier_s, c->verifier_start_s, (int) c->verifier_tries);
+  else if (is_jsonl) task->grader = sol_grader_new (NULL, c->task_verifier_s);
   SOL_TRY (split_rows (task));
   if (!task->n_split[SOL_SPLIT_TRAIN])
     return sol_fail (SOL_ERR_USAGE, "task", "all %llu questions are held out: lower task.holdout (%g)", (unsigned long long) task->n_split[SOL_SPLIT_ALL], c->task_holdout);
@@ -207,6 +208,7 @@ static sol_status_t compose (const sol_task_t *task, uint64_t index, uint64_t ro
   prompt->index = index;
   prompt->id = row_id (task, row);
   prompt->set = task->set ? sol_sets_of (task, row) : 0;
+  prompt->row = row;
   prompt->ids.n = 0;
   sol_buffer_clear (&prompt->text);
   sol_buffer_clear (&prompt->answer);
@@ -228,7 +230,7 @@ sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index,
 /* ---- grading */
 
 /* the response as text up to its first stop; a zero byte, which would hide what follows, becomes a space */
-static void response_text (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out)
+void sol_text_response (const sol_task_t *task, const int32_t *ids, int32_t n, sol_buffer_t *out)
 {
   sol_tokenizer_decode (task->tokenizer, ids, n, 1, out);
   if (!out->data) sol_buffer_add (out, "", 0);
@@ -254,7 +256,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
 {
   sol_buffer_t text = { 0 }, found = { 0 };
   const char *answer = prompt->answer.data;
-  response_text (task, ids, n, &text);
+  sol_text_response (task, ids, n, &text);
   const int formed = task->format && sol_format_matches (task, text.data, text.bytes);
   if (text.bytes && task->set) {
     int stopped = 0;
@@ -277,7 +279,8 @@ const char *sol_text_extract (const sol_task_t *task, const int32_t *ids, int32_
 {
   static const char *const how[] = { "none", "boxed", "final answer", "####", "end" };
   const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
-  response_text (task, ids, n, text);
+  sol_text_response (task, ids, n, text);
+  if (task->external) return how[0]; /* what the program looks at is its own matter */
   const int found = task->set ? sol_answer_take (text->data, form, (sol_verify_mode_t) task->c->task_verifier, answer) : sol_answer_extract (text->data, text->bytes, answer);
   return how[found];
 }

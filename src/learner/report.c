@@ -102,7 +102,7 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
 /* what every learner knows of the mini-batch: all its groups, without what was dropped from them */
 static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t *m)
 {
-  int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, stopped = 0, zero = 0, tokens = 0;
+  int64_t groups = sol_learner_groups (l), n = 0, trunc = 0, stopped = 0, restarts = 0, zero = 0, tokens = 0;
   double reward = 0, share;
   for (int64_t i = 0; i < groups; i++) {
     const sol_rollout_t *g = &l->group[mini * groups + i];
@@ -115,6 +115,7 @@ static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t 
       tokens += g->len[s];
       trunc += g->finish[s] == SOL_FINISH_LENGTH;
       stopped += g->n_parts > SOL_PART_STOPPED && g->parts[s * g->n_parts + SOL_PART_STOPPED] > 0;
+      if (g->n_parts > SOL_PART_RESTARTS) restarts += (int64_t) g->parts[s * g->n_parts + SOL_PART_RESTARTS];
     }
     zero += same;
   }
@@ -124,6 +125,7 @@ static void sum_groups (const sol_learner_t *l, int64_t mini, sol_metrics_row_t 
   m->response_length = (double) tokens / share;
   m->truncated_share = (double) trunc / share;
   m->verifier_stopped = (double) stopped;
+  m->verifier_restarts = (double) restarts;
   m->zero_groups_share = (double) zero / (double) groups;
 }
 

@@ -46,6 +46,7 @@
   X (response_length, D, "data", "tokens", "mean length of the responses")                                                                 \
   X (truncated_share, D, "data", "share", "responses that hit the length limit")                                                           \
   X (verifier_stopped, D, "data", "responses", "responses whose answer the verifier was stopped at, by time, memory or a death of its process")\
+  X (verifier_restarts, D, "data", "starts", "starts of the program of task.verifier_command after a death, a stall or a malformed answer, at these responses")\
   X (zero_groups_share, D, "data", "share", "groups whose rewards are all equal (advantage 0)")                                            \
   X (pass_rate, D, "data", "share", "right answers among the responses of the update batch") \
   X (pass_rate_generated, D, "data", "share", "the same with the groups that were dropped for them (batch.refill)") \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/dataset.h"
+#include "solera/external.h"
 #include "solera/task.h"
 #include "../text/helpers.h"
 
@@ -512,8 +513,58 @@ static void test_sets_refused (void)
   for (int j = 0; j < 3; j++) sol_free (path[j]);
 }
 
-int main (void)
+/* a program that grades: it sees the problem's whole line, and its reward takes the answer's place */
+static void test_command (void)
 {
+  static const char lines[] = "{\"problem\":\"p\",\"answer\":\"7\",\"tests\":[1,2]}\n{\"problem\":\"q\",\"answer\":\"8\",\"id\":\"second\"}\n";
+  static const char script[] = "while IFS= read -r l; do id=${l#*:}; id=${id%%,*}; case $l in "
+                               "*'\"data\":\"g\",\"prompt\":\"p\",\"response\":\"good \",\"cut\":false,\"answer\":\"7\",\"row\":{\"problem\":\"p\",\"answer\":\"7\",\"tests\":[1,2]}}') r='0.5,\"verdict\":true';; "
+                               "*'\"response\":\"bad\",\"cut\":true'*) r=-0.25;; *'\"row\":{\"problem\":\"q\",\"answer\":\"8\",\"id\":\"second\"}}') r=1;; *) r=0;; esac; echo \"{\\\"id\\\":$id,\\\"reward\\\":$r}\"; done";
+  char *path = scratch_path ("g.jsonl");
+  sol_buffer_t text = { 0 };
+  sol_prompt_t p = { 0 };
+  int seen = 0;
+  need (sol_file_write (path, lines, sizeof lines - 1) == SOL_OK);
+  sol_buffer_printf (&text, "task: {name: jsonl, path: %s, holdout: 0, verifier: command, verifier_command: [sh, -c, x], verifier_s: 30, format: good, format_bonus: 1, stop: END}\n", path);
+  sol_config_t *c = configure (text.data);
+  sol_free (c->verifier_command[2]);
+  c->verifier_command[2] = sol_strdup (script);
+  sol_task_t *t = make (c);
+  static const char *const word[] = { "good END", "bad", "other", "good" };
+  sol_ids_t ids[4] = { { 0 } };
+  sol_task_response_t r[4];
+  sol_grade_t g[4];
+  for (int i = 0; i < 4; i++) {
+    need (sol_tokenizer_encode (tokenizer, word[i], strlen (word[i]), &ids[i], NULL) == SOL_OK);
+    r[i] = (sol_task_response_t) { ids[i].data, ids[i].n, i == 1 ? SOL_FINISH_LENGTH : SOL_FINISH_STOP };
+  }
+  for (uint64_t i = 0; i < 2; i++) {
+    need (t && sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &p) == SOL_OK && sol_task_grade_all (t, &p, r, 4, g) == SOL_OK);
+    const int is_p = p.answer.data[0] == '7';
+    seen |= 1 << is_p;
+    ok (g[0].part[SOL_PART_GIVEN] == (is_p ? 0.5 : 1) && g[0].correct && g[0].part[SOL_PART_ANSWER] == 1 && g[0].total == g[0].part[SOL_PART_GIVEN]); /* "good " is not all of the form */
+    ok (g[1].total == -0.25 && !g[1].correct && g[1].part[SOL_PART_ANSWER] == 0 && g[1].part[SOL_PART_STOPPED] == 0 && g[1].part[SOL_PART_RESTARTS] == 0);
+    ok (g[2].total == !is_p && g[2].correct == !is_p && g[3].total == !is_p + 1);
+  }
+  ok (seen == 3);
+  sol_task_destroy (t);
+  sol_free (c->verifier_command[2]);
+  c->verifier_command[2] = sol_strdup ("echo the tests are missing >&2; exit 5");
+  t = make (c);
+  need (t && sol_task_prompt (t, SOL_SPLIT_TRAIN, 0, &p) == SOL_OK);
+  ok (sol_task_grade_all (t, &p, r, 4, g) == SOL_ERR_IO);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  for (int i = 0; i < 4; i++) sol_ids_free (&ids[i]);
+  sol_prompt_free (&p);
+  sol_buffer_free (&text);
+  sol_free (path);
+}
+
+int main (int argc, char **argv)
+{
+  const int child = sol_external_main (argc, argv);
+  if (child >= 0) return child;
   folder = data_path ("tiny_tokenizer");
   need (sol_tokenizer_load (folder, &tokenizer) == SOL_OK);
   test_chain ();
@@ -526,6 +577,7 @@ int main (void)
   test_one_set ();
   test_long ();
   test_parts ();
+  test_command ();
   test_sets_refused ();
   test_refused ();
   sol_tokenizer_destroy (tokenizer);

@@ -147,6 +147,7 @@ static void test_truncated (void)
   static const int truncated[] = { 0 * GROUP + 1, 2 * GROUP + 0, 2 * GROUP + 3, 5 * GROUP + 0, 5 * GROUP + 1, 5 * GROUP + 2, 5 * GROUP + 3 };
   for (size_t i = 0; i < sizeof truncated / sizeof *truncated; i++) mem[truncated[i] / GROUP].finish[truncated[i] % GROUP] = SOL_FINISH_LENGTH;
   mem[2].parts[1 * SOL_PART_COUNT + SOL_PART_STOPPED] = 1; /* the verifier was stopped at one response of the first update */
+  mem[0].parts[2 * SOL_PART_COUNT + SOL_PART_RESTARTS] = 2; /* it was started again */
   ok (coefficients ("mask", masked, adv[0], &metrics[0]) == SOL_OK && coefficients ("train", trained, adv[1], &metrics[1]) == SOL_OK);
   for (int64_t seq = 0; seq < PROMPTS * GROUP; seq++)
     for (int t = 0; t < mem[seq / GROUP].len[seq % GROUP]; t++, n++) {
@@ -159,11 +160,12 @@ static void test_truncated (void)
   for (int i = 0; i < 2; i++) {
     ok (strstr (metrics[i], "\"truncated_share\":0.25") && strstr (metrics[i], "\"truncated_share\":0.333333")); /* 3 and 4 of 12 */
     ok (strstr (metrics[i], "\"verifier_stopped\":1") && strstr (metrics[i], "\"verifier_stopped\":0"));
+    ok (strstr (metrics[i], "\"verifier_restarts\":2") && strstr (metrics[i], "\"verifier_restarts\":0"));
     snprintf (want, sizeof want, "\"n_tokens\":%lld,\"n_sequences\":12", (long long) first);
     ok (strstr (metrics[i], want) != NULL);
     sol_free (metrics[i]);
   }
-  mem[2].parts[1 * SOL_PART_COUNT + SOL_PART_STOPPED] = 0;
+  mem[2].parts[1 * SOL_PART_COUNT + SOL_PART_STOPPED] = mem[0].parts[2 * SOL_PART_COUNT + SOL_PART_RESTARTS] = 0;
   for (size_t i = 0; i < sizeof truncated / sizeof *truncated; i++) mem[truncated[i] / GROUP].finish[truncated[i] % GROUP] = SOL_FINISH_EOS;
 }
 
