@@ -31,7 +31,7 @@ def by_lag(run, most=16):
         for f, w in weights.items():
             sums[f] += np.bincount(band, w, len(edges) - 1)
         column = np.clip(np.searchsorted(RATIO_EDGES, d, side="right") - 1, 0, len(RATIO_EDGES) - 2)
-        np.add.at(histogram, (band, column), 1)
+        histogram += np.bincount(band * histogram.shape[1] + column, minlength=histogram.size).reshape(histogram.shape)
     return edges, sums, histogram
 
 

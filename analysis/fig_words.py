@@ -43,11 +43,12 @@ class Counts:
 
 def surroundings(part, row):
     """(update, ids before, ids after) of a row, in its own response"""
-    same = (part["seq"] == part["seq"][row]) & (part["update"] == part["update"][row])
+    def same(other):
+        return 0 <= other < len(part["seq"]) and part["seq"][other] == part["seq"][row] and part["update"][other] == part["update"][row]
     low, high = row, row + 1
-    while low > max(row - CONTEXT, 0) and same[low - 1]:
+    while low > row - CONTEXT and same(low - 1):
         low -= 1
-    while high < min(row + 1 + CONTEXT, len(same)) and same[high]:
+    while high < row + 1 + CONTEXT and same(high):
         high += 1
     return int(part["update"][row]), part["token"][low:row].tolist(), part["token"][row + 1:high].tolist()
 

@@ -9,6 +9,7 @@ from solera_run import RunError
 from solera_svg import Series, bar_chart, line_chart
 
 LAG_BARS = 32
+QUIET = ("refilled_groups", "verifier_stopped", "check_mean")  # of no interest where it is 0 throughout
 # title, columns (name in legends), note, logarithmic, medians instead of means, scale, lowest y
 CHARTS = {
     "trust": ("What the trust region does", (
@@ -17,14 +18,19 @@ CHARTS = {
         ("M2 over all tokens (nats²)", (("m2_all", "all"),), None, True, True, 1, None),
         ("KL of behaviour policy and learner, k3 (nats)", (("kl_k3", "k3"),), None, True, True, 1, None),
         ("Effective sample size (share of N)", (("ess", "ESS"),), None, False, True, 1, None),
+        ("Recorded and recomputed log-probabilities: distance (nats)", (("check_mean", "mean"), ("check_max", "largest")), None, True, True, 1, None),
         ("Mean distance of the ratio from 1", (("ratio_dev", "|r − 1|"),), None, False, True, 1, 0))),
     "learning": ("Optimization and responses", (
         ("Entropy (nats)", (("entropy", "learner"), ("entropy_behav", "behaviour policies")), None, False, False, 1, 0),
         ("Gradient norm before clipping", (("grad_norm", "norm"),), None, True, True, 1, None),
         ("Loss of the objective", (("loss", "loss"),), None, False, True, 1, None),
+        ("What KL and entropy add to the loss", (("loss_kl", "KL"), ("loss_entropy", "entropy")), None, False, True, 1, None),
+        ("KL to the reference (nats)", (("kl_ref", "KL"),), None, False, True, 1, None),
         ("Response length (tokens)", (("response_length", "length"),), None, False, False, 1, None),
         ("Truncated responses (%)", (("truncated_share", "truncated"),), None, False, False, 100, 0),
-        ("Groups with equal rewards (%)", (("zero_groups_share", "groups"),), None, False, False, 100, 0))),
+        ("Groups with equal rewards (%)", (("zero_groups_share", "groups"),), None, False, False, 100, 0),
+        ("Groups dropped for others, their rewards being equal", (("refilled_groups", "groups"),), None, False, False, 1, 0),
+        ("Responses at which the verifier was stopped", (("verifier_stopped", "responses"),), None, False, False, 1, 0))),
     "speed": ("Speed and lag", (
         ("Lag (updates)", (("lag_mean", "mean"), ("lag_max", "largest")), None, False, False, 1, 0),
         ("Tokens a second", (("tokens_per_s_trained", "trained"), ("tokens_per_s_generated", "generated")), None, False, False, 1, 0),
@@ -49,6 +55,8 @@ def metric_series(runs, labels, columns, whole, median, scale):
 def charts(runs, labels, rows):
     out = ""
     for title, columns, whole, log, median, scale, low in rows:
+        if columns[0][0] in QUIET and not any(np.nansum(np.abs(r.metric(columns[0][0]))) for r in runs):
+            continue
         note = ("median" if median else "mean") + f" of {SMOOTH} updates"
         if len(runs) > 1 and not whole and len(columns) > 1:
             note += f"; {columns[0][1]}, dashed: {columns[1][1]}"

@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # a run that goes on has its files open; and not every file system can lock
 STATS_VERSIONS = (2, 3)  # format versions of stats.h5 whose columns used here mean the same
 MEAN_OVER = 5          # a pass rate "at update u" is the mean over the fresh rollouts of the last five versions up to u
 COLLAPSE_SHARE = 2 / 3
-COLLAPSE_RULE = ("collapse: after its best so far the pass rate (mean over the fresh rollouts of five versions) has fallen below two thirds of that best")
+COLLAPSE_ERRORS = 3    # standard errors of the difference of two pass rates: with few responses a version chance alone falls by a third
+COLLAPSE_RULE = ("collapse: after its best so far the pass rate (mean over the fresh rollouts of five versions) has fallen below two thirds of that best, "
+                 "and by more than three standard errors")
 BINS = np.linspace(0, 0.7, 29)  # |r-1| in 28 bins of .025, as the paper draws it
-OPTIONAL = ("lp_prox", "lp_raw")  # columns of tokens that not every run records
+OPTIONAL = ("lp_prox", "lp_raw", "lp_ref", "lp_check")  # columns of tokens that not every run records
 EVALUATION = ("version", "data", "problems", "samples", "avg", "avg_low", "avg_high", "pass_k", "pass", "pass_low", "pass_high", "truncated", "mean_tokens")
 IN_T, HIGH, LOW, MASKED = 1, 2, 4, 8  # bits of tokens/verdict
 MARKED = HIGH | LOW | MASKED
@@ -242,10 +245,19 @@ class Run:
             rows[r["version"], r["data"]] = {**r, "prompts": r["problems"]}
         return [rows[k] for k in sorted(rows)]
 
+    def pass_responses(self):
+        """responses behind every value of pass_curve ()"""
+        n = np.array([r.get("responses", 0) for r in json_lines(self.path("fresh.jsonl"))], dtype=float)
+        total = np.concatenate([[0], np.cumsum(n)])
+        return total[1:] - total[np.maximum(np.arange(len(n)) + 1 - MEAN_OVER, 0)]
+
     def collapse(self):
         version, rate = self.pass_curve()
-        best = np.maximum.accumulate(rate)
-        below = np.flatnonzero((rate < COLLAPSE_SHARE * best) & (best > 0))
+        best, n = np.maximum.accumulate(rate), np.maximum(self.pass_responses(), 1)
+        at_best = n[np.maximum.accumulate(np.where(rate >= best, np.arange(len(rate)), 0))]
+        pooled = np.clip((best * at_best + rate * n) / (at_best + n), 0, 1)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / at_best + 1 / n))
+        below = np.flatnonzero((rate < COLLAPSE_SHARE * best) & (best - rate > COLLAPSE_ERRORS * error) & (best > 0))
         peak = int(np.argmax(rate))
         return Collapse(len(below) > 0, float(rate[peak]), int(version[peak]), float(rate[peak:].min()), int(version[below[0]]) if len(below) else None, self.final())
 

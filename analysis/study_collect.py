@@ -31,7 +31,7 @@ COLUMNS = [
     ("fresh_low", "the same, lowest mean over five versions after the best"),
     ("area", "pass rate of fresh rollouts, mean over all versions"),
     ("collapse", "1: collapsed by the rule of solera_run.py"),
-    ("collapse_at", "first version under two thirds of the best so far"),
+    ("collapse_at", "its version"),
     ("clip_share", "tokens clipped or masked, mean over the updates"),
     ("clip_share_early", "the same up to update s, where all rollouts are the base model's (s = 0: over all updates)"),
     ("m2_before", "mean of d^2 over T before masking, mean over the updates"),

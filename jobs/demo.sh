@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh PROGRAM [FOLDER [SEED]]: the demonstration of docs/demo.md. One base model, four runs of reinforcement learning on four ranks, a table and a figure.
+# demo.sh PROGRAM [FOLDER [SEED]]: the demonstration of docs/demo.md. One base model, four runs of reinforcement learning on four ranks, a table, a figure and a page.
 # Finished runs are kept, interrupted ones go on from their last checkpoint, so it may be stopped and started at any time.
 #   RUNS="m2po_s256 ..."  only these        SETTINGS="key=value ..."  more settings for the four runs       RANKS=4
 set -eu
@@ -28,6 +28,9 @@ begin_all=$(date +%s)
 mkdir -p "$out"
 step base "$solera" sft jobs/chain_base.yaml seed="$seed"
 for run in ${RUNS:-grpo_s0 grpo_s256 grpo_no_tr_s256 m2po_s256}; do rl "$run" "${run%_s*}" "${run##*_s}"; done
-if [ -n "$python" ]; then "$python" analysis/demo.py "$out"
+if [ -n "$python" ]; then
+  "$python" analysis/demo.py "$out"
+  "$python" analysis/report.py "$out" -o "$out/report.html" --title "The demonstration" 2>"$out/report.log" || { cat "$out/report.log" >&2; exit 1; }
+  echo "page: $out/report.html"
 else echo "no Python with h5py and matplotlib: analysis/demo.py $out makes the table and the figure"; fi
 echo "$(($(date +%s) - begin_all)) s in all; everything is in $out"

@@ -72,7 +72,7 @@ def metrics(folder, updates, clip, columns, k):
             f.write(json.dumps({**row, "entropy_n": n.tolist(), "entropy_sum": total.tolist()}) + "\n")
 
 
-def make(folder, rates, clip=0.0, objective="grpo", k=0, seed=0, tau="auto", low="auto"):
+def make(folder, rates, clip=0.0, objective="grpo", k=0, seed=0, tau="auto", low="auto", responses=256):
     """a run whose version 4 i has pass rate rates[i]; the last line of fresh.jsonl is cut by a kill"""
     os.makedirs(folder)
     with open(os.path.join(folder, "settings.yaml"), "w") as f:
@@ -82,7 +82,7 @@ def make(folder, rates, clip=0.0, objective="grpo", k=0, seed=0, tau="auto", low
         json.dump({"state": "done", "reason": "all updates are made", "update": updates, "updates": updates, "time": "2000-01-01T00:00:00Z"}, f)
     with open(os.path.join(folder, "fresh.jsonl"), "w") as f:
         for i, r in enumerate(rates):
-            f.write(json.dumps({"version": 4 * i, "reward": r, "responses": 256}) + "\n")
+            f.write(json.dumps({"version": 4 * i, "reward": r, "responses": responses}) + "\n")
         f.write('{"version":')
     columns = tokens(5000, updates, k)
     metrics(folder, updates, clip, columns, k)

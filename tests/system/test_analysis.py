@@ -67,6 +67,13 @@ def refused(function, *parts):
 c = Run(os.path.join(one, "grpo_no_tr_s256")).collapse()
 down = UP[:30] + list(np.linspace(UP[29], 0.1, 51))
 ok(c.best_at == 124 and c.at == 212 and abs(c.end - np.mean(down[-8:])) < 1e-12 and r.collapse().at is None, f"where it collapsed, and how it ended: {c}")
+few = os.path.join(tmp, "few")
+make(few, list(np.where(np.arange(60) < 30, 0.25, 0.125)), responses=16)
+many = os.path.join(tmp, "many")
+make(many, list(np.where(np.arange(60) < 30, 0.25, 0.125)), responses=256)
+ok(not Run(few).collapse().collapsed and Run(many).collapse().at == 4 * 33, f"half of 0.25 is chance with 80 responses, a collapse with 1280: {Run(many).collapse().at}")
+shutil.rmtree(few)
+shutil.rmtree(many)
 s = r.settings()
 ok(s["objective.name"] == "grpo" and s["staleness.k"] == 0 and s["objective.clip_low"] == 0.2 and s["objective.tau"] == "auto" and s["task.stop"] == ["a: b", "c"] and r.head()["hosts"] == "nowhere",
    "settings.yaml")
