@@ -81,7 +81,7 @@ sol_status_t sol_learner_rehearse (const sol_config_t *c, sol_model_t *model, so
   SOL_GO (sol_learner_pass (l));
   for (int64_t i = 0; i < c->prompts; i++)
     l->group[i] = (sol_rollout_t){ .ticket = (uint64_t) i, .n_responses = (int32_t) c->group, .n_prompt = (int32_t) c->max_prompt, .n_runs = 1, .n_tokens = r.run.n_tokens,
-                                   .temperature = (float) c->temperature, .prompt = r.prompt, .len = r.len, .ids = r.ids, .lp = r.lp, .entropy = r.entropy, .reward = r.reward,
+                                   .temperature = (float) c->temperature, .prompt = r.prompt, .len = r.len, .ids = r.ids, .lp = r.lp, .lp_check = r.lp, .entropy = r.entropy, .reward = r.reward,
                                    .finish = r.finish, .runs = &r.run };
   st = update (l, mark, ctx);
 out:

@@ -164,6 +164,24 @@ static void test_solo (void)
   sol_config_destroy (c);
 }
 
+/* what a run has beside: a frozen reference costs its learners memory and a forward pass, lp_check its actors */
+static void test_beside (void)
+{
+  sol_config_t *c = configure (""), *more = configure ("kl: {reference: initial}\nlp_check: {record: true}\n");
+  sol_planner_t p, q;
+  sol_plan_t without, with;
+  need (sol_planner_create (c, &device, &p) == SOL_OK && sol_plan_settings (&p, &without) == SOL_OK && sol_planner_create (more, &device, &q) == SOL_OK && sol_plan_settings (&q, &with) == SOL_OK);
+  const uint64_t reference = with.learner.need.device.part[SOL_NEED_REFERENCE], check = with.actor.need.device.part[SOL_NEED_ACTIVATIONS];
+  ok (reference > sol_model_need (q.model) && without.learner.need.device.part[SOL_NEED_REFERENCE] == 0);
+  ok (sol_need_total (&with.learner.need.device) - sol_need_total (&without.learner.need.device) == reference);
+  ok (check > 0 && sol_need_total (&with.actor.need.device) - sol_need_total (&without.actor.need.device) == check);
+  ok (same ("the reference's forward", flops (&with.training.forward, SOL_PAPER_PRODUCTS), 2 * flops (&without.training.forward, SOL_PAPER_PRODUCTS)));
+  ok (same ("the backward's", flops (&with.training.backward, SOL_PAPER_PRODUCTS), flops (&without.training.backward, SOL_PAPER_PRODUCTS)));
+  ok (same ("a pass over each response", flops (&with.generation.decode, SOL_PAPER_PRODUCTS) - flops (&without.generation.decode, SOL_PAPER_PRODUCTS), 2.0 * PROMPTS * GROUP * (PROMPT + NEW - 1) * L * P));
+  sol_planner_destroy (&p), sol_planner_destroy (&q);
+  sol_config_destroy (c), sol_config_destroy (more);
+}
+
 int main (void)
 {
   sol_log_level ((sol_log_level_t) (SOL_LOG_ERROR + 1));
@@ -171,5 +189,6 @@ int main (void)
   test_again ();
   test_fit ();
   test_solo ();
+  test_beside ();
   return tap_done ();
 }

@@ -75,5 +75,36 @@ if [ -n "$PYTHON3" ] && "$PYTHON3" -c 'import h5py' 2>/dev/null; then
   edit version "f.attrs['version'] = 99"; refused 1 'version/stats/0000.0000.h5: statistics version 99; this program knows' version
   edit verdict "i = int (f['updates/token_end'][2]) + 3; s, p = f['tokens/seq'][i], f['tokens/position'][i]; f['tokens/verdict'][i] ^= 8; print (f'update 3, sequence {s}, position {p}: ', file = open ('where', 'w'), end = '')"
   refused 1 "$(cat where)the run recorded verdict [0-9]*, m2po:tau=0.04 gives" verdict
+
+  # a token of update 0 that became e^95 times as likely, in a good response: m2po masks it, grpo clips it, a rule without a trust region cannot take it
+  edit far "i = int ((f['tokens/advantage'][:int (f['updates/token_end'][0])] > 0).argmax ()); assert f['tokens/advantage'][i] > 0; f['tokens/lp'][i] = f['tokens/lp_behav'][i] + 95; f['tokens/verdict'][i] = 9; print (f['tokens/seq'][i], end = '', file = open ('where', 'w'))"
+  run "$solera" rescore far --objective grpo,grpo_no_tr --tokens 3; is 0 $rc "a record that one rule refuses"; has '^ +0 +[0-9]+ +[0-9.]+ +[0-9.]+ +refused$'
+  has "^grpo_no_tr .* refuses 1 updates, first sequence $(cat where): the coefficient is not finite"; has '^self gave every recorded verdict again'
+  "$solera" rescore far --objective grpo,grpo_no_tr --tokens 3 --json --hdf5 far.h5 2>log >far.jsonl; is 0 $? "the same as JSON"
+  rescore 3 far --objective grpo,grpo_no_tr --tokens 3 --json >far3.jsonl; cmp far.jsonl far3.jsonl; ok $? "from three ranks too"
+  "$PYTHON3" - far.jsonl far.h5 "$(cat where)" <<'END' >log 2>&1
+import json, sys
+import h5py, numpy as np
+rows = [json.loads (x) for x in open (sys.argv[1])]
+up = {(r["update"], r["objective"]): r for r in rows if r["kind"] == "update"}
+sums = {r["objective"]: r for r in rows if r["kind"] == "sum"}
+r = up[0, "grpo_no_tr"]
+assert r["refused_sequence"] == int (sys.argv[3]) and "float32" in r["refused"] and "marked" not in r and "refused" not in up[1, "grpo_no_tr"]
+assert up[0, "grpo"]["differ_from"]["grpo_no_tr"] is None and up[0, "grpo"]["high"] > 0 and up[1, "grpo"]["differ_from"]["grpo_no_tr"] is not None
+s, all = sums["grpo_no_tr"], sums["grpo"]
+assert s["refused_updates"] == 1 and s["updates"] == all["updates"] - 1 and s["tokens"] == all["tokens"] - up[0, "grpo"]["tokens"] and all["refused_updates"] == 0 # left out of its sums, and only of its
+assert abs (s["differ"] * s["tokens"] - sum (u["differ"] * u["tokens"] for (k, o), u in up.items () if o == "grpo_no_tr" and k > 0)) < 1e-6
+with h5py.File (sys.argv[2]) as f:
+    m = f["marked"][:]
+    assert np.isnan (m[0, 2]) and not np.isnan (m[1:, 2]).any () and not np.isnan (m[:, :2]).any ()
+END
+  ok $? "what it says of them"
 else n=$((n+1)); echo "ok $n - edited files # SKIP no h5py"; fi
+
+# with a tokenizer in the run's model/ tokens have texts: those of solera tokenize
+cp "$top_srcdir"/tests/data/tiny_tokenizer/*.json m2po/model/
+"$solera" rescore m2po --objective m2po:tau=0.0002 --tokens 4 --json 2>log | grep '"kind":"token"' >texts; is 4 "$(grep -c '"text":"' texts)" "four tokens with a text"
+sed 's/.*"token":\([0-9]*\),.*/{"ids":[\1]}/' texts | "$solera" tokenize m2po/model --decode 2>log | sed 's/.*"text":\("[^}]*"\).*/\1/' >decoded
+sed 's/.*"text":\("[^}]*"\),"there".*/\1/' texts >said; cmp said decoded; ok $? "the texts are the tokenizer's"
+run "$solera" rescore m2po --objective m2po:tau=0.0002 --tokens 4; has '^ +token +there +rule only +self only +entropy +lag  text$'; has " +[0-9.]+  $(head -n 1 said | sed 's/[][\\.*^$+?(){}|]/\\&/g')\$"
 finish
