@@ -48,12 +48,14 @@ sol_status_t sol_evaluate_config (const sol_evaluate_options_t *o, sol_comm_t *w
 typedef struct {
   const sol_evaluate_options_t *o;
   const sol_evaluate_model_t *model;
-  uint64_t weights;           /* XXH3 of the float32 weights */
+  uint64_t weights;           /* their digest, as solera info prints it */
   int n;
   const sol_evaluate_set_t *set;
   sol_config_t *const *config; /* [n], NULL where the set is missing */
 } sol_evaluate_origin_t;
-/* makes the folder or continues it: refuses one that is not empty without resume or force, and with resume another evaluation */
+/* may it be made or gone on with, as far as names tell? A folder that is not empty needs resume or force. */
+sol_status_t sol_evaluate_may (const char *out, const sol_evaluate_options_t *o);
+/* makes the folder or goes on with it: refuses, with resume, what is of another evaluation */
 sol_status_t sol_evaluate_folder (const char *out, const sol_evaluate_origin_t *origin);
 
 /* ---- output, rank 0; all to standard output */
@@ -63,4 +65,26 @@ sol_status_t sol_evaluate_print_head (const sol_evaluate_table_t *t, const sol_e
 sol_status_t sol_evaluate_print (sol_evaluate_table_t *t, const sol_evals_row_t *row, const sol_evals_problem_t *problem);
 sol_status_t sol_evaluate_print_missing (sol_evaluate_table_t *t, const sol_evaluate_set_t *set);
 sol_status_t sol_evaluate_print_mean (sol_evaluate_table_t *t);
+
+/* ---- all together (evaluate.c), and one data set (evaluate_ask.c) */
+typedef struct {
+  const sol_evaluate_options_t *o;
+  sol_comm_t *world;
+  int rank, n_sets;
+  sol_evaluate_model_t from;
+  sol_evaluate_set_t *set;
+  sol_config_t **config, *run_config; /* config [n_sets], NULL where missing */
+  sol_setup_t setup;
+  sol_backend_t *backend;
+  sol_model_t *model;
+  const char *out;                    /* NULL: no folder */
+  uint64_t weights;                   /* digest; rank 0 */
+  sol_evaluate_table_t table;
+} sol_evaluate_run_t;
+/* rank 0, before anything is asked or written: the data set is well-formed and its prompts fit */
+sol_status_t sol_evaluate_check (sol_evaluate_run_t *r, int set);
+/* Collective: asks the problems of a data set that are not answered yet, writes and prints what came of it. SOL_STOPPED: a signal came; what is done is kept. */
+sol_status_t sol_evaluate_ask (sol_evaluate_run_t *r, int set);
+/* of a row what is known beforehand */
+sol_evals_row_t sol_evaluate_conditions (const sol_evaluate_run_t *r, const sol_config_t *config);
 #endif

@@ -180,15 +180,22 @@ static sol_status_t clear (const char *out, const char *path, const cJSON *now)
   return st;
 }
 
+sol_status_t sol_evaluate_may (const char *out, const sol_evaluate_options_t *o)
+{
+  char *path = sol_path_join (out, "evaluation.json");
+  const int empty = sol_dir_is_empty (out), there = sol_file_exists (path);
+  sol_free (path);
+  if (!empty && !o->resume && !o->force) return sol_fail (SOL_ERR_USAGE, ROOM, "%s exists: go on with --resume, overwrite its responses with --force, or choose another out=FOLDER", out);
+  if (!empty && !there && o->resume) return sol_fail (SOL_ERR_USAGE, ROOM, "%s has no evaluation.json: no evaluation to go on with", out);
+  return SOL_OK;
+}
+
 sol_status_t sol_evaluate_folder (const char *out, const sol_evaluate_origin_t *g)
 {
   char *path = sol_path_join (out, "evaluation.json"), *text = NULL;
   cJSON *now = NULL;
   const int empty = sol_dir_is_empty (out), there = sol_file_exists (path);
-  sol_status_t st = SOL_OK;
-  if (!empty && !g->o->resume && !g->o->force) st = sol_fail (SOL_ERR_USAGE, ROOM, "%s exists: go on with --resume, overwrite its responses with --force, or choose another out=FOLDER", out);
-  else if (!empty && !there && g->o->resume) st = sol_fail (SOL_ERR_USAGE, ROOM, "%s has no evaluation.json: no evaluation to go on with", out);
-  if (st != SOL_OK) goto out;
+  sol_status_t st;
   SOL_GO (describe (g, &now));
   SOL_GO (sol_dir_make (out));
   SOL_GO (sol_setup_lock (out));

@@ -366,6 +366,7 @@ sol_status_t sol_setup_model (const sol_config_t *c, const sol_setup_t *s, sol_b
   sol_model_t *m = NULL;
   sol_status_t st;
   SOL_GO (sol_setup_weights (c, s, &w));
+  if (s->digest) *s->digest = sol_table_digest (s->table, w);
   SOL_GO (sol_setup_backend (c, &b));
   SOL_GO (sol_model_create (b, &s->arch, s->dtype, &m));
   SOL_GO (sol_alloc_large (sol_model_bytes (m), "the published weights", &block));

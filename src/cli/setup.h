@@ -32,6 +32,7 @@ typedef struct {
   const char *model_dir; /* NULL: a new model */
   sol_schedule_t *schedule; /* of sol_setup_schedule; NULL: tickets in order */
   const char *checkpoint; /* set by the caller: the weights are this checkpoint's; NULL: those of model_dir */
+  uint64_t *digest;       /* set by the caller: sol_setup_model puts sol_table_digest of the weights there; NULL: not wanted */
   /* the frozen reference, with kl.reference initial or model: initial's are the model's own */
   const char *reference_dir;
   sol_arch_t reference_arch;

@@ -223,7 +223,7 @@ static sol_status_t compose (const sol_task_t *task, uint64_t index, uint64_t ro
 
 sol_status_t sol_text_prompt (const sol_task_t *task, int split, uint64_t index, sol_prompt_t *prompt)
 {
-  if (!task->n_split[split]) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_split[SOL_SPLIT_ALL]);
+  if (!sol_task_count (task, split)) return sol_fail (SOL_ERR_LIMIT, "task", "no question is held out: task.holdout is %g of %llu", task->c->task_holdout, (unsigned long long) task->n_split[SOL_SPLIT_ALL]);
   return compose (task, index, sol_text_row (task, split, index), prompt);
 }
 

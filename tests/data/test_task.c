@@ -2,6 +2,7 @@
 #include "solera/dataset.h"
 #include "solera/external.h"
 #include "solera/task.h"
+#include "solera/verify.h"
 #include "../text/helpers.h"
 
 static sol_tokenizer_t *tokenizer;
@@ -513,6 +514,57 @@ static void test_sets_refused (void)
   for (int j = 0; j < 3; j++) sol_free (path[j]);
 }
 
+/* task.split: file, and what is shown of a response beside its grade */
+static const char *extract (const sol_task_t *t, const sol_prompt_t *p, const char *response, int finish, sol_buffer_t *text, sol_buffer_t *answer)
+{
+  sol_ids_t ids = { 0 };
+  need (sol_tokenizer_encode (tokenizer, response, strlen (response), &ids, NULL) == SOL_OK);
+  const char *form = sol_task_extract (t, p, ids.data, ids.n, finish, text, answer);
+  sol_ids_free (&ids);
+  return form;
+}
+
+static void test_file (void)
+{
+  char *path[3];
+  sol_buffer_t yaml = { 0 }, text = { 0 }, answer = { 0 };
+  sol_prompt_t p = { 0 };
+  int bad = 0;
+  write_sets (path);
+  sol_buffer_printf (&yaml, "seed: 6\ntask: {name: jsonl, path: [%s, %s], holdout: 0.2, stop: END}\n", path[0], path[1]);
+  sol_config_t *c = configure (yaml.data);
+  sol_task_t *t = make (c);
+  need (t != NULL && sol_task_count (t, SOL_SPLIT_FILE) == 47);
+  for (uint64_t i = 0; i < 100; i++) {
+    const int row = (int) (i % 47), set = row >= 40, line = row - 40 * set + 1;
+    need (sol_task_prompt (t, SOL_SPLIT_FILE, i, &p) == SOL_OK);
+    const char *id = sol_task_row_id (t, SOL_SPLIT_FILE, i);
+    bad += p.index != i || p.set != set || !id || atoi (id) != line;
+  }
+  tap_ok (!bad, "the file's order, one file after the other (%d wrong)", bad);
+  ok (!strcmp (extract (t, &p, "so \\boxed{7} ENDless", SOL_FINISH_EOS, &text, &answer), "boxed") && !strcmp (text.data, "so \\boxed{7} ") && !strcmp (answer.data, "7"));
+  ok (!strcmp (extract (t, &p, "#### 8", SOL_FINISH_STOP, &text, &answer), "####") && !strcmp (answer.data, "8"));
+  ok (!strcmp (extract (t, &p, "Final Answer: 5", SOL_FINISH_EOS, &text, &answer), "final answer") && !strcmp (extract (t, &p, "it is 9", SOL_FINISH_EOS, &text, &answer), "end") && !strcmp (answer.data, "9"));
+  ok (!strcmp (extract (t, &p, "it is 9", SOL_FINISH_LENGTH, &text, &answer), "none") && !answer.bytes);
+  c->task_verifier = SOL_VERIFY_M2PO;
+  ok (!strcmp (extract (t, &p, "#### 8", SOL_FINISH_STOP, &text, &answer), "none") && !strcmp (extract (t, &p, "\\boxed{8}", SOL_FINISH_STOP, &text, &answer), "boxed"));
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  c = configure ("task: {name: chain}\n");
+  t = make (c);
+  const int32_t right[] = { 1, 13, 4, 15 }, none[] = { 1, 13, 4 };
+  need (t != NULL && sol_task_prompt (t, SOL_SPLIT_FILE, 3, &p) == SOL_OK);
+  ok (sol_task_row_id (t, SOL_SPLIT_FILE, 3) == NULL && !strcmp (sol_task_extract (t, &p, right, 4, SOL_FINISH_EOS, &text, &answer), "end") && !strcmp (text.data, "1=4#") && !strcmp (answer.data, "4"));
+  ok (!strcmp (sol_task_extract (t, &p, none, 3, SOL_FINISH_LENGTH, &text, &answer), "none") && !answer.bytes);
+  sol_task_destroy (t);
+  sol_config_destroy (c);
+  sol_prompt_free (&p);
+  sol_buffer_free (&yaml);
+  sol_buffer_free (&text);
+  sol_buffer_free (&answer);
+  for (int j = 0; j < 3; j++) sol_free (path[j]);
+}
+
 /* a program that grades: it sees the problem's whole line, and its reward takes the answer's place */
 static void test_command (void)
 {
@@ -575,6 +627,7 @@ int main (int argc, char **argv)
   test_wording ();
   test_sets ();
   test_one_set ();
+  test_file ();
   test_long ();
   test_parts ();
   test_command ();

@@ -61,34 +61,34 @@ refused 1 'nothing: expected a model folder .* found nothing there' "$solera" ev
 run $e --data nix,one --skip-missing; is 0 $rc "--skip-missing"; has '^nix +left out: there is no file'; has '^mean .*\(of 1 data set, without what was left out\)'
 
 # a stop in the middle, and on: as if nothing had been
-problems long 60 >long.jsonl
+problems long 120 >long.jsonl
 L="m rollout.max_tokens=200 rollout.samples=2 --data ./long.jsonl,one actor.slots=1"
 run "$solera" eval $L out=whole; is 0 $rc "an uninterrupted evaluation"
 begun () { [ "$(cat "$1"/parts/long.*.jsonl 2>/dev/null | wc -l)" -ge 6 ]; }
 "$solera" eval $L out=killed >"$t/log" 2>&1 &
 job=$!; wait_for 30 begun killed; kill -9 $job; wait $job 2>/dev/null
 before=$(cat killed/parts/long.*.jsonl | wc -l)
-[ "$before" -lt 120 ] && [ ! -e killed/responses.long.jsonl ] && [ ! -e killed/evals.h5 ]; ok $? "killed after $before of 120 responses"
-printf '{"index":59,"sample":0,"id":"long-' >>killed/parts/long.0.jsonl # cut off in the middle of a write
+[ "$before" -lt 240 ] && [ ! -e killed/responses.long.jsonl ] && [ ! -e killed/evals.h5 ]; ok $? "killed after $before of 240 responses"
+printf '{"index":119,"sample":0,"id":"long-' >>killed/parts/long.0.jsonl # cut off in the middle of a write
 refused 2 'killed exists: go on with --resume' "$solera" eval $L out=killed
 refused 2 'evaluation\.json: long: rollout\.temperature is 1 .*, now 0\.5 was asked for' "$solera" eval $L out=killed --resume rollout.temperature=0.5
 refused 2 'evaluation\.json: --data is long,one .*, now one was asked for' "$solera" eval m rollout.max_tokens=200 rollout.samples=2 --data one out=killed --resume
 cp -r m m2; printf '\1' | dd of=m2/model.safetensors bs=1 seek=8000 conv=notrunc 2>/dev/null
 refused 2 'checksum of the model.s weights is ' "$solera" eval m2 ${L#m } out=killed --resume
 run "$MPIRUN" -n 2 "$solera" eval $L out=killed --resume; is 0 $rc "--resume on two ranks"
-has 'parts/long\.0\.jsonl:[0-9]+: no whole response'; has "long: $((before/2)) of 60 problems are answered already"
+has 'parts/long\.0\.jsonl:[0-9]+: no whole response'; has "long: $((before/2)) of 120 problems are answered already"
 is "$(all whole)" "$(all killed)" "responses after kill -9 and --resume"
 is "$(figures whole)" "$(figures killed)" "evals.h5 after kill -9 and --resume"
 run "$solera" eval $L out=killed --resume; is 0 $rc "--resume of a finished evaluation"
 is "$(figures whole)" "$(figures killed)" "it adds no row"
-has '^long +60 +2 '
+has '^long +120 +2 '
 "$solera" eval $L out=term >"$t/log" 2>&1 &
 job=$!; wait_for 30 begun term; kill -TERM $job; wait $job; is 1 $? "exit after TERM"
-has 'stopped: [0-9]+ of 60 problems of long are answered and kept in term; the same command with --resume goes on'
+has 'stopped: [0-9]+ of 120 problems of long are answered and kept in term; the same command with --resume goes on'
 run "$solera" eval $L out=term --resume; is 0 $rc "--resume after TERM"
 is "$(all whole)" "$(all term)" "responses after TERM and --resume"
 sed -i '5s/"tokens"/"token"/' term/responses.long.jsonl
-refused 1 'responses\.long\.jsonl: expected 60 problems' "$solera" eval $L out=term --resume
+refused 1 'responses\.long\.jsonl: expected 120 problems' "$solera" eval $L out=term --resume
 refused 2 'give one of them' "$solera" eval $L out=term --resume --force
 run $e --data one out=term --force; is 0 $rc "--force"; [ ! -e term/responses.long.jsonl ] && [ -e term/responses.one.jsonl ]; ok $? "responses of the evaluation before are gone"
 mkdir mine && echo mine >mine/file
