@@ -7,6 +7,7 @@
 #include "solera/decoder.h"
 #include "solera/metrics.h"
 #include "solera/need.h"
+#include "solera/record.h"
 #include "solera/task.h"
 
 typedef struct sol_actor sol_actor_t;
@@ -15,6 +16,7 @@ typedef struct {
   sol_model_t *model;   /* the actor's own; not destroyed here */
   sol_task_t *task;
   sol_broker_t *broker;
+  const sol_record_t *record; /* of the run that is made again; NULL: none */
   int index;            /* actor.index */
   int n_actors;         /* needed with eval.every: see trial.h */
   int64_t first_trial;  /* the version to be evaluated first (sol_trial_begin) */

@@ -27,6 +27,7 @@ typedef struct {
   size_t record_bytes;      /* largest record */
   size_t weight_bytes;      /* published block */
   const sol_schedule_t *schedule; /* NULL: tickets in order, as the mode says; else mode is exact, and the schedule says which version generates a group and where it is trained; kept by reference */
+  int fed;                  /* there is a schedule, and nothing is generated: brokers get the records by sol_broker_feed, tickets are not claimed, and a checkpoint holds none */
 } sol_broker_params_t;
 /* Collective over world. Logs the window's kind (MPI_Win_get_name) and its bytes. */
 sol_status_t sol_broker_open (const sol_broker_params_t *params, sol_broker_t **broker_p);
@@ -59,6 +60,11 @@ sol_status_t sol_broker_put (sol_broker_t *b, const void *record, size_t bytes);
 
 /* ---- brokers (and solo): admits what has arrived, serves batches, writes its part of a checkpoint when asked. OK: something was done, AGAIN: idle, END: learners said goodbye. */
 sol_status_t sol_broker_step (sol_broker_t *b);
+
+/* fed: the batch whose groups are to be fed next. AGAIN: enough is waiting; END: that was all. Then all its groups, each broker taking those that are its own (a copy), then sol_broker_fed. */
+sol_status_t sol_broker_hungry (const sol_broker_t *b, int64_t *batch_p);
+sol_status_t sol_broker_feed (sol_broker_t *b, const void *record, size_t bytes);
+void sol_broker_fed (sol_broker_t *b);
 
 /* ---- learners */
 /* what batch b holds: descriptors in order of candidate (arrival in free mode). AGAIN: not complete. */

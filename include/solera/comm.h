@@ -85,6 +85,8 @@ typedef struct {
  * Either all ranks give one or none. Errors say how many ranks there are and how many the settings ask for. One rank with roles: auto and no mpirun: solo only if roles is
  * solo, else an error that names both ways. */
 sol_status_t sol_roles_create (const sol_config_t *config, const char *want, sol_comm_t *world, sol_roles_t **roles_p);
+/* the same for a run that may have no actor (actors: 0, where brokers and learners leave no rank), as it generates nothing */
+sol_status_t sol_roles_create_idle (const sol_config_t *config, const char *want, sol_comm_t *world, sol_roles_t **roles_p);
 void sol_roles_destroy (sol_roles_t *roles);
 const char *sol_role_name (sol_role_t role);
 #endif

@@ -28,6 +28,8 @@
 #define SOL_OPTIONS(X)                                                                                                                        \
   X (RESUME, "--resume", NULL, "go on in out: a run from its newest whole checkpoint, an evaluation with what is not answered yet; an empty folder starts") \
   X (FORCE, "--force", NULL, "replace what is in out")                                                                                        \
+  X (REPLAY, "--replay", "RUN", "make the run in folder RUN again, from its statistics: the same groups by the same versions in the same order")                 \
+  X (REUSE, "--reuse-rollouts", "RUN", "train on the rollouts that the run in folder RUN recorded, without generating; objective and training may differ")           \
   X (ROLE, "--role", "ROLE", "what this rank is: actor, broker or learner (on all ranks or on none)")                                         \
   X (DEVICE, "--device", "DEVICE", "a100, h100, h200, or a file with the rates of another")                                                   \
   X (GPUS, "--gpus", "LIST", "numbers of devices: 8 or 8,16,32")                                                                              \

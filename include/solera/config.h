@@ -54,6 +54,10 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
 /* first setting that differs and may not change on --resume (may change: updates, out, model.path and task.path (folders move), watchdog_s, log.*, checkpoint.*, roles,
  * actors, brokers, learners when leaves is set, backend.*); NULL when there is none */
 const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now);
+/* The same for a run that is made from another one's record. Replay: what changes no result may differ: those above but train.updates (which may with a constant learning rate), actor.*, broker.*, stats.*,
+ * eval.*, train.micro_batch_tokens; of learners and learner.leaves the number of leaves counts. Reuse: also objective.*, kl.*, entropy.*, lp_check.*, train.*, learner.*, learners, staleness.*, seed. */
+typedef enum { SOL_CONFLICT_RESUME, SOL_CONFLICT_REPLAY, SOL_CONFLICT_REUSE } sol_conflict_t;
+const char *sol_config_conflict (sol_conflict_t kind, const sol_config_t *old, const sol_config_t *now);
 /* where it was set: "jobs/a.yaml:12" or "command line argument 'x=1'"; NULL: it has its default */
 const char *sol_config_where (const sol_config_t *config, const sol_setting_t *setting);
 /* one setting's value as text ("0.04", "exact", "auto") */

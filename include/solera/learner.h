@@ -8,6 +8,7 @@
 #include "solera/metrics.h"
 #include "solera/model.h"
 #include "solera/need.h"
+#include "solera/record.h"
 
 typedef struct sol_learner sol_learner_t;
 typedef struct {
@@ -20,6 +21,7 @@ typedef struct {
   const char *resume_dir;  /* checkpoint to go on from, or NULL */
   int64_t first_trial;     /* version whose evaluation comes next (trial.h) */
   sol_model_t *reference;  /* frozen, with its weights, on the model's backend; NULL unless kl.reference asks for one */
+  const sol_record_t *record; /* of the run that is made again: groups and published weights must be equal, and the run ends with it; NULL: none */
   const float *weights;    /* the whole start block, canonical; NULL on resume; not kept */
 } sol_learner_params_t;
 /* collective over the learners */

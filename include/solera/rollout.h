@@ -49,4 +49,6 @@ sol_status_t sol_rollout_pack (const sol_rollout_t *view, void *record, size_t r
 sol_status_t sol_rollout_open (const void *record, size_t bytes, sol_rollout_t *view_p);
 /* checksum over content that results depend on (not actor, not generate_s): for conservation */
 uint64_t sol_rollout_digest (const sol_rollout_t *view);
+/* what the model made: prompt, tokens, log-probs, versions, ends; not what graders said, nor what is only recorded */
+uint64_t sol_rollout_generated (const sol_rollout_t *view);
 #endif

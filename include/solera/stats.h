@@ -20,6 +20,7 @@ typedef struct {
   const float *lp_behav, *lp, *entropy, *entropy_behav, *advantage;
   const uint8_t *verdict;
   const float *lp_prox, *lp_raw, *lp_ref, *lp_check; /* NULL: not recorded */
+  uint64_t weights;        /* XXH3 of the published weights that the update began with; 0: not known */
 } sol_stats_tokens_t;
 
 /* sequences (trained or not), arrays of n; prompt tokens concatenated */
@@ -31,7 +32,11 @@ typedef struct {
   const int32_t *set;          /* data set of the prompt */
   const int32_t *batch, *version_min, *version_max, *n_prompt, *n_response;
   const uint8_t *finish;
-  const float *reward, *reward_answer, *reward_format, *reward_length, *advantage;
+  const double *reward;
+  const float *reward_answer, *reward_format, *reward_length, *advantage;
+  const int32_t *place;        /* of the group in its batch */
+  const uint64_t *generated;   /* sol_rollout_generated of the group */
+  const uint8_t *stopped;      /* 1: the verifier was stopped */
   const int32_t *refilled;     /* groups that were dropped for its own */
   const uint8_t *dropped;      /* 1: that update refused it and went on without it */
   const int32_t *prompt;       /* prompt tokens of all n, n_prompt each; a group's prompt is repeated */

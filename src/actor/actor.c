@@ -7,6 +7,7 @@
 #include "solera/watch.h"
 #include "grade.h"
 #include "refill.h"
+#include "replay.h"
 #include "trial.h"
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct sol_actor {
   sol_actor_trial_t trial;
   sol_actor_check_t check;
   sol_refill_t refill;
+  int64_t replaced; /* outcomes of graders that the record had otherwise */
 };
 
 static int response_ends (void *ctx, const int32_t *ids, int32_t n) { return sol_task_ends (ctx, ids, n); }
@@ -118,6 +120,7 @@ void sol_actor_destroy (sol_actor_t *a)
   if (!a) return;
   if (a->decoder && sol_decoder_put_back (a->decoder) > 0)
     sol_log (SOL_LOG_INFO, "actor", "%lld times a sequence had no room for its keys and was computed anew later (actor.kv_tokens, actor.slots)", (long long) sol_decoder_put_back (a->decoder));
+  if (a->replaced > 0) sol_log (SOL_LOG_INFO, "actor", "%lld outcomes of the verifier were taken from the record, where they were others", (long long) a->replaced);
   sol_decoder_destroy (a->decoder);
   sol_prompt_free (&a->prompt);
   sol_actor_trial_close (&a->trial);
@@ -189,12 +192,13 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
   view.prompt_id = a->prompt.id;
   view.set = a->prompt.set;
   SOL_TRY (grade (a, g));
-  if (sol_refill_wants (c, &view)) {
+  if (a->p.record ? sol_replay_drops (a->p.record, &view) : sol_refill_wants (c, &view)) {
     sol_refill_drop (&a->refill, &view, SOL_PART_ANSWER);
     return SOL_OK;
   }
   sol_refill_settle (&a->refill, &view);
   if (a->lp_check) SOL_TRY (check_group (a, g, &view));
+  if (a->p.record) a->replaced += sol_replay_outcomes (a->p.record, &view, c->task == SOL_TASK_JSONL && c->task_verifier == SOL_VERIFIER_COMMAND, a->reward, a->parts);
   SOL_TRY (sol_rollout_pack (&view, a->record, a->record_room, &bytes));
   st = sol_broker_put (a->p.broker, a->record, bytes);
   a->put_waits = st == SOL_AGAIN;

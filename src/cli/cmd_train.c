@@ -12,7 +12,7 @@ static int run (const sol_command_t *command, int argc, char **argv, int (*work)
   int code = sol_exit_code (st);
   if (st == SOL_OK) {
     sol_train_options_t t = { .path = o.n_args ? o.args[0] : NULL, .overrides = o.overrides, .n_overrides = o.n_overrides, .resume = (o.given & SOL_OPTION_RESUME) != 0,
-                              .force = (o.given & SOL_OPTION_FORCE) != 0, .role = o.role };
+                              .force = (o.given & SOL_OPTION_FORCE) != 0, .role = o.role, .replay = o.value[SOL_OPTION_INDEX_REPLAY], .reuse = o.value[SOL_OPTION_INDEX_REUSE] };
     st = sol_comm_start (&argc, &argv);
     code = st == SOL_OK ? work (&t) : sol_exit_code (st);
     sol_comm_end ();
@@ -29,7 +29,7 @@ const sol_command_t sol_command_train = {
   .about = "Ranks take roles: actors generate, brokers age rollouts to the lag asked for, learners train. Start it with mpirun -n N or srun --mpi=pmix, or on one rank with roles=solo. "
            "Writes settings.yaml, status.json, metrics.jsonl, fresh.jsonl, log.txt, checkpoints, token statistics and the final model into out.\n\n"
            "USR1, TERM and Ctrl-C stop it after the current update with a checkpoint (after the current rollout batch with free staleness or a decoupled objective); --resume continues it, in exact mode bit for bit.",
-  .options = SOL_OPTION_RESUME | SOL_OPTION_FORCE | SOL_OPTION_ROLE, .max_args = 1, .run = run_train };
+  .options = SOL_OPTION_RESUME | SOL_OPTION_FORCE | SOL_OPTION_REPLAY | SOL_OPTION_REUSE | SOL_OPTION_ROLE, .max_args = 1, .run = run_train };
 
 const sol_command_t sol_command_sft = {
   .name = "sft", .group = 's', .line = "train on a task's demonstrations", .usage = "[FILE.yaml] [key=value ...]",

@@ -255,19 +255,12 @@ int sol_setup_resumes (const sol_config_t *c, int resume)
   return there;
 }
 
-sol_status_t sol_setup_schedule (const sol_config_t *c, sol_setup_t *s)
-{
-  sol_trace_t trace;
-  if (!*c->stale_trace) return SOL_OK;
-  SOL_TRY (sol_trace_parse (c, &trace));
-  const sol_status_t st = sol_trace_schedule (&trace, c, &s->schedule);
-  sol_trace_free (&trace);
-  return st;
-}
-
 void sol_setup_destroy (sol_setup_t *s)
 {
-  sol_schedule_destroy (s->schedule);
+  sol_schedule_destroy (s->trace);
+  sol_record_destroy (s->record);
+  s->trace = NULL;
+  s->record = NULL;
   sol_table_destroy (s->table);
   sol_task_destroy (s->task);
   sol_tokenizer_destroy (s->tokenizer);

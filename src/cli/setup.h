@@ -7,7 +7,7 @@
 #include "solera/comm.h"
 #include "solera/model.h"
 #include "solera/need.h"
-#include "solera/schedule.h"
+#include "solera/record.h"
 #include "solera/task.h"
 
 /* Collective over world: rank 0 loads and checks the settings, all get the same. */
@@ -30,7 +30,10 @@ typedef struct {
   sol_dtype_t dtype; /* of published weights */
   sol_table_t *table;
   const char *model_dir; /* NULL: a new model */
-  sol_schedule_t *schedule; /* of sol_setup_schedule; NULL: tickets in order */
+  const sol_schedule_t *schedule; /* which version generates a group, and where it is trained; NULL: tickets in order */
+  sol_schedule_t *trace;    /* of sol_setup_schedule */
+  sol_record_t *record;     /* of sol_setup_replay and sol_setup_reuse */
+  const char *reuse;        /* folder of the run whose rollouts are trained on, instead of generating; NULL: none */
   const char *checkpoint; /* set by the caller: the weights are this checkpoint's; NULL: those of model_dir */
   uint64_t *digest;       /* set by the caller: sol_setup_model puts sol_table_digest of the weights there; NULL: not wanted */
   /* the frozen reference, with kl.reference initial or model: initial's are the model's own */
@@ -41,6 +44,12 @@ typedef struct {
 sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
 /* local: the schedule of a run with staleness.trace */
 sol_status_t sol_setup_schedule (const sol_config_t *config, sol_setup_t *setup);
+/* the same, collective; rank 0 says what is wrong */
+sol_status_t sol_setup_trace (sol_comm_t *world, const sol_config_t *config, sol_setup_t *setup);
+/* Collective: the record of the run in that folder, which must have been made with the same settings as far as they matter. */
+sol_status_t sol_setup_replay (sol_comm_t *world, const sol_config_t *config, const char *run_dir, sol_setup_t *setup);
+/* the same, for training on its rollouts; roles: an evaluation needs an actor */
+sol_status_t sol_setup_reuse (sol_comm_t *world, const sol_config_t *config, const sol_roles_t *roles, const char *run_dir, sol_setup_t *setup);
 /* Collective, before the run's folder is made: what would stop training later. The model's context must hold rollout.max_prompt + rollout.max_tokens; with weights, the weights of
  * model.path are checked as far as their headers tell. */
 sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);

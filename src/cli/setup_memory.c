@@ -15,15 +15,16 @@ typedef struct { char who[32], host[96], what[32]; sol_needs_t need; uint64_t li
 
 sol_broker_params_t sol_setup_broker (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles)
 {
-  return (sol_broker_params_t){ .roles = roles, .mode = setup->schedule ? SOL_STALE_EXACT : c->stale_mode, .k = c->stale_k, .ups = c->ups, .schedule = setup->schedule, .prompts = c->prompts, .group = c->group, .updates = c->updates,
-                                .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2, .record_bytes = sol_rollout_config_bytes (c),
+  return (sol_broker_params_t){ .roles = roles, .mode = setup->schedule ? SOL_STALE_EXACT : c->stale_mode, .k = c->stale_k, .ups = c->ups, .schedule = setup->schedule, .fed = setup->reuse != NULL, .prompts = c->prompts, .group = c->group, .updates = c->updates,
+                                .ring_slots = c->ring_slots, .queue = c->ring_batches > 0 ? c->ring_batches : 2, .record_bytes = setup->reuse && setup->record->in_flight ? sol_rollout_max_bytes ((int32_t) c->group, (int32_t) c->max_prompt, (int32_t) c->max_new, c->max_new) : sol_rollout_config_bytes (c),
+                               
                                 .weight_bytes = (size_t) setup->table->elements * sol_dtype_bytes (setup->dtype) };
 }
 
 static void broker_need (const sol_config_t *c, const sol_setup_t *setup, const sol_roles_t *roles, sol_need_t *need)
 {
   const sol_broker_params_t p = sol_setup_broker (c, setup, roles);
-  const int64_t ahead = (p.schedule ? p.schedule->ahead + 1 : c->stale_mode == SOL_STALE_FREE ? p.queue : c->stale_k / c->ups + 1) + 1; /* batches that wait, if all are of full length */
+  const int64_t ahead = (p.fed ? 1 : p.schedule ? p.schedule->ahead + 1 : c->stale_mode == SOL_STALE_FREE ? p.queue : c->stale_k / c->ups + 1) + 1; /* batches that wait, if all are of full length */
   size_t most;
   const size_t bytes = sol_broker_bytes (&p, &most);
   sol_need_add (need, SOL_NEED_WINDOW, bytes);
@@ -46,7 +47,7 @@ sol_status_t sol_setup_need (const sol_config_t *c, const sol_setup_t *setup, co
   }
   if (role == SOL_ROLE_ACTOR || solo) SOL_TRY (sol_actor_need (c, model, need));
   if (role == SOL_ROLE_BROKER || solo) broker_need (c, setup, roles, &need->host);
-  if (setup->schedule) sol_need_add (&need->host, SOL_NEED_BATCH, sol_schedule_bytes (setup->schedule));
+  if (setup->schedule) sol_need_add (&need->host, SOL_NEED_BATCH, setup->record ? sol_record_bytes (setup->record) : sol_schedule_bytes (setup->schedule));
   return SOL_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/objective.h"
+#include "solera/reuse.h"
 #include "solera/safetensors.h"
 #include "solera/stats.h"
 #include "solera/stop.h"
@@ -32,6 +33,7 @@ typedef struct {
   sol_broker_t *broker;
   sol_actor_t *actor;
   sol_learner_t *learner;
+  sol_reuse_t *reuse;
   char *resume_dir, *hosts;
   sol_buffer_t settings, memory; /* memory: lines for the log */
   double begin_s, wait_s;
@@ -91,7 +93,7 @@ static sol_status_t open_broker (train_t *t)
 static sol_status_t create_learner (train_t *t)
 {
   sol_learner_params_t p = { .config = t->config, .broker = t->broker, .comm = t->roles->learners, .run_dir = t->config->out, .model_dir = t->setup.model_dir,
-                             .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir, .first_trial = t->first_trial };
+                             .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir, .record = t->setup.reuse ? NULL : t->setup.record, .first_trial = t->first_trial };
   float *w = NULL;
   sol_status_t st = SOL_OK;
   if (t->config->kl_reference != SOL_KL_BEHAVIOUR) st = sol_setup_reference (t->config, &t->setup, t->backend, sol_comm_rank (p.comm) == 0, &t->reference); /* first: its float32 weights are gone before the others come */
@@ -111,14 +113,30 @@ static sol_status_t create_roles (train_t *t)
   sol_role_t role = t->roles->role;
   sol_status_t st = SOL_OK;
   if (role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO) st = create_learner (t);
+  if (st == SOL_OK && t->setup.reuse && (role == SOL_ROLE_BROKER || role == SOL_ROLE_SOLO)) st = sol_reuse_open (t->setup.reuse, t->config, t->setup.record, &t->reuse);
   if (st == SOL_OK && (role == SOL_ROLE_ACTOR || role == SOL_ROLE_SOLO)) {
-    sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index, .n_actors = t->roles->n_actors,
+    sol_actor_params_t p = { .config = t->config, .task = t->setup.task, .broker = t->broker, .record = t->setup.record, .index = role == SOL_ROLE_SOLO ? 0 : t->roles->index, .n_actors = t->roles->n_actors,
                              .first_trial = t->first_trial };
     st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->actor_model);
     p.model = t->actor_model;
     if (st == SOL_OK) st = sol_actor_create (&p, &t->actor);
   }
   return st;
+}
+
+static sol_status_t feed_one (void *ctx, const void *record, size_t bytes) { return sol_broker_feed (((train_t *) ctx)->broker, record, bytes); }
+
+/* --reuse-rollouts: the broker's next batches from the record */
+static sol_status_t feed (train_t *t)
+{
+  sol_status_t st;
+  int64_t batch;
+  while ((st = sol_broker_hungry (t->broker, &batch)) == SOL_OK) {
+    SOL_TRY (sol_reuse_batch (t->reuse, batch, feed_one, t));
+    sol_broker_fed (t->broker);
+    sol_watch_beat ("reading");
+  }
+  return st == SOL_END || st == SOL_AGAIN ? SOL_OK : st;
 }
 
 /* one role's turn; idle time is counted as waiting */
@@ -128,11 +146,14 @@ static sol_status_t turn (train_t *t)
   switch (t->roles->role) {
     case SOL_ROLE_ACTOR: return sol_actor_step (t->actor);
     case SOL_ROLE_LEARNER: return sol_learner_step (t->learner);
-    case SOL_ROLE_BROKER: return sol_broker_step (t->broker);
+    case SOL_ROLE_BROKER:
+      if (t->reuse) SOL_TRY (feed (t));
+      return sol_broker_step (t->broker);
     case SOL_ROLE_SOLO: break;
   }
   l = sol_learner_step (t->learner);
   if (l != SOL_OK && l != SOL_AGAIN) return l;
+  if (t->reuse) SOL_TRY (feed (t));
   do { /* a learner's step is a whole update, an actor's one token: generate all that may be generated before the next update */
     a = sol_actor_step (t->actor);
     if (a != SOL_OK && a != SOL_AGAIN && a != SOL_END) return a;
@@ -210,6 +231,8 @@ static void say_start (const train_t *t)
   snprintf (lag, sizeof lag, "%lld", (long long) c->stale_k);
   sol_log (SOL_LOG_INFO, "run", "model of %lld weights; %lld updates, %s staleness %s; writing %s", (long long) t->setup.table->elements, (long long) c->updates,
            c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", *c->stale_trace ? c->stale_trace : lag, c->out);
+  if (t->setup.reuse) sol_log (SOL_LOG_INFO, "run", "nothing is generated: the rollouts are those of %s", t->setup.reuse);
+  else if (t->setup.record) sol_log (SOL_LOG_INFO, "run", "replay of %lld updates, as recorded: %lld groups", (long long) t->setup.record->updates, (long long) t->setup.record->schedule->n);
   sol_setup_say (&t->memory);
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
@@ -219,7 +242,8 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   sol_role_t role;
   sol_status_t st = SOL_OK;
   SOL_TRY (sol_setup_config (t->world, o->path, o->overrides, o->n_overrides, "train", &t->config));
-  SOL_TRY (sol_roles_create (t->config, o->role, t->world, &t->roles));
+  if (o->replay && o->reuse) return sol_comm_rank (t->world) > 0 ? SOL_ERR_USAGE : sol_fail (SOL_ERR_USAGE, "run", "--replay generates the recorded groups again, --reuse-rollouts trains on them as they are: give one");
+  SOL_TRY ((o->reuse ? sol_roles_create_idle : sol_roles_create) (t->config, o->role, t->world, &t->roles));
   role = t->roles->role;
   sol_log_who (sol_role_name (role), role == SOL_ROLE_SOLO ? -1 : t->roles->index);
   /* before the folder: a start that cannot be leaves nothing behind. Rank 0 first: it knows where a setting stands, and one error is enough */
@@ -229,10 +253,9 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   SOL_TRY (sol_comm_agree (t->world, st));
   st = sol_setup_create (t->config, NULL, 1, &t->setup);
   SOL_TRY (sol_comm_agree (t->world, st));
-  if (sol_comm_rank (t->world) == 0) st = sol_setup_schedule (t->config, &t->setup);
-  SOL_TRY (sol_comm_agree (t->world, st));
-  if (sol_comm_rank (t->world) != 0) st = sol_setup_schedule (t->config, &t->setup);
-  SOL_TRY (sol_comm_agree (t->world, st));
+  if (o->replay) SOL_TRY (sol_setup_replay (t->world, t->config, o->replay, &t->setup));
+  else if (o->reuse) SOL_TRY (sol_setup_reuse (t->world, t->config, t->roles, o->reuse, &t->setup));
+  else SOL_TRY (sol_setup_trace (t->world, t->config, &t->setup));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
   SOL_TRY (check_need (t));
   SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
@@ -262,6 +285,7 @@ static void destroy (train_t *t)
 {
   sol_actor_destroy (t->actor);
   sol_learner_destroy (t->learner);
+  sol_reuse_close (t->reuse);
   sol_broker_close (t->broker);
   sol_model_destroy (t->actor_model);
   sol_model_destroy (t->learner_model);
@@ -293,6 +317,7 @@ static void write_outcome (const train_t *t)
   int stop = sol_learner_stopped (l);
   char reason[64] = "all updates are made";
   if (stop) snprintf (reason, sizeof reason, "%s", sol_stop_name (stop));
+  else if (sol_learner_update (l) < t->config->updates) stop = snprintf (reason, sizeof reason, "the record ends here");
   sol_status_write (t->config->out, stop ? "stopped" : "done", reason, sol_learner_update (l), t->config->updates, sol_learner_checkpoint (l));
   say_lags (t);
   sol_log (SOL_LOG_INFO, "run", "%s (%s) after update %lld: %s", stop ? "stopped" : "done", reason, (long long) sol_learner_update (l), t->config->out);

@@ -9,6 +9,7 @@ typedef struct {
   char *const *overrides;  /* key=value */
   int n_overrides, resume, force;
   const char *role;        /* --role, or NULL */
+  const char *replay, *reuse; /* folders of --replay and --reuse-rollouts, or NULL */
 } sol_train_options_t;
 /* collective over the world; returns the exit code */
 int sol_train (const sol_train_options_t *options);

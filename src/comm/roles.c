@@ -20,20 +20,20 @@ static int64_t parse (const char *want)
 }
 
 /* by settings, in rank order: brokers, learners, actors; rank 0 speaks for all */
-static sol_status_t assign (const sol_config_t *c, int size, int rank, int64_t *role)
+static sol_status_t assign (const sol_config_t *c, int least, int size, int rank, int64_t *role)
 {
   int64_t rest = size - c->brokers - c->learners;
-  if (rest < 1 || (c->actors > 0 && c->actors != rest)) {
+  if (rest < least || (c->actors > 0 && c->actors != rest)) {
     if (rank > 0) return SOL_ERR_USAGE;
     return sol_fail (SOL_ERR_USAGE, "roles", "%d rank%s started, but the settings ask for %lld brokers, %lld learners and %s%lld actors%s", size, size == 1 ? " was" : "s were",
-                     (long long) c->brokers, (long long) c->learners, c->actors ? "" : "at least ", (long long) (c->actors ? c->actors : 1),
+                     (long long) c->brokers, (long long) c->learners, c->actors ? "" : "at least ", (long long) (c->actors ? c->actors : least),
                      size == 1 ? ": start with mpirun -n 3 or more, or set roles: solo" : "");
   }
   for (int r = 0; r < size; r++) role[r] = r < c->brokers ? SOL_ROLE_BROKER : r < c->brokers + c->learners ? SOL_ROLE_LEARNER : SOL_ROLE_ACTOR;
   return SOL_OK;
 }
 
-static sol_status_t decide (const sol_config_t *c, const char *want, sol_comm_t *world, int64_t *role)
+static sol_status_t decide (const sol_config_t *c, const char *want, int least, sol_comm_t *world, int64_t *role)
 {
   int size = sol_comm_size (world), given = 0;
   int64_t mine = parse (want);
@@ -46,7 +46,7 @@ static sol_status_t decide (const sol_config_t *c, const char *want, sol_comm_t 
     if (size == 1 && !given) return SOL_OK;
     return sol_comm_rank (world) == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "roles: solo is one rank without --role, but %d ranks were started%s", size, given ? " and --role was given" : "") : SOL_ERR_USAGE;
   }
-  if (given == 0) return assign (c, size, sol_comm_rank (world), role);
+  if (given == 0) return assign (c, least, size, sol_comm_rank (world), role);
   if (given < size) return sol_comm_rank (world) == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "--role was given on %d of %d ranks: give it on all or on none", given, size) : SOL_ERR_USAGE;
   return SOL_OK;
 }
@@ -60,13 +60,13 @@ static int *list (const int64_t *role, int size, sol_role_t which, int *n_p)
   return out;
 }
 
-sol_status_t sol_roles_create (const sol_config_t *config, const char *want, sol_comm_t *world, sol_roles_t **roles_p)
+static sol_status_t create (const sol_config_t *config, const char *want, int least, sol_comm_t *world, sol_roles_t **roles_p)
 {
   int size = sol_comm_size (world), rank = sol_comm_rank (world);
   int64_t *role = sol_alloc ((size_t) size * sizeof *role);
   sol_roles_t *r = NULL;
   sol_status_t st;
-  SOL_GO (sol_comm_agree (world, decide (config, want, world, role)));
+  SOL_GO (sol_comm_agree (world, decide (config, want, least, world, role)));
   if (config->roles == SOL_ROLES_SOLO) role[0] = SOL_ROLE_SOLO;
   r = sol_alloc (sizeof *r);
   r->role = (sol_role_t) role[rank];
@@ -75,7 +75,7 @@ sol_status_t sol_roles_create (const sol_config_t *config, const char *want, sol
   r->actor_rank = list (role, size, SOL_ROLE_ACTOR, &r->n_actors);
   r->learner_rank = list (role, size, SOL_ROLE_LEARNER, &r->n_learners);
   for (int i = 0; i < rank; i++) r->index += role[i] == role[rank];
-  if (!r->n_brokers || !r->n_actors || !r->n_learners)
+  if (!r->n_brokers || r->n_actors < least || !r->n_learners)
     SOL_GO (rank == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "--role gave %d actors, %d brokers and %d learners: at least one of each is needed", r->n_actors, r->n_brokers, r->n_learners) : SOL_ERR_USAGE);
   if (config->leaves > 0 && r->n_learners > config->leaves)
     SOL_GO (rank == 0 ? sol_fail (SOL_ERR_USAGE, "roles", "%d learners, but learner.leaves is %lld: a learner without a leaf has nothing to do", r->n_learners, (long long) config->leaves) : SOL_ERR_USAGE);
@@ -91,6 +91,9 @@ out:
   sol_free (role);
   return st;
 }
+
+sol_status_t sol_roles_create (const sol_config_t *config, const char *want, sol_comm_t *world, sol_roles_t **roles_p) { return create (config, want, 1, world, roles_p); }
+sol_status_t sol_roles_create_idle (const sol_config_t *config, const char *want, sol_comm_t *world, sol_roles_t **roles_p) { return create (config, want, 0, world, roles_p); }
 
 void sol_roles_destroy (sol_roles_t *r)
 {

@@ -124,25 +124,41 @@ sol_status_t sol_config_parse (const char *yaml, size_t bytes, const char *name,
   return SOL_OK;
 }
 
-static int may_change (const char *name, const sol_config_t *old, const sol_config_t *now)
+/* of a list of names, and of groups "x." */
+static int is_among (const char *name, const char *const *list)
 {
-  static const char *const names[] = { "train.updates", "out", "model.path", "task.path", "watchdog_s", "roles", "actors", "brokers", "eval.every" }, *const groups[] = { "log.", "checkpoint.", "backend." };
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp (name, names[i]) == 0) return 1;
-  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-    if (strncmp (name, groups[i], strlen (groups[i])) == 0) return 1;
-  /* the order of gradient sums is the leaves', if they are given */
-  return strcmp (name, "learners") == 0 && old->leaves > 0 && old->leaves == now->leaves;
+  for (; *list; list++) {
+    const size_t n = strlen (*list);
+    if ((*list)[n - 1] == '.' ? strncmp (name, *list, n) == 0 : strcmp (name, *list) == 0) return 1;
+  }
+  return 0;
 }
 
-const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now)
+static int64_t leaves (const sol_config_t *c) { return c->leaves > 0 ? c->leaves : c->roles == SOL_ROLES_SOLO ? 1 : c->learners; }
+
+static int may_change (sol_conflict_t kind, const char *name, const sol_config_t *old, const sol_config_t *now)
+{
+  static const char *const places[] = { "out", "model.path", "task.path", "watchdog_s", "roles", "actors", "brokers", "eval.every", "log.", "checkpoint.", "backend.", NULL },
+                    *const replay[] = { "actor.", "broker.", "stats.", "eval.", "train.micro_batch_tokens", NULL },
+                    *const reuse[] = { "objective.", "kl.", "entropy.", "lp_check.", "train.", "learner.", "learners", "staleness.", "seed", NULL };
+  if (is_among (name, places)) return 1;
+  if (kind == SOL_CONFLICT_RESUME) /* the order of gradient sums is the leaves', if they are given */
+    return strcmp (name, "train.updates") == 0 || (strcmp (name, "learners") == 0 && old->leaves > 0 && old->leaves == now->leaves);
+  if (is_among (name, replay) || (kind == SOL_CONFLICT_REUSE && is_among (name, reuse))) return 1;
+  if (strcmp (name, "learners") == 0 || strcmp (name, "learner.leaves") == 0) return leaves (old) == leaves (now);
+  return strcmp (name, "train.updates") == 0 && now->decay == SOL_DECAY_CONSTANT;
+}
+
+const char *sol_config_resume_conflict (const sol_config_t *old, const sol_config_t *now) { return sol_config_conflict (SOL_CONFLICT_RESUME, old, now); }
+
+const char *sol_config_conflict (sol_conflict_t kind, const sol_config_t *old, const sol_config_t *now)
 {
   int n;
   const sol_setting_t *s = sol_settings (&n);
   const char *conflict = NULL;
   sol_buffer_t a = { 0 }, b = { 0 };
   for (int i = 0; i < n && !conflict; i++) {
-    if (may_change (s[i].name, old, now)) continue;
+    if (may_change (kind, s[i].name, old, now)) continue;
     sol_buffer_clear (&a);
     sol_buffer_clear (&b);
     sol_config_value (old, &s[i], &a);

@@ -60,6 +60,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
   l->group = sol_alloc (groups * sizeof *l->group);
   l->adv = sol_alloc (groups * (size_t) c->group * sizeof *l->adv);
   if (c->kl_in == SOL_KL_REWARD && c->kl_coef != 0) l->penalty = sol_alloc (groups * (size_t) c->group * sizeof *l->penalty);
+  l->generated = sol_alloc (groups * sizeof *l->generated);
   l->reward = sol_alloc (mini * sizeof *l->reward);
   l->advantage = sol_alloc (mini * sizeof *l->advantage);
   l->segment = sol_alloc (mini * sizeof *l->segment);
@@ -74,7 +75,7 @@ sol_status_t sol_learner_room (sol_learner_t *l)
 void sol_learner_room_free (sol_learner_t *l)
 {
   sol_columns_t *k = &l->col;
-  void *all[] = { l->row, l->group, l->adv, l->reward, l->advantage, l->penalty, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
+  void *all[] = { l->row, l->group, l->adv, l->generated, l->reward, l->advantage, l->penalty, l->segment, l->segment_leaf, l->len, l->leaf, l->dropped, l->records, k->seq, k->src, k->c, k->position, k->token, k->version,
                   k->update_lag, k->lp_behav, k->lp, k->entropy, k->entropy_behav, k->d, k->adv, k->lp_prox, k->d_prox, k->lp_pass, k->entropy_pass, k->c_lp, k->verdict, k->prox_pass, k->lp_raw, k->ref_all, k->lp_ref, k->c_entropy, k->c_entropy_pass,
                   k->lp_check, k->d_from, k->d_check };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
@@ -85,14 +86,14 @@ static sol_status_t check_versions (const sol_learner_t *l, const sol_rollout_t 
 {
   const sol_config_t *c = l->c;
   const sol_broker_params_t *p = sol_broker_params (l->p.broker);
-  const int exact = p->schedule || c->stale_mode == SOL_STALE_EXACT;
+  const int exact = !p->fed && (p->schedule || c->stale_mode == SOL_STALE_EXACT);
   const int64_t first = l->batch * c->ups, due = p->schedule ? sol_broker_due_of (p, (int64_t) g->ticket) : first > c->stale_k ? first - c->stale_k : 0;
   for (int32_t i = 0; i < g->n_runs; i++) {
     int64_t v = g->runs[i].version;
     if (exact && v != due)
       return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected policy version %lld, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
                        (long long) due, (long long) v);
-    if (!exact && c->stale_mode == SOL_STALE_BOUNDED && first - v > c->stale_k)
+    if (!exact && !p->fed && c->stale_mode == SOL_STALE_BOUNDED && first - v > c->stale_k)
       return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: expected a lag of at most %lld updates, found %lld", (long long) l->batch, (unsigned long long) g->ticket,
                        (long long) c->stale_k, (long long) (first - v));
     if (v > first) return sol_fail (SOL_ERR_STALE, "learner", "batch %lld, ticket %llu: version %lld is newer than the weights", (long long) l->batch, (unsigned long long) g->ticket, (long long) v);
@@ -151,6 +152,8 @@ sol_status_t sol_learner_take (sol_learner_t *l)
     SOL_TRY (sol_broker_get (l->p.broker, l->batch, &l->row[i], l->records + at));
     SOL_TRY (sol_rollout_open (l->records + at, (size_t) l->row[i].bytes, &l->group[i]));
     SOL_TRY (check_versions (l, &l->group[i]));
+    if (l->stats) l->generated[i] = sol_rollout_generated (&l->group[i]);
+    if (l->p.record && l->rank == 0) SOL_TRY (sol_record_check (l->p.record, &l->group[i]));
     SOL_TRY (check_group (l, i));
     at += ((size_t) l->row[i].bytes + 7) & ~(size_t) 7;
   }

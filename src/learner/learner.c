@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* learner.c: the order of things. All learners are in the same state at the same time; only waiting for the broker is each one's own. */
 #include "learner_internal.h"
+#include "solera/hash.h"
 #include "solera/stop.h"
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static sol_status_t load (sol_learner_t *l)
   l->update = info.update;
   l->batch = info.update / l->c->ups;
   l->dropped_total = info.counters[0];
-  l->lag0_said = (int) info.counters[1];
+  l->lag0_said |= (int) info.counters[1];
   l->skipped_total = info.counters[2];
   return SOL_OK;
 }
@@ -73,6 +74,8 @@ sol_status_t sol_learner_create (const sol_learner_params_t *params, sol_learner
   l->size = sol_comm_size (params->comm);
   SOL_ASSERT ((c->kl_reference != SOL_KL_BEHAVIOUR) == (params->reference != NULL));
   l->terms = (sol_terms_t){ .kl = c->kl_term, .kl_ratio = c->kl_ratio, .kl_coef = c->kl_in == SOL_KL_LOSS ? c->kl_coef : 0, .entropy_coef = c->entropy_coef };
+  l->weights_of = -1;
+  l->lag0_said = params->broker && sol_broker_params (params->broker)->fed; /* versions are those of another run */
   SOL_GO (sol_objective_create_config (c, &l->objective));
   SOL_GO (sol_optimizer_create (params->model, params->comm, c->leaves, params->weights, &l->opt));
   if (params->resume_dir) SOL_GO (load (l));
@@ -151,20 +154,37 @@ static sol_status_t make_update (sol_learner_t *l)
   return SOL_OK;
 }
 
+int64_t sol_learner_end (const sol_learner_t *l) { return l->p.record && l->p.record->updates < l->c->updates ? l->p.record->updates : l->c->updates; }
+
+/* what is about to be published has a hash for the statistics, and the record's is the same */
+static sol_status_t note_weights (sol_learner_t *l, const void *block)
+{
+  const sol_record_t *r = l->p.record;
+  const int64_t step = l->update / l->c->ups;
+  if ((!l->stats && !r) || l->weights_of == l->update) return SOL_OK;
+  l->weights = sol_hash (block, sol_model_bytes (l->p.model));
+  l->weights_of = l->update;
+  if (!r || step >= r->n_weights || r->weights[step] == 0 || r->weights[step] == l->weights) return SOL_OK;
+  return sol_fail (SOL_ERR_CHECKSUM, "learner", "update %lld: the record begins it with weights xxh3 %016llx, replay made %016llx", (long long) l->update, (unsigned long long) r->weights[step],
+                   (unsigned long long) l->weights);
+}
+
 static sol_status_t publish (sol_learner_t *l)
 {
+  const int64_t end = sol_learner_end (l);
   double t0 = sol_clock_s ();
   if (l->rank == 0 && l->update % l->c->ups == 0) { /* else resumed inside a batch: no rollout is due from such weights */
     const void *block;
     sol_status_t st = sol_optimizer_block (l->opt, &block);
+    if (st == SOL_OK) st = note_weights (l, block);
     if (st == SOL_OK) st = sol_broker_publish (l->p.broker, l->update, block);
     l->phase[SOL_PHASE_PUBLISH] += sol_clock_s () - t0;
     if (st == SOL_AGAIN) sol_watch_wait ("actors", "version %lld to be fetched", (long long) (l->update - 2 * l->c->ups));
     if (st != SOL_OK) return st;
     if (l->state == LEARNER_PUBLISH) SOL_TRY (sol_broker_check (l->p.broker));
   }
-  if (l->state == LEARNER_START) l->state = l->update >= l->c->updates ? LEARNER_TRIALS : LEARNER_WAIT;
-  else if (l->update >= l->c->updates) l->state = LEARNER_FRESH;
+  if (l->state == LEARNER_START) l->state = l->update >= end ? LEARNER_TRIALS : LEARNER_WAIT;
+  else if (l->update >= end) l->state = LEARNER_FRESH;
   else l->state = l->c->ckpt_every > 0 && l->update % l->c->ckpt_every == 0 ? LEARNER_SAVE : LEARNER_WAIT;
   return SOL_OK;
 }
@@ -173,7 +193,7 @@ static sol_status_t publish (sol_learner_t *l)
 static sol_status_t wait_fresh (sol_learner_t *l)
 {
   l->finished = 1;
-  if (l->rank == 0 && sol_broker_params (l->p.broker)->mode == SOL_STALE_EXACT && l->fresh_next <= l->c->updates && !sol_stop_requested ()) {
+  if (l->rank == 0 && sol_broker_params (l->p.broker)->mode == SOL_STALE_EXACT && l->fresh_next <= sol_learner_end (l) && !sol_stop_requested ()) {
     sol_watch_wait ("actors", "rollouts of version %lld", (long long) l->fresh_next);
     return SOL_AGAIN;
   }

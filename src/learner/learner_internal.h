@@ -47,6 +47,7 @@ struct sol_learner {
   size_t records_room;
   sol_rollout_t *group;          /* [prompts], into records */
   float *adv;                    /* [prompts * group] */
+  uint64_t *generated;           /* [prompts] sol_rollout_generated */
   double *reward, *advantage;    /* [sequences of a mini-batch] on the way to it */
   double *penalty;               /* [prompts * group] KL taken off the rewards, before kl.coef; NULL: none */
   /* the update */
@@ -74,6 +75,8 @@ struct sol_learner {
   int lag0_said;
   int64_t next_trial;            /* version whose evaluation is awaited; SOL_TRIAL_NONE: none */
   double trial_asked_s;
+  uint64_t weights;              /* XXH3 of the published block of version weights_of (learner 0); -1: none */
+  int64_t weights_of;
   int64_t saved;                 /* update of the last checkpoint that is whole */
   /* stopping and saving */
   int stop, finished;
@@ -84,6 +87,8 @@ struct sol_learner {
 /* ---- learner.c */
 int32_t sol_learner_cap (const sol_config_t *c); /* tokens of a pass at the start */
 sol_status_t sol_learner_pass (sol_learner_t *l); /* packer and pass of cap_tokens and cap_rows */
+
+int64_t sol_learner_end (const sol_learner_t *l);  /* updates that this run makes: with a record no more than that has */
 
 /* ---- batch.c */
 sol_status_t sol_learner_room (sol_learner_t *l);  /* memory for batches */

@@ -59,7 +59,9 @@ sol_status_t sol_report_open (sol_learner_t *l)
   if (l->rank != 0) return SOL_OK;
   if (c->eval_every > 0) l->next_trial = l->p.first_trial;
   SOL_TRY (sol_metrics_open (l->p.run_dir, c, resumed, &l->metrics));
-  return open_fresh (l, resumed);
+  SOL_TRY (open_fresh (l, resumed));
+  if (l->p.broker && sol_broker_params (l->p.broker)->fed) l->fresh_next = INT64_MAX; /* nothing is generated */
+  return SOL_OK;
 }
 
 /* ---- the sums behind a line of metrics; one flat vector, added over the learners in rank order */
@@ -219,7 +221,7 @@ static void put_times (sol_learner_t *l, sol_metrics_row_t *m, const sol_broker_
   m->tokens_per_s_trained = dt > 0 ? (double) m->n_tokens / dt : NAN;
   m->tokens_per_s_generated = dt > 0 ? (double) (n->tokens_in - l->tokens_in_before) / dt : NAN;
   m->queue_groups = (double) n->groups_queued;
-  m->seconds_left = (double) (l->c->updates - l->update - 1) * (now - l->start_s) / (double) (l->update + 1 - l->start_update);
+  m->seconds_left = (double) (sol_learner_end (l) - l->update - 1) * (now - l->start_s) / (double) (l->update + 1 - l->start_update);
   l->tokens_in_before = n->tokens_in;
   l->last_s = now;
 }
@@ -255,16 +257,19 @@ static sol_status_t write_stats (sol_learner_t *l)
   const sol_columns_t *k = &l->col;
   sol_stats_tokens_t t = { .n = k->n, .update = (int32_t) l->update, .seq = k->seq, .position = k->position, .token = k->token, .version = k->version, .lp_behav = k->lp_behav,
                            .lp = k->lp, .entropy = k->entropy, .entropy_behav = k->entropy_behav, .advantage = k->adv, .verdict = k->verdict,
-                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw, .lp_ref = k->lp_ref, .lp_check = k->lp_check };
+                           .lp_prox = k->prox_pass ? k->lp_prox : NULL, .lp_raw = k->lp_raw, .lp_ref = k->lp_ref, .lp_check = k->lp_check,
+                           .weights = l->weights_of == l->update ? l->weights : 0 };
   return sol_stats_tokens (l->stats, &t);
 }
 
 /* one response as a row of the sequences table */
-static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, int32_t s, int64_t batch, int32_t update, float adv, uint8_t dropped)
+static sol_status_t write_sequence (sol_learner_t *l, int64_t place, int32_t s, int64_t batch, int32_t update, float adv, uint8_t dropped)
 {
+  const sol_rollout_t *g = &l->group[place];
+  const uint8_t stopped = g->n_parts > SOL_PART_STOPPED && g->parts[s * g->n_parts + SOL_PART_STOPPED] > 0;
   int64_t seq = (int64_t) g->ticket * l->c->group + s, ticket = (int64_t) g->ticket, from = 0;
-  int32_t b = (int32_t) batch, vmin = INT32_MAX, vmax = -1, n_prompt = g->n_prompt, len = g->len[s];
-  float reward = (float) g->reward[s], answer = g->n_parts > 0 ? (float) g->parts[s * g->n_parts] : NAN, format = g->n_parts > 1 ? (float) g->parts[s * g->n_parts + 1] : NAN,
+  int32_t b = (int32_t) batch, at = (int32_t) place, vmin = INT32_MAX, vmax = -1, n_prompt = g->n_prompt, len = g->len[s];
+  float answer = g->n_parts > 0 ? (float) g->parts[s * g->n_parts] : NAN, format = g->n_parts > 1 ? (float) g->parts[s * g->n_parts + 1] : NAN,
         length = g->n_parts > SOL_PART_LENGTH ? (float) g->parts[s * g->n_parts + SOL_PART_LENGTH] : NAN;
   for (int32_t j = 0; j < s; j++) from += g->len[j];
   for (int32_t i = 0; i < g->n_runs; i++) {
@@ -274,7 +279,7 @@ static sol_status_t write_sequence (sol_learner_t *l, const sol_rollout_t *g, in
     if (r->version > vmax) vmax = (int32_t) r->version;
   }
   sol_stats_sequences_t row = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &g->prompt_id, .set = &g->set, .update = &update, .batch = &b, .version_min = &vmin, .version_max = &vmax,
-                                .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .reward = &reward, .reward_answer = &answer, .reward_format = &format, .reward_length = &length,
+                                .n_prompt = &n_prompt, .n_response = &len, .finish = &g->finish[s], .place = &at, .generated = &l->generated[place], .stopped = &stopped, .reward = &g->reward[s], .reward_answer = &answer, .reward_format = &format, .reward_length = &length,
                                 .advantage = &adv, .dropped = &dropped, .refilled = &g->dropped.groups, .prompt = g->prompt };
   return sol_stats_sequences (l->stats, &row);
 }
@@ -285,7 +290,7 @@ static sol_status_t write_sequences (sol_learner_t *l, int64_t mini)
   for (int32_t i = 0; i < l->n_segments; i++) {
     const sol_segment_t *seg = &l->segment[i];
     for (int32_t s = seg->first; s < seg->first + seg->n; s++)
-      SOL_TRY (write_sequence (l, &l->group[seg->group], s, l->batch, (int32_t) l->update, l->adv[(int64_t) seg->group * per + s], l->dropped[(seg->group - g0) * per + s]));
+      SOL_TRY (write_sequence (l, seg->group, s, l->batch, (int32_t) l->update, l->adv[(int64_t) seg->group * per + s], l->dropped[(seg->group - g0) * per + s]));
   }
   return SOL_OK;
 }
@@ -344,7 +349,7 @@ int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version)
 sol_status_t sol_report_fresh (sol_learner_t *l)
 {
   const sol_config_t *c = l->c;
-  while (l->rank == 0 && l->fresh_next <= l->c->updates) {
+  while (l->rank == 0 && l->fresh_next <= sol_learner_end (l)) {
     double sum, later;
     int64_t n, more = 0;
     sol_status_t st = sol_broker_fresh (l->p.broker, l->fresh_next, &sum, &n);
@@ -379,7 +384,7 @@ sol_status_t sol_report_rest (sol_learner_t *l)
       sol_status_t st = sol_learner_take (l);
       if (st != SOL_OK) return st;
       for (int64_t i = 0; i < l->c->prompts; i++)
-        for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, &l->group[i], s, l->batch, -1, l->adv[i * l->c->group + s], 0));
+        for (int32_t s = 0; s < l->group[i].n_responses; s++) SOL_TRY (write_sequence (l, i, s, l->batch, -1, l->adv[i * l->c->group + s], 0));
     }
     SOL_TRY (sol_broker_done (l->p.broker, l->batch));
   }

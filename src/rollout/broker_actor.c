@@ -47,7 +47,7 @@ static sol_status_t grant (sol_broker_t *b, int64_t *version_p)
 sol_status_t sol_broker_claim (sol_broker_t *b, int64_t *ticket_p, int64_t *version_p)
 {
   int exact = b->p.mode == SOL_STALE_EXACT;
-  if (b->no_more || sol_broker_ended (b)) return SOL_END;
+  if (b->no_more || b->p.fed || sol_broker_ended (b)) return SOL_END;
   if (b->claimed < 0) {
     int64_t ticket;
     /* from before the claim until the version is here, the learner must know that an old version may be needed: 0 while it is not known which */

@@ -64,6 +64,7 @@ struct sol_broker {
   int ended;
   /* ---- broker */
   int64_t cursor;                     /* next place of the ring to admit */
+  int64_t fed;                        /* batches before this one were fed */
   int64_t first, served, n_shares;    /* shares [0 .. n_shares) are those of batches first .. ; batches under `served` are in the batch area */
   share_t *share;
   uint8_t *seen;                      /* tickets admitted, outside exact mode; NULL else */

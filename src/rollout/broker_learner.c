@@ -66,7 +66,7 @@ static sol_status_t is_needed (sol_broker_t *b, int64_t old, int *needed_p)
   int64_t claims, need, next;
   *needed_p = 1;
   SOL_TRY (sol_word_get (b, b->host[0], W_CLAIM, &claims));
-  next = b->p.mode == SOL_STALE_EXACT ? sol_broker_claim_at (b, claims) : -1;
+  next = b->p.mode == SOL_STALE_EXACT && !b->p.fed ? sol_broker_claim_at (b, claims) : -1;
   if (next >= 0 && sol_broker_due_of (&b->p, next) <= old) return SOL_OK;
   for (int i = 0; i < b->p.roles->n_actors; i++) {
     SOL_TRY (sol_word_get (b, b->host[0], sol_word_at (b->at_need, i), &need));

@@ -161,7 +161,7 @@ static sol_status_t load (load_t *l)
     SOL_TRY (plan (l));
   } else b->after = b->p.schedule ? sol_schedule_before (b->p.schedule, l->update) : (sol_queue_last_due (l->update, b->p.k, b->p.ups) + 1) * b->p.prompts;
   if (b->is_broker) st = each_file (l, admit_file);
-  if (st == SOL_OK && b->is_broker && b->p.schedule) st = check_schedule (l);
+  if (st == SOL_OK && b->is_broker && b->p.schedule && !b->p.fed) st = check_schedule (l);
   SOL_TRY (sol_comm_agree (world, st));
   SOL_TRY (check_sum (l));
   if (b->is_broker) st = set_words (l);
@@ -173,7 +173,7 @@ sol_status_t sol_broker_load (sol_broker_t *b, const char *dir, int64_t update)
 {
   load_t l = { .b = b, .dir = dir, .update = update };
   sol_status_t st;
-  b->first = b->served = update / b->p.ups;
+  b->first = b->served = b->fed = update / b->p.ups;
   if (b->p.mode != SOL_STALE_EXACT) l.mark = sol_alloc ((size_t) sol_broker_tickets (&b->p) + 1);
   st = load (&l);
   sol_free (l.mark);

@@ -48,7 +48,7 @@ static sol_status_t check_group (sol_broker_t *b, const sol_rollout_t *v, int64_
   for (int32_t i = 0; i < v->n_responses; i++)
     if (fabs (v->reward[i]) > REWARD_MOST)
       return sol_fail (SOL_ERR_LIMIT, "broker", "ticket %llu: a reward of %g, at most 2^30 are expected", (unsigned long long) v->ticket, v->reward[i]);
-  for (int32_t i = 0; i < v->n_runs; i++) {
+  for (int32_t i = 0; i < v->n_runs && !b->p.fed; i++) {
     if (b->p.mode == SOL_STALE_EXACT && v->runs[i].version != due)
       return sol_fail (SOL_ERR_STALE, "broker", "ticket %llu of batch %lld: expected policy version %lld, found %lld", (unsigned long long) v->ticket, (long long) batch, (long long) due, (long long) v->runs[i].version);
     if (b->p.mode == SOL_STALE_BOUNDED && batch * b->p.ups - v->runs[i].version > b->p.k)
@@ -186,7 +186,7 @@ void sol_queue_destroy (sol_broker_t *b)
 }
 
 /* exact mode: groups that are due from the update's version or later are left out of its checkpoint and generated again; they do not count in the file */
-static int is_out (const sol_broker_t *b, int64_t update, int64_t ticket) { return b->p.mode == SOL_STALE_EXACT && sol_broker_due_of (&b->p, ticket) >= update; }
+static int is_out (const sol_broker_t *b, int64_t update, int64_t ticket) { return b->p.fed || (b->p.mode == SOL_STALE_EXACT && sol_broker_due_of (&b->p, ticket) >= update); }
 
 static sol_amount_t left_out (const sol_broker_t *b, int64_t update)
 {

@@ -89,6 +89,29 @@ static sol_status_t write_counts (sol_broker_t *b)
   return sol_word_add (b, b->rank, W_COUNTS_SEQ, 1, &seq);
 }
 
+sol_status_t sol_broker_hungry (const sol_broker_t *b, int64_t *batch_p)
+{
+  if (b->fed * b->p.prompts >= sol_broker_tickets (&b->p) || b->fed >= b->p.updates / b->p.ups) return SOL_END;
+  if (b->fed - b->first >= 2) return SOL_AGAIN; /* as many as are served */
+  *batch_p = b->fed;
+  return SOL_OK;
+}
+
+sol_status_t sol_broker_feed (sol_broker_t *b, const void *record, size_t bytes)
+{
+  sol_rollout_t v;
+  char *copy;
+  SOL_TRY (sol_rollout_open (record, bytes, &v));
+  if (sol_broker_of (b, (int64_t) v.ticket) != b->me) return SOL_OK;
+  if (bytes > b->p.record_bytes) return sol_fail (SOL_ERR_LIMIT, "broker", "ticket %llu: a record of %zu bytes, at most %zu are expected", (unsigned long long) v.ticket, bytes, b->p.record_bytes);
+  copy = sol_alloc (bytes + 1);
+  memcpy (copy, record, bytes);
+  SOL_TRY (sol_queue_admit (b, copy, bytes, NULL, NULL));
+  return write_counts (b);
+}
+
+void sol_broker_fed (sol_broker_t *b) { b->fed++; }
+
 /* AGAIN: nothing is asked for, or rollouts that belong in it are still being generated */
 static sol_status_t save (sol_broker_t *b)
 {
@@ -100,7 +123,7 @@ static sol_status_t save (sol_broker_t *b)
   if (saved == ask) return SOL_AGAIN;
   SOL_TRY (sol_word_get (b, b->rank, W_SAVE_UPDATE, &update));
   if (b->first < update / b->p.ups) return SOL_AGAIN; /* learners are about to say that they are done with the batch before */
-  if (b->p.mode == SOL_STALE_EXACT && !sol_queue_whole (b, update, NULL)) return SOL_AGAIN;
+  if (b->p.mode == SOL_STALE_EXACT && !b->p.fed && !sol_queue_whole (b, update, NULL)) return SOL_AGAIN;
   SOL_TRY (sol_window_get (b, b->rank, b->at_path, dir, sizeof dir));
   dir[PATH_BYTES - 1] = 0;
   SOL_TRY (sol_queue_check (b));

@@ -177,3 +177,14 @@ uint64_t sol_rollout_digest (const sol_rollout_t *v)
   for (size_t i = 0; i < sizeof part / sizeof *part; i++) h = sol_hash_pair (h, part[i].data ? sol_hash (part[i].data, part[i].bytes) : 0);
   return h;
 }
+
+uint64_t sol_rollout_generated (const sol_rollout_t *v)
+{
+  const size_t r = (size_t) v->n_responses, t = 4 * (size_t) v->n_tokens;
+  const struct { const void *data; size_t bytes; } part[] = {
+    { &v->temperature, sizeof v->temperature }, { v->prompt, 4 * (size_t) v->n_prompt }, { v->len, 4 * r }, { v->finish, r }, { v->runs, sizeof *v->runs * (size_t) v->n_runs }, { v->ids, t }, { v->lp, t },
+  };
+  uint64_t h = sol_hash_pair (sol_hash_pair (v->ticket, v->prompt_id), v->index);
+  for (size_t i = 0; i < sizeof part / sizeof *part; i++) h = sol_hash_pair (h, sol_hash (part[i].data, part[i].bytes));
+  return h;
+}

@@ -27,6 +27,7 @@ struct sol_stats {
   sol_status_t st; /* the writer's first failure */
   int64_t total[SOL_STATS_N_TABLES]; /* rows appended since the start */
   int32_t update;                    /* that rows belong to now */
+  uint64_t weights;                  /* that it began with */
   int64_t last_ticket, last_first;   /* the prompt stored last, shared by the rest of its group */
   int32_t last_n;
   double write_s, wait_s;
@@ -132,6 +133,7 @@ static void note_update (sol_stats_t *s)
   int64_t n = b->n[SOL_STATS_UPDATES];
   if (n == 0 || update[n - 1] != s->update) n = ++b->n[SOL_STATS_UPDATES];
   update[n - 1] = s->update;
+  ((uint64_t *) (void *) b->data[SOL_STATS_UPDATES_weights])[n - 1] = s->weights;
   ((int64_t *) (void *) b->data[SOL_STATS_UPDATES_token_end])[n - 1] = s->total[SOL_STATS_TOKENS];
   ((int64_t *) (void *) b->data[SOL_STATS_UPDATES_sequence_end])[n - 1] = s->total[SOL_STATS_SEQUENCES];
 }
@@ -160,7 +162,10 @@ sol_status_t sol_stats_tokens (sol_stats_t *s, const sol_stats_tokens_t *r)
   pthread_mutex_lock (&s->lock);
   sol_status_t st = s->st;
   if (st == SOL_OK && r->update < s->update) st = sol_fail (SOL_ERR_USAGE, ROOM, "rows of update %d come after rows of update %d", r->update, s->update);
-  if (st == SOL_OK) s->update = r->update;
+  if (st == SOL_OK) {
+    s->update = r->update;
+    s->weights = r->weights;
+  }
   for (int64_t from = 0, k; st == SOL_OK && (from < r->n || r->n == 0); from += k) {
     if ((st = await_room (s, SOL_STATS_TOKENS, r->n > 0)) != SOL_OK) break;
     sol_stats_block_t *b = &s->block[s->filling];
@@ -202,6 +207,7 @@ static void copy_sequence (sol_stats_block_t *b, const sol_stats_sequences_t *r,
     { SOL_STATS_SEQUENCES_update, r->update },
     { SOL_STATS_SEQUENCES_batch, r->batch }, { SOL_STATS_SEQUENCES_version_min, r->version_min }, { SOL_STATS_SEQUENCES_version_max, r->version_max },
     { SOL_STATS_SEQUENCES_n_prompt, r->n_prompt }, { SOL_STATS_SEQUENCES_n_response, r->n_response }, { SOL_STATS_SEQUENCES_finish, r->finish },
+    { SOL_STATS_SEQUENCES_place, r->place }, { SOL_STATS_SEQUENCES_generated, r->generated }, { SOL_STATS_SEQUENCES_stopped, r->stopped },
     { SOL_STATS_SEQUENCES_reward, r->reward }, { SOL_STATS_SEQUENCES_reward_answer, r->reward_answer }, { SOL_STATS_SEQUENCES_reward_format, r->reward_format },
     { SOL_STATS_SEQUENCES_reward_length, r->reward_length },
     { SOL_STATS_SEQUENCES_advantage, r->advantage }, { SOL_STATS_SEQUENCES_dropped, r->dropped },
@@ -222,7 +228,10 @@ sol_status_t sol_stats_sequences (sol_stats_t *s, const sol_stats_sequences_t *r
     if (st == SOL_OK) st = put_prompt (s, r, i, prompt, &first);
     if (st == SOL_OK) st = await_room (s, SOL_STATS_SEQUENCES, 1);
     if (st != SOL_OK) break;
-    if (r->update[i] > s->update) s->update = r->update[i];
+    if (r->update[i] > s->update) {
+      s->update = r->update[i];
+      s->weights = 0;
+    }
     copy_sequence (&s->block[s->filling], r, i, first);
     s->total[SOL_STATS_SEQUENCES]++;
     note_update (s);

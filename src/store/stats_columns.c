@@ -17,13 +17,13 @@ int sol_stats_optional (int column) { return column == SOL_STATS_TOKENS_lp_prox 
 
 size_t sol_stats_type_bytes (sol_stats_type_t type)
 {
-  static const size_t bytes[] = { 4, 8, 8, 1, 4 };
+  static const size_t bytes[] = { 4, 8, 8, 1, 4, 8 };
   return bytes[type];
 }
 
 const char *sol_stats_type_name (sol_stats_type_t type)
 {
-  static const char *const name[] = { "int32", "int64", "uint64", "uint8", "float32" };
+  static const char *const name[] = { "int32", "int64", "uint64", "uint8", "float32", "float64" };
   return name[type];
 }
 

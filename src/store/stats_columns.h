@@ -36,20 +36,24 @@
   X (SEQUENCES, n_prompt, I32, "tokens", "length of the prompt")                                                                                        \
   X (SEQUENCES, n_response, I32, "tokens", "length of the response")                                                                                    \
   X (SEQUENCES, finish, U8, "", "why the response ended: 1 end-of-sequence token, 2 stop string, 3 length limit (truncated)")                           \
-  X (SEQUENCES, reward, F32, "", "total reward")                                                                                                        \
+  X (SEQUENCES, place, I32, "", "place of the group in its batch, in the order in which groups are trained; the first is 0")                                 \
+  X (SEQUENCES, generated, U64, "", "XXH3 of what the model made for the group: prompt, tokens, log-probabilities, versions; what --replay compares")      \
+  X (SEQUENCES, reward, F64, "", "total reward")                                                                                                        \
   X (SEQUENCES, reward_answer, F32, "", "part of the reward for the right answer; NaN: the task has no such part")                                      \
   X (SEQUENCES, reward_format, F32, "", "part of the reward for the form; NaN: the task has no such part")                                              \
   X (SEQUENCES, reward_length, F32, "", "part of the reward for the length, at most 0; NaN: the task has no such part")                                 \
+  X (SEQUENCES, stopped, U8, "", "1: the verifier was stopped at a limit, so that the answer counted as wrong")                                              \
   X (SEQUENCES, advantage, F32, "", "advantage of the response in its group")                                                                           \
   X (SEQUENCES, dropped, U8, "", "1: the update refused the response and went on without it (objective.on_refused: drop): no loss, no rows in tokens; 0: trained, or never taken") \
   X (SEQUENCES, refilled, I32, "groups", "groups of other prompts that were dropped for this one, their rewards being all equal (batch.refill)")             \
   X (SEQUENCES, prompt_first, I64, "rows", "first row of the prompt in sequences/prompt_tokens; a group's responses share it")                          \
   X (PROMPTS, prompt_tokens, I32, "", "token ids of all prompts, one after another: rows prompt_first to prompt_first + n_prompt")                      \
   X (UPDATES, update, I32, "updates", "optimizer update whose rows are in the file")                                                                    \
+  X (UPDATES, weights, U64, "", "XXH3 of the published weights that the update began with; 0: not known (only the first update of a batch, only by learner 0)")  \
   X (UPDATES, token_end, I64, "rows", "rows of tokens/ up to and with this update; rows beyond the last one were not flushed")                          \
   X (UPDATES, sequence_end, I64, "rows", "rows of sequences/ up to and with this update")
 
-typedef enum { SOL_STATS_I32, SOL_STATS_I64, SOL_STATS_U64, SOL_STATS_U8, SOL_STATS_F32 } sol_stats_type_t;
+typedef enum { SOL_STATS_I32, SOL_STATS_I64, SOL_STATS_U64, SOL_STATS_U8, SOL_STATS_F32, SOL_STATS_F64 } sol_stats_type_t;
 enum {
 #define X(table, group) SOL_STATS_##table,
   SOL_STATS_TABLES (X)

@@ -30,6 +30,7 @@ hid_t sol_stats_h5_type (sol_stats_type_t type, int in_memory)
     case SOL_STATS_I64: return in_memory ? H5T_NATIVE_INT64 : H5T_STD_I64LE;
     case SOL_STATS_U64: return in_memory ? H5T_NATIVE_UINT64 : H5T_STD_U64LE;
     case SOL_STATS_U8: return in_memory ? H5T_NATIVE_UINT8 : H5T_STD_U8LE;
+    case SOL_STATS_F64: return in_memory ? H5T_NATIVE_DOUBLE : H5T_IEEE_F64LE;
     default: return in_memory ? H5T_NATIVE_FLOAT : H5T_IEEE_F32LE;
   }
 }
@@ -41,11 +42,13 @@ const void *sol_stats_fill (sol_stats_type_t type)
   static const uint64_t u64 = UINT64_MAX;
   static const uint8_t u8 = 255;
   static const float f32 = NAN;
+  static const double f64 = NAN;
   switch (type) {
     case SOL_STATS_I32: return &i32;
     case SOL_STATS_I64: return &i64;
     case SOL_STATS_U64: return &u64;
     case SOL_STATS_U8: return &u8;
+    case SOL_STATS_F64: return &f64;
     default: return &f32;
   }
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stats_read.c: the index of all files at once, tokens update by update. A file is open only while its updates are read; each of its columns keeps the chunk that the last update ended in. */
-#include "solera/stats_read.h"
 #include "solera/clock.h"
 #include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
-#include "stats_source.h"
+#include "stats_reader.h"
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -14,32 +13,11 @@
 
 #define ROOM "stats"
 
-enum { SEQ, POSITION, TOKEN, VERSION, LP_BEHAV, LP, ENTROPY, ADVANTAGE, VERDICT, LP_PROX, LP_CHECK, N_READ };
 static const int column_of[N_READ] = { SOL_STATS_TOKENS_seq, SOL_STATS_TOKENS_position, SOL_STATS_TOKENS_token, SOL_STATS_TOKENS_version, SOL_STATS_TOKENS_lp_behav,
-                                       SOL_STATS_TOKENS_lp, SOL_STATS_TOKENS_entropy, SOL_STATS_TOKENS_advantage, SOL_STATS_TOKENS_verdict, SOL_STATS_TOKENS_lp_prox, SOL_STATS_TOKENS_lp_check };
+                                       SOL_STATS_TOKENS_lp, SOL_STATS_TOKENS_entropy, SOL_STATS_TOKENS_advantage, SOL_STATS_TOKENS_verdict, SOL_STATS_TOKENS_lp_prox, SOL_STATS_TOKENS_lp_check,
+                                       SOL_STATS_TOKENS_entropy_behav, SOL_STATS_TOKENS_lp_raw };
 /* is column k asked for? */
 static int wanted (int k, int want) { return k < LP_PROX || (want & 1 << (k - LP_PROX)) != 0; }
-
-typedef struct {
-  sol_stats_source_t s; /* closed between uses: launch, learner, has and rows stay */
-  char *path;
-  int whole;            /* could be opened and measured */
-  hid_t dset[N_READ];
-} part_t;
-typedef struct { int64_t update, first, n; int part; } piece_t; /* rows of a file */
-typedef struct { int64_t seq, first, n; } stretch_t;            /* a sequence among the rows read */
-
-struct sol_stats_reader {
-  char *settings, *program, *dir;
-  int n_parts;
-  part_t *part;    /* by launch, then learner */
-  piece_t *piece;  /* [n_pieces] by update, then part; of update u they begin at start[u] */
-  int64_t n_pieces, last, *start;
-  void *column[N_READ], *scratch;
-  stretch_t *stretch;
-  int64_t room, n_stretch, room_stretch, bytes;
-  double seconds;
-};
 
 static size_t bytes_of (int k) { return sol_stats_type_bytes (sol_stats_column[column_of[k]].type); }
 
@@ -69,7 +47,7 @@ static sol_status_t list_parts (sol_stats_reader_t *r)
   return SOL_OK;
 }
 
-static void close_part (part_t *p)
+void sol_stats_reader_close_part (part_t *p)
 {
   for (int k = 0; k < N_READ; k++) {
     sol_h5_close (p->dset[k]);
@@ -79,8 +57,7 @@ static void close_part (part_t *p)
   p->s.file = H5I_INVALID_HID;
 }
 
-/* the file; what the name said must hold */
-static sol_status_t open_part (part_t *p)
+sol_status_t sol_stats_reader_open_part (part_t *p)
 {
   sol_stats_source_t s;
   SOL_TRY (sol_stats_source_open_patiently (p->path, &s));
@@ -101,20 +78,25 @@ static sol_status_t add_pieces (sol_stats_reader_t *r, int part)
 {
   const sol_stats_source_t *s = &r->part[part].s;
   const int64_t n = s->rows[SOL_STATS_UPDATES];
-  int64_t at = 0, *end = sol_alloc (sizeof *end * (size_t) (n + 1));
+  int64_t at = 0, seq_at = 0, *end = sol_alloc (sizeof *end * (size_t) (n + 1)), *seq_end = sol_alloc (sizeof *end * (size_t) (n + 1));
+  uint64_t *weights = sol_alloc (sizeof *weights * (size_t) (n + 1));
   int32_t *update = sol_alloc (sizeof *update * (size_t) (n + 1));
   sol_status_t st = SOL_OK;
   if (n == 0) goto out;
   SOL_GO (sol_stats_read (s->file, SOL_STATS_UPDATES_update, 0, n, update, s->path));
   SOL_GO (sol_stats_read (s->file, SOL_STATS_UPDATES_token_end, 0, n, end, s->path));
+  SOL_GO (sol_stats_read (s->file, SOL_STATS_UPDATES_sequence_end, 0, n, seq_end, s->path));
+  SOL_GO (sol_stats_read (s->file, SOL_STATS_UPDATES_weights, 0, n, weights, s->path));
   r->piece = sol_realloc (r->piece, sizeof *r->piece * (size_t) (r->n_pieces + n));
-  for (int64_t i = 0; i < n; at = end[i++]) {
+  for (int64_t i = 0; i < n; at = end[i], seq_at = seq_end[i], i++) {
     piece_t *last = r->n_pieces ? &r->piece[r->n_pieces - 1] : NULL;
-    if (last && last->part == part && last->update == update[i]) last->n += end[i] - at;
-    else r->piece[r->n_pieces++] = (piece_t){ update[i], at, end[i] - at, part };
+    if (last && last->part == part && last->update == update[i]) last->n += end[i] - at, last->seq_n += seq_end[i] - seq_at;
+    else r->piece[r->n_pieces++] = (piece_t){ update[i], at, end[i] - at, seq_at, seq_end[i] - seq_at, weights[i], part };
   }
 out:
   sol_free (end);
+  sol_free (seq_end);
+  sol_free (weights);
   sol_free (update);
   return st;
 }
@@ -134,7 +116,7 @@ static sol_status_t measure_parts (sol_stats_reader_t *r)
   for (int i = r->n_parts - 1; i >= 0; i--) {
     part_t *p = &r->part[i];
     if (i < r->n_parts - 1 && r->part[i + 1].s.launch != p->s.launch) cut = next_cut;
-    sol_status_t st = open_part (p);
+    sol_status_t st = sol_stats_reader_open_part (p);
     if (st == SOL_OK) {
       if (p->s.resumed_update < next_cut) next_cut = p->s.resumed_update;
       st = sol_stats_source_measure (&p->s, cut);
@@ -142,7 +124,7 @@ static sol_status_t measure_parts (sol_stats_reader_t *r)
       if (st == SOL_OK && !r->program) st = sol_h5_get_text (p->s.file, "program", &r->program, p->path);
       if (st == SOL_OK) st = add_pieces (r, i);
     }
-    close_part (p);
+    sol_stats_reader_close_part (p);
     p->whole = st == SOL_OK;
     if (st == SOL_ERR_UNSUPPORTED || st == SOL_ERR_MEMORY) return st;
     if (st != SOL_OK) {
@@ -215,11 +197,13 @@ void sol_stats_reader_close (sol_stats_reader_t *r)
   if (!r) return;
   sol_h5_lock ();
   for (int i = 0; i < r->n_parts; i++) {
-    close_part (&r->part[i]);
+    sol_stats_reader_close_part (&r->part[i]);
     sol_free (r->part[i].path);
   }
   sol_h5_unlock ();
   for (int k = 0; k < N_READ; k++) sol_free (r->column[k]);
+  for (int k = 0; k < SOL_STATS_N_COLUMNS; k++) sol_free (r->seq_column[k]);
+  sol_free (r->prompts);
   sol_free (r->part), sol_free (r->piece), sol_free (r->start), sol_free (r->scratch), sol_free (r->stretch);
   sol_free (r->settings), sol_free (r->program), sol_free (r->dir);
   sol_free (r);
@@ -236,7 +220,7 @@ double sol_stats_reader_seconds (const sol_stats_reader_t *r, int64_t *bytes_p)
 
 int sol_stats_reader_has (const sol_stats_reader_t *r, int one, int64_t from, int64_t to)
 {
-  const int optional = sol_stats_optional (column_of[one == SOL_STATS_READ_PROX ? LP_PROX : LP_CHECK]);
+  const int optional = sol_stats_optional (column_of[one == SOL_STATS_READ_PROX ? LP_PROX : one == SOL_STATS_READ_CHECK ? LP_CHECK : LP_RAW]);
   for (int64_t i = 0; i < r->n_pieces; i++)
     if (r->piece[i].update >= from && r->piece[i].update <= to && r->piece[i].n > 0 && !r->part[r->piece[i].part].s.has[optional]) return 0;
   return 1;
@@ -307,15 +291,15 @@ static sol_status_t read_pieces (sol_stats_reader_t *r, int64_t from, int64_t en
 {
   int64_t to = 0;
   for (int i = 0; i < r->n_parts; i++) /* files that are done with */
-    if (r->part[i].s.file >= 0 && (r->part[i].s.last_update < r->piece[from].update || r->part[i].s.first_update > r->piece[from].update)) close_part (&r->part[i]);
+    if (r->part[i].s.file >= 0 && (r->part[i].s.last_update < r->piece[from].update || r->part[i].s.first_update > r->piece[from].update)) sol_stats_reader_close_part (&r->part[i]);
   for (int64_t i = from; i < end; i++) {
     const piece_t *piece = &r->piece[i];
     part_t *p = &r->part[piece->part];
     if (piece->n == 0) continue;
-    if (p->s.file < 0) SOL_TRY (open_part (p));
+    if (p->s.file < 0) SOL_TRY (sol_stats_reader_open_part (p));
     for (int k = 0; k < N_READ; k++) {
       if (!wanted (k, want)) continue;
-      if (k >= LP_PROX && !p->s.has[sol_stats_optional (column_of[k])]) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tokens/%s was not recorded", p->path, sol_stats_column[column_of[k]].name);
+      if (sol_stats_optional (column_of[k]) >= 0 && !p->s.has[sol_stats_optional (column_of[k])]) return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tokens/%s was not recorded", p->path, sol_stats_column[column_of[k]].name);
       SOL_TRY (read_rows (r, piece, k, to));
     }
     to += piece->n;
@@ -382,6 +366,7 @@ sol_status_t sol_stats_reader_update (sol_stats_reader_t *r, int64_t update, int
   r->seconds += sol_clock_s () - t0;
   *update_p = (sol_stats_update_t){ .n = n, .seq = r->column[SEQ], .position = r->column[POSITION], .token = r->column[TOKEN], .version = r->column[VERSION], .lp_behav = r->column[LP_BEHAV],
                                     .lp = r->column[LP], .entropy = r->column[ENTROPY], .advantage = r->column[ADVANTAGE], .verdict = r->column[VERDICT],
-                                    .lp_prox = wanted (LP_PROX, want) ? r->column[LP_PROX] : NULL, .lp_check = wanted (LP_CHECK, want) ? r->column[LP_CHECK] : NULL };
+                                    .lp_prox = wanted (LP_PROX, want) ? r->column[LP_PROX] : NULL, .lp_check = wanted (LP_CHECK, want) ? r->column[LP_CHECK] : NULL,
+                                    .entropy_behav = wanted (ENTROPY_BEHAV, want) ? r->column[ENTROPY_BEHAV] : NULL, .lp_raw = wanted (LP_RAW, want) ? r->column[LP_RAW] : NULL };
   return SOL_OK;
 }

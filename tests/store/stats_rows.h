@@ -46,11 +46,13 @@ static inline sol_status_t add_sequence (sol_stats_t *s, int32_t update, int64_t
   int64_t ticket = seq / GROUP;
   uint64_t id = (uint64_t) ticket * 0x9e3779b97f4a7c15u;
   int32_t batch = (int32_t) (ticket / 8), lo = 1, hi = 2, set = (int32_t) (ticket % 3), n_prompt = (int32_t) (1 + ticket % 5), len = 7, prompt[5];
-  float reward = (float) (seq % 2), nan = NAN, adv = (float) (seq % 3) - 1;
-  uint8_t finish = (uint8_t) (1 + seq % 3), dropped = seq % 5 == 0;
+  const double reward = (double) (seq % 2) + 0.1;
+  float answer = (float) (seq % 2), nan = NAN, adv = (float) (seq % 3) - 1;
+  uint8_t finish = (uint8_t) (1 + seq % 3), dropped = seq % 5 == 0, stopped = seq % 7 == 0;
+  const int32_t place = (int32_t) (ticket % 8);
   for (int i = 0; i < 5; i++) prompt[i] = (int32_t) (ticket * 10 + i);
   sol_stats_sequences_t r = { .n = 1, .seq = &seq, .ticket = &ticket, .prompt_id = &id, .update = &update, .set = &set, .batch = &batch, .version_min = &lo, .version_max = &hi, .n_prompt = &n_prompt,
-                              .n_response = &len, .finish = &finish, .reward = &reward, .reward_answer = &reward, .reward_format = &nan, .reward_length = &nan, .advantage = &adv, .dropped = &dropped, .refilled = &set, .prompt = prompt };
+                              .n_response = &len, .finish = &finish, .place = &place, .generated = &id, .stopped = &stopped, .reward = &reward, .reward_answer = &answer, .reward_format = &nan, .reward_length = &nan, .advantage = &adv, .dropped = &dropped, .refilled = &set, .prompt = prompt };
   return sol_stats_sequences (s, &r);
 }
 

@@ -15,7 +15,7 @@ room_of () { # the room that owns include/solera/NAME.h
     benchmark|dataset|passk|task) echo data ;;
     rollout|broker|schedule) echo rollout ;;
     objective) echo objective ;;
-    stats|stats_read|grid|checkpoint|trial|metrics|safetensors|convert|evals|responses) echo store ;;
+    stats|stats_read|record|reuse|grid|checkpoint|trial|metrics|safetensors|convert|evals|responses) echo store ;;
     actor|eval) echo actor ;;
     learner|sft) echo learner ;;
     command) echo cli ;;
