@@ -36,7 +36,7 @@ const sol_command_t sol_command_convert = {
   .line = "a model folder from a GGUF file",
   .usage = "FILE.gguf out=FOLDER [model.dtype=f32|bf16] [--force]",
   .about = "Writes a Hugging Face folder with weights (safetensors), tokenizer, chat template and end-of-text ids from a GGUF file of llama.cpp: architectures llama, qwen2 and qwen3, tensors of type F32, F16, "
-           "BF16, Q8_0, Q4_0 and Q4_1. What it does not support is an error that names the key or tensor.\n\n"
+           "BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1 and Q4_0. What it does not support is an error that names the key or tensor.\n\n"
            "The weights are the file's values, widened: a quantised file gives the quantised model. They are written as bf16, or as f32 where a matrix is F32 or F16; model.dtype says otherwise. "
            "The folder appears whole or not at all.",
   .options = SOL_OPTION_FORCE,

@@ -138,7 +138,7 @@ static sol_status_t read_tensor (reader_t *r, sol_gguf_tensor_t *t, uint64_t *of
   SOL_TRY (take (r, 8, "an offset", offset_p));
   const int block = sol_gguf_block ((uint32_t) type, &bytes);
   if (!block)
-    return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: tensor %s: expected type F32, F16, BF16, Q8_0, Q4_0 or Q4_1, found %s (%" PRIu64 ")", path, t->name, sol_gguf_type_name ((uint32_t) type), type);
+    return sol_fail (SOL_ERR_UNSUPPORTED, ROOM, "%s: tensor %s: expected type " SOL_GGUF_TYPES ", found %s (%" PRIu64 ")", path, t->name, sol_gguf_type_name ((uint32_t) type), type);
   if (size[0] % (uint64_t) block)
     return sol_fail (SOL_ERR_FORMAT, ROOM, "%s: tensor %s: expected rows of whole blocks of %d, found %" PRIu64 " columns", path, t->name, block, size[0]);
   t->n_dims = (int) n;

@@ -17,7 +17,9 @@ typedef struct {
 } sol_gguf_value_t;
 
 /* types of tensors that are decoded here, by their numbers in the file */
-enum { SOL_GGUF_T_F32 = 0, SOL_GGUF_T_F16 = 1, SOL_GGUF_T_Q4_0 = 2, SOL_GGUF_T_Q4_1 = 3, SOL_GGUF_T_Q8_0 = 8, SOL_GGUF_T_BF16 = 30 };
+enum { SOL_GGUF_T_F32 = 0, SOL_GGUF_T_F16 = 1, SOL_GGUF_T_Q4_0 = 2, SOL_GGUF_T_Q4_1 = 3, SOL_GGUF_T_Q5_0 = 6, SOL_GGUF_T_Q5_1 = 7, SOL_GGUF_T_Q8_0 = 8,
+       SOL_GGUF_T_Q4_K = 12, SOL_GGUF_T_Q5_K = 13, SOL_GGUF_T_Q6_K = 14, SOL_GGUF_T_BF16 = 30 };
+#define SOL_GGUF_TYPES "F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1 or Q4_0"
 typedef struct {
   char *name;
   int n_dims;         /* 1 or 2 */
@@ -60,6 +62,6 @@ int sol_gguf_text_is (sol_gguf_text_t text, const char *what);
 const char *sol_gguf_type_name (uint32_t type);
 /* elements of a block and its bytes; 0: not decoded here */
 int sol_gguf_block (uint32_t type, size_t *bytes_p);
-/* n elements, a multiple of the block, widened exactly (Q4_1: rounded once) */
+/* n elements, a multiple of the block, widened exactly (types with a minimum, and Q6_K: rounded once) */
 void sol_gguf_decode (uint32_t type, const uint8_t *data, int64_t n, float *out);
 #endif

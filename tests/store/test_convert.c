@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF files of the tiny models become their folders again: weights bit for bit, scores, tokenizer; every type of tensor is decoded as its definition says. */
 #include "gguf_make.h"
+#include "../../src/store/gguf.h"
 #include "solera/convert.h"
 #include "solera/json.h"
 #include "solera/tokenizer.h"
@@ -145,6 +146,38 @@ static size_t encode_any (const float *w, int64_t n, int64_t cols, uint32_t *typ
   for (int64_t i = 0; i < n; i += 32, b += bytes) block_of (type_wanted, b, expected + n_expected + i);
   n_expected += n;
   return (size_t) (b - (uint8_t *) out);
+}
+
+/* Blocks of bytes from a linear congruence, with finite scales, as llama.cpp's Python package gguf (0.19) decodes them: the sum of (i + 1) times the bits of value i (of -0 those of 0). */
+static void test_blocks (void)
+{
+  static const struct { uint32_t type; const char *name; uint64_t sum; } row[] = {
+    { 2, "Q4_0", UINT64_C (0x00003e1806dc1000) }, { 3, "Q4_1", UINT64_C (0x000045858f69ca00) }, { 6, "Q5_0", UINT64_C (0x0000408a90406a00) }, { 7, "Q5_1", UINT64_C (0x00003e2a236be500) },
+    { 8, "Q8_0", UINT64_C (0x00004050555b9b40) }, { 12, "Q4_K", UINT64_C (0x000d5dc7ca294128) }, { 13, "Q5_K", UINT64_C (0x000ce671a42ac1a4) }, { 14, "Q6_K", UINT64_C (0x00109064fb3a2962) }
+  };
+  static uint8_t block[8 * 256];
+  static float out[8 * 256];
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    size_t bytes;
+    uint32_t x = 12345;
+    uint64_t sum = 0;
+    const int n = sol_gguf_block (row[k].type, &bytes) * 8, minimum = strchr ("1K", row[k].name[3]) != NULL, q6 = row[k].type == 14;
+    need (n > 0 && 8 * bytes <= sizeof block);
+    for (size_t i = 0; i < 8 * bytes; i++) block[i] = (uint8_t) ((x = x * 1103515245 + 12345) >> 16);
+    for (size_t b = 0; b < 8; b++)
+      for (size_t s = 0; s < (minimum && !q6 ? 2 : 1); s++) {
+        uint8_t *high = block + b * bytes + (q6 ? 208 : 2 * s) + 1;
+        *high = (*high & 0x83) | 0x30;
+      }
+    sol_gguf_decode (row[k].type, block, n, out);
+    for (int i = 0; i < n; i++) {
+      const float y = out[i] + 0.0f;
+      uint32_t bits;
+      memcpy (&bits, &y, 4);
+      sum += (uint64_t) (i + 1) * bits;
+    }
+    tap_ok (sum == row[k].sum && !strcmp (sol_gguf_type_name (row[k].type), row[k].name), "%s: %d values as gguf decodes them", row[k].name, n);
+  }
 }
 
 static void test_types (void)
@@ -376,6 +409,7 @@ int main (void)
   test_models ();
   test_command ();
   test_types ();
+  test_blocks ();
   test_bf16 ();
   test_rope ();
   test_byte_level ();
