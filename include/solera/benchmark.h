@@ -13,7 +13,7 @@ sol_status_t sol_benchmark_find (const char *name, char **path_p);
 void sol_benchmark_where (sol_buffer_t *out);
 
 /* a protocol: settings that it fixes (key=value), and data sets with their responses a problem */
-typedef struct { const char *name; int64_t samples; } sol_benchmark_t;
+typedef struct { const char *name; int64_t samples; const char *from, *problem, *answer; /* the data set that the protocol takes it from, and its fields, for jobs/data/convert.py */ } sol_benchmark_t;
 typedef struct { const char *name, *source; const char *const *setting; int n_settings; const sol_benchmark_t *benchmark; int n_benchmarks; } sol_preset_t;
 const sol_preset_t *sol_preset_find (const char *name); /* NULL: there is none */
 void sol_preset_names (sol_buffer_t *out);               /* appends "m2po" */

@@ -16,11 +16,12 @@ static sol_status_t not_found (const sol_evaluate_options_t *o, const char *name
 {
   sol_buffer_t where = { 0 };
   const sol_preset_t *p = o->preset ? sol_preset_find (o->preset) : NULL;
-  int known = 0;
-  for (int i = 0; p && i < p->n_benchmarks; i++) known |= !strcmp (p->benchmark[i].name, name);
+  const sol_benchmark_t *known = NULL;
+  for (int i = 0; p && i < p->n_benchmarks; i++)
+    if (!strcmp (p->benchmark[i].name, name)) known = &p->benchmark[i];
   if (strchr (name, '/') || strstr (name, ".jsonl")) sol_buffer_printf (&where, "there is no such file");
   else sol_benchmark_where (&where);
-  if (known) sol_buffer_printf (&where, "; make it from a download with jobs/data/convert.py FILE --problem KEY --answer KEY >FOLDER/%s.jsonl and name FOLDER in SOLERA_DATA, or leave it out with --skip-missing", name);
+  if (known) sol_buffer_printf (&where, "; make it from %s by jobs/data/convert.py DOWNLOAD --problem %s --answer %s >FOLDER/%s.jsonl and name FOLDER in SOLERA_DATA, or leave it out with --skip-missing", known->from, known->problem, known->answer, name);
   sol_fail (SOL_ERR_USAGE, ROOM, "no data set %s: %s", name, where.data);
   sol_buffer_free (&where);
   return SOL_ERR_USAGE;

@@ -9,7 +9,7 @@ refused () { # EXIT PATTERN COMMAND...
   has "$pattern"
 }
 data=$top_srcdir/tests/data
-cp -r "$data/tiny_models/llama-gqa" m && chmod -R u+w m && cp "$data"/tiny_tokenizer/*.json m/
+cp -r "$data/tiny_models/llama-gqa" m && chmod -R u+w m && cp "$data"/tiny_tokenizer/*.json m/ && sed -i 's/"max_position_embeddings": 256/"max_position_embeddings": 1024/' m/config.json
 problems () { i=1; while [ $i -le "$2" ]; do printf '{"id":"%s-%d","problem":"%d+1","answer":"%d"}\n' "$1" $i $i $((i%7)); i=$((i+1)); done; }
 mkdir named && problems one 12 >named/one.jsonl && problems two 7 >two.jsonl
 unset SOLERA_DATA
@@ -104,10 +104,11 @@ figures paper >log; has '^rows: 8$'; is 8 "$(grep -c '  preset: m2po' log)" "row
 refused 2 'rollout\.temperature is 0\.6 on the command line, but --preset m2po has 1' $p rollout.temperature=0.6
 refused 2 'rollout\.samples is 2 on the command line, but --preset m2po has 16' $p rollout.samples=2
 refused 2 "no protocol is named 'mpo'; there are: m2po" "$solera" eval m --preset mpo
-printf 'rollout: {temperature: 0.5, max_tokens: 16}\ntask: {wording: boxed}\n' >job.yaml
+printf 'rollout: {temperature: 0.5, max_tokens: 16}\ntask: {wording: boxed, prompt: raw}\n' >job.yaml
 run "$solera" eval m job.yaml --preset m2po --data amc23 --json; is 0 $rc "the protocol stands over a job's file"; has '"temperature":1,'; has '"samples":4,'
+run $p --data amc23 rollout.top_p=0.7 --first 1 --json; is 0 $rc "top-p is not the protocol's"; has '"top_p":0\.7,'
 rm bench/amc24.jsonl
-refused 2 'no data set amc24: .*convert\.py .*amc24\.jsonl' $p out=absent
+refused 2 'no data set amc24: .*make it from rawsh/2024_AMC12 by .*convert\.py DOWNLOAD --problem problem --answer answer >FOLDER/amc24\.jsonl' $p out=absent
 run $p --skip-missing --first 1; is 0 $rc "--preset --skip-missing"; has '^amc24 +left out'; has '^mean .*of 7 data sets, without'
 unset SOLERA_DATA
 
