@@ -22,10 +22,19 @@ int sol_backend_is_device (const sol_backend_t *b);
 size_t sol_backend_workspace (const sol_backend_t *b);
 /* the bytes of backend memory when it is host memory (SOL_CAP_HOST), else NULL */
 void *sol_backend_host (const sol_backend_t *b, void *mem);
-/* Host memory for what put and get carry (ops.h, host_take): pinned where the backend is a device. 64-byte aligned, zeroed, counted in sol_memory_used; to be given back with the same number of
+/* Host memory for what put and get carry (ops.h, host_take): pinned where the backend is a device. 64-byte aligned, zeroed, counted as large (memory.h); to be given back with the same number of
  * bytes once nothing is on its way from or to it (after sync). mem NULL: nothing. */
 sol_status_t sol_backend_pin (sol_backend_t *b, size_t bytes, const char *what, void **mem_p);
 void sol_backend_unpin (sol_backend_t *b, void *mem, size_t bytes);
+/* A ferry: any host memory to a device and back, a piece at a time through two pinned halves, on the copy queue; the next piece is copied to or from a half while the one before is on its way. What was put
+ * on the compute queue before runs first, and both return when all bytes are there: then the host's may change or be read. For what is not hot: whoever can keeps what travels in pinned memory. On
+ * a host backend it has no memory and copies. piece: bytes of a half. */
+typedef struct sol_ferry sol_ferry_t;
+size_t sol_ferry_bytes (const sol_backend_t *b, size_t piece); /* that it pins */
+sol_status_t sol_ferry_create (sol_backend_t *b, size_t piece, sol_ferry_t **ferry_p);
+void sol_ferry_destroy (sol_ferry_t *f);
+sol_status_t sol_ferry_put (sol_ferry_t *f, void *dst, const void *host, size_t bytes);
+sol_status_t sol_ferry_get (sol_ferry_t *f, void *host, const void *src, size_t bytes);
 /* of a device backend with collectives, else NULL (plugin.h); the device itself: sol_backend_device */
 const struct sol_device_collectives *sol_backend_collectives (const sol_backend_t *b);
 /* one line: "cpu (avx512, 2 threads)" */

@@ -43,7 +43,8 @@ sol_status_t sol_decoder_create (sol_model_t *model, const sol_decoder_params_t 
 void sol_decoder_destroy (sol_decoder_t *d);
 /* backend memory of a decoder. Keys and values are kept in pages of SOL_KV_PAGE tokens, taken as sequences grow. kv_rows 0: pages for max_new - 1 tokens a place, and for prompts of full length of
  * a quarter of the places (at least 4, at most all). A prompt that finds no room waits for one to leave. SIZE_MAX: more than 2^31 rows, or kv_rows too few for one sequence. */
-size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p /* of it keys and values; not set at SIZE_MAX */);
+size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p /* of it keys and values; not set at SIZE_MAX */,
+                         size_t *pinned_p /* beside it: host memory through which a step's arrays travel (sol_backend_pin); not set at SIZE_MAX */);
 size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params);
 /* queues a group (its responses start when places are free). SOL_AGAIN: no room, take or step first. n_prompt <= max_prompt, else SOL_ERR_LIMIT. max_samples a group: 4096. */
 sol_status_t sol_decoder_put (sol_decoder_t *d, uint64_t group, uint64_t tag, const int32_t *prompt, int32_t n_prompt, int32_t n_samples, int32_t max_new);

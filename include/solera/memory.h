@@ -16,7 +16,7 @@ typedef struct { void **p; size_t bytes; const char *what; } sol_room_t;
 size_t sol_rooms_bytes (const sol_room_t *room, int n);
 sol_status_t sol_rooms_take (const sol_room_t *room, int n);
 void sol_free (void *p); /* NULL is fine */
-/* counts bytes of host memory that a device's library has taken (sign 1) or given back (-1) */
+/* counts bytes of host memory that a device's library has taken (sign 1) or given back (-1); as large ones */
 void sol_memory_count (size_t bytes, int sign);
 size_t sol_memory_used (void);
 size_t sol_memory_large (void); /* of sol_alloc_large: what the figures of need.h count */

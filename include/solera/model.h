@@ -61,11 +61,12 @@ typedef struct sol_model sol_model_t;
 sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p);
 /* can this backend compute it? SOL_ERR_UNSUPPORTED: its attention heads are of another size. sol_model_create asks too. */
 sol_status_t sol_model_fits (const sol_model_t *m);
-/* A model without memory, to ask how much there would be: only for sol_model_arch, _table, _dtype, _backend, _bytes, _need, _fits, sol_grad_elements, sol_pass_bytes, sol_decoder_need,
+/* A model without memory, to ask how much there would be: only for sol_model_arch, _table, _dtype, _backend, _bytes, _need, _pinned, _fits, sol_grad_elements, sol_pass_bytes, sol_pass_pinned, sol_decoder_need,
  * sol_decoder_bytes and sol_model_destroy. */
 sol_model_t *sol_model_measure (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype);
-/* backend memory of a model, published block included */
+/* backend memory of a model, published block included; and the host memory that it pins (sol_backend_pin; none on a host backend) */
 size_t sol_model_need (const sol_model_t *model);
+size_t sol_model_pinned (const sol_model_t *model);
 void sol_model_destroy (sol_model_t *model);
 const sol_arch_t *sol_model_arch (const sol_model_t *model);
 const sol_table_t *sol_model_table (const sol_model_t *model);
@@ -75,6 +76,12 @@ sol_backend_t *sol_model_backend (const sol_model_t *model);
 size_t sol_model_bytes (const sol_model_t *model);
 /* installs a published block (host memory, canonical order, sol_model_bytes long) and prepares the matrices */
 sol_status_t sol_model_set (sol_model_t *model, const void *block);
+/* The same of a block in pinned memory (sol_backend_pin) without waiting: it goes up on the copy queue once what was put on the compute queue has run, while the host goes on; what is put on the
+ * compute queue from now on has the new weights. The block must not change before sol_model_sent, which waits for it and tells its errors. */
+void sol_model_send (sol_model_t *model, const void *block);
+sol_status_t sol_model_sent (sol_model_t *model);
+/* for whoever carries the weights' like (optimizer.h): its own, of a made model */
+sol_ferry_t *sol_model_ferry (const sol_model_t *model);
 /* the same in two parts, for who makes the block on the backend: its memory there (sol_model_bytes), and the preparation of what stands in it (asynchronous: sync the compute queue) */
 void *sol_model_block (sol_model_t *model);
 void sol_model_install (sol_model_t *model);
@@ -94,8 +101,9 @@ typedef struct {
 } sol_batch_t;
 /* room for passes: activations of up to the given sizes */
 typedef struct sol_pass sol_pass_t;
-/* bytes without allocating (a measuring arena) */
+/* Bytes without allocating (a measuring arena): of backend memory; and of the host memory through which its columns travel (sol_backend_pin; on a host backend only what its backward makes up). */
 size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward);
+size_t sol_pass_pinned (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward);
 sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward, sol_pass_t **pass_p);
 void sol_pass_destroy (sol_pass_t *pass);
 /* lp, entropy (nats) of the tempered distribution for each head row, raw_lp at temperature 1 (NULL: not wanted). Activations stay in pass for a backward.

@@ -21,14 +21,17 @@ typedef enum {
   SOL_NEED_LIBRARY,     /* workspace of a device's library */
   SOL_NEED_COUNT
 } sol_need_part_t;
-/* Bytes. part: what is taken at the start, or surely later; grows: what may come on top in the worst case (groups and records of full length). */
-typedef struct { uint64_t part[SOL_NEED_COUNT], grows; } sol_need_t;
+/* Bytes. part: what is taken at the start, or surely later; grows: what may come on top in the worst case (groups and records of full length). pinned: of the parts, host memory that a device
+ * reads and writes by itself (sol_backend_pin), which the system cannot move or swap out. */
+typedef struct { uint64_t part[SOL_NEED_COUNT], grows, pinned; } sol_need_t;
 
 /* what one rank takes, in two places. On a host backend all of it is in host. Index lists and structs beside the large blocks are not counted (under 1 %). */
 typedef struct { sol_need_t device, host; } sol_needs_t;
 
 /* sums stop at UINT64_MAX */
 void sol_need_add (sol_need_t *need, sol_need_part_t part, uint64_t bytes);
+/* of sol_backend_pin: pinned where the backend is a device */
+void sol_need_pin (sol_need_t *need, sol_need_part_t part, uint64_t bytes, int device);
 void sol_need_grow (sol_need_t *need, uint64_t bytes);
 void sol_need_sum (sol_need_t *need, const sol_need_t *more);
 uint64_t sol_need_total (const sol_need_t *need); /* without grows */

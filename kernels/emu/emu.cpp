@@ -41,13 +41,14 @@ __thread running_block *here __attribute__ ((tls_model ("initial-exec")));
 const settings &setting ()
 {
   static const settings s = [] {
-    settings t = { settings::FORWARD, 1, (uint64_t) 80 << 30, 1, 300, -1, true, false };
+    settings t = { settings::FORWARD, 1, (uint64_t) 80 << 30, 1, 300, -1, true, false, true };
     const char *e = getenv ("SOL_EMU_SCHED");
     if (e && !strncmp (e, "rand", 4)) t.schedule = settings::RANDOM, t.seed = e[4] == ':' ? strtoull (e + 5, nullptr, 10) : 1;
     else if (e && !strcmp (e, "rev")) t.schedule = settings::REVERSE;
     else if (e && *e && strcmp (e, "fwd")) die ("SOL_EMU_SCHED is \"%s\"; fwd, rev or rand:SEED expected", e);
     if ((e = getenv ("SOL_EMU_LATE"))) t.late = atoi (e) != 0;
     if ((e = getenv ("SOL_EMU_GUARD"))) t.guard = atoi (e) != 0;
+    if ((e = getenv ("SOL_EMU_STRICT"))) t.strict = atoi (e) != 0;
     if ((e = getenv ("SOL_EMU_WORKERS"))) t.workers = atoi (e) < 1 ? 1 : atoi (e) > 64 ? 64 : atoi (e);
     if ((e = getenv ("SOL_EMU_EAGER"))) t.eager = atoi (e);
     if ((e = getenv ("SOL_EMU_PATIENCE"))) t.patience = atoi (e) < 1 ? 1 : atoi (e);

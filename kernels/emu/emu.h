@@ -2,7 +2,7 @@
 /* emu.h: CUDA sources as host C++. Included in place of the CUDA headers where SOL_EMU is defined. Types and prototypes are NVIDIA's own; what only device code knows (threadIdx, barriers, warp
  * collectives, atomics, intrinsics) is here. Every CUDA thread is a fiber: it runs until it waits, so an order that nothing enforces is one that some schedule breaks.
  * Environment: SOL_EMU_SCHED=fwd|rev|rand:SEED order of threads and blocks; SOL_EMU_LATE=0|1 streams and cp.async as late as allowed (1, the default) or at once; SOL_EMU_GUARD=1 a host access to
- * device memory faults; SOL_EMU_WORKERS=n threads that run blocks (1); SOL_EMU_MEMORY=bytes of device memory (80 GiB). */
+ * device memory faults; SOL_EMU_WORKERS=n threads that run blocks (1); SOL_EMU_MEMORY=bytes of device memory (80 GiB); SOL_EMU_STRICT=0 ops may wait (strict.cpp). */
 #ifndef SOL_EMU_H
 #define SOL_EMU_H
 #include <cuda_bf16.h>

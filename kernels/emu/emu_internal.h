@@ -17,7 +17,7 @@ struct settings {
   enum { FORWARD, REVERSE, RANDOM } schedule;
   uint64_t seed, memory;
   int workers, patience, eager; /* patience: seconds that a rank waits for others; eager: a stream that is not late, or -1 */
-  bool late, guard;
+  bool late, guard, strict;
 };
 const settings &setting ();
 
@@ -94,12 +94,17 @@ cudaError_t memory_alloc_host (void **p, size_t n);
 cudaError_t memory_free_host (void *p);
 size_t memory_in_use ();
 bool is_device (const void *p);
+bool is_pinned (const void *p, size_t n);
 /* dies unless all n bytes at p are within one piece of device memory */
 void require_device (const char *what, const void *p, size_t n);
 void require_host (const char *what, const void *p);
 /* kernels and copies run between these: in guard mode only then can device memory be touched */
 void memory_open ();
 void memory_close ();
+
+/* strict.cpp: dies inside of an op; inside of an op with n bytes of host memory that is not pinned */
+void outside (const char *call);
+void outside_pinned (const char *call, const void *host, size_t n);
 
 /* stream.cpp; api_lock is held by every entry of the API */
 extern std::recursive_mutex api_lock;

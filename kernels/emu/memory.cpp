@@ -176,6 +176,12 @@ bool is_device (const void *p)
   const allocation *a = find (p, &base);
   return a && a->is == DEVICE;
 }
+bool is_pinned (const void *p, size_t n)
+{
+  uintptr_t base;
+  const allocation *a = find (p, &base);
+  return a && a->is == HOST && n <= a->bytes - ((uintptr_t) p - base);
+}
 void require_device (const char *what, const void *p, size_t n)
 {
   uintptr_t base;

@@ -30,28 +30,40 @@ __attribute__ ((visibility ("default"))) size_t sol_emu_memory_in_use (void)
 cudaError_t cudaMalloc (void **p, size_t n)
 {
   ENTER;
+  outside ("cudaMalloc");
   return memory_alloc (p, n);
 }
 cudaError_t cudaFree (void *p)
 {
   ENTER;
+  outside ("cudaFree");
   if (p) run_all ();
   return memory_free (p);
 }
 cudaError_t cudaMallocHost (void **p, size_t n)
 {
   ENTER;
+  outside ("cudaMallocHost");
   return memory_alloc_host (p, n);
 }
 cudaError_t cudaHostAlloc (void **p, size_t n, unsigned) { return cudaMallocHost (p, n); }
 cudaError_t cudaFreeHost (void *p)
 {
   ENTER;
+  outside ("cudaFreeHost");
   if (p) run_all ();
   return memory_free_host (p);
 }
-cudaError_t cudaHostRegister (void *, size_t, unsigned) { return cudaSuccess; }
-cudaError_t cudaHostUnregister (void *) { return cudaSuccess; }
+cudaError_t cudaHostRegister (void *, size_t, unsigned)
+{
+  outside ("cudaHostRegister");
+  return cudaSuccess;
+}
+cudaError_t cudaHostUnregister (void *)
+{
+  outside ("cudaHostUnregister");
+  return cudaSuccess;
+}
 cudaError_t cudaMemGetInfo (size_t *free_p, size_t *total_p)
 {
   ENTER;
@@ -71,12 +83,15 @@ cudaError_t cudaMemcpyAsync (void *to, const void *from, size_t n, cudaMemcpyKin
 {
   ENTER;
   check_copy ("cudaMemcpyAsync", to, from, n, kind);
+  if (kind == cudaMemcpyHostToDevice) outside_pinned ("cudaMemcpyAsync", from, n);
+  if (kind == cudaMemcpyDeviceToHost) outside_pinned ("cudaMemcpyAsync", to, n);
   enqueue (s, [=] { memmove (to, from, n); });
   return cudaSuccess;
 }
 cudaError_t cudaMemcpy (void *to, const void *from, size_t n, cudaMemcpyKind kind)
 {
   ENTER;
+  outside ("cudaMemcpy");
   if (cudaError_t e = needs_no_capture ()) return e;
   check_copy ("cudaMemcpy", to, from, n, kind);
   enqueue (nullptr, [=] { memmove (to, from, n); });
@@ -102,6 +117,7 @@ cudaError_t cudaMemsetAsync (void *p, int value, size_t n, cudaStream_t s)
 cudaError_t cudaMemset (void *p, int value, size_t n)
 {
   ENTER;
+  outside ("cudaMemset");
   if (cudaError_t e = needs_no_capture ()) return e;
   return cudaMemsetAsync (p, value, n, nullptr);
 }
@@ -119,6 +135,7 @@ cudaError_t cudaMemset2DAsync (void *p, size_t pitch, int value, size_t width, s
 cudaError_t cudaStreamCreateWithPriority (cudaStream_t *s, unsigned, int)
 {
   ENTER;
+  outside ("cudaStreamCreateWithPriority");
   *s = (cudaStream_t) stream_new ();
   return cudaSuccess;
 }
@@ -127,6 +144,7 @@ cudaError_t cudaStreamCreate (cudaStream_t *s) { return cudaStreamCreateWithPrio
 cudaError_t cudaStreamDestroy (cudaStream_t s)
 {
   ENTER;
+  outside ("cudaStreamDestroy");
   stream *t = stream_of (s);
   if (!t) return error (cudaErrorInvalidResourceHandle);
   stream_run (t, t->issued);
@@ -136,6 +154,7 @@ cudaError_t cudaStreamDestroy (cudaStream_t s)
 cudaError_t cudaStreamSynchronize (cudaStream_t s)
 {
   ENTER;
+  outside ("cudaStreamSynchronize");
   if (cudaError_t e = needs_no_capture ()) return e;
   stream *t = stream_of (s);
   if (t) stream_run (t, t->issued);
@@ -145,6 +164,7 @@ cudaError_t cudaStreamSynchronize (cudaStream_t s)
 cudaError_t cudaStreamQuery (cudaStream_t s)
 {
   ENTER;
+  outside ("cudaStreamQuery");
   stream *t = stream_of (s);
   if (!t || t->done == t->issued) return cudaSuccess;
   stream_run (t, t->done + 1); /* who asks again and again gets there */
@@ -153,6 +173,7 @@ cudaError_t cudaStreamQuery (cudaStream_t s)
 cudaError_t cudaDeviceSynchronize ()
 {
   ENTER;
+  outside ("cudaDeviceSynchronize");
   if (cudaError_t e = needs_no_capture ()) return e;
   run_all ();
   return cudaSuccess;
@@ -174,6 +195,7 @@ cudaError_t cudaEventCreate (cudaEvent_t *e) { return cudaEventCreateWithFlags (
 cudaError_t cudaEventDestroy (cudaEvent_t e_)
 {
   ENTER;
+  outside ("cudaEventDestroy");
   event *e = (event *) e_;
   if (e->on) stream_run (e->on, e->seq); /* its time is still to be written */
   delete e;
@@ -205,6 +227,7 @@ cudaError_t cudaStreamWaitEvent (cudaStream_t s, cudaEvent_t e_, unsigned)
 cudaError_t cudaEventSynchronize (cudaEvent_t e_)
 {
   ENTER;
+  outside ("cudaEventSynchronize");
   event *e = (event *) e_;
   if (e->on) stream_run (e->on, e->seq);
   return cudaSuccess;
@@ -212,6 +235,7 @@ cudaError_t cudaEventSynchronize (cudaEvent_t e_)
 cudaError_t cudaEventQuery (cudaEvent_t e_)
 {
   ENTER;
+  outside ("cudaEventQuery");
   event *e = (event *) e_;
   if (event_done (e)) return cudaSuccess;
   stream_run (e->on, e->on->done + 1);

@@ -14,7 +14,7 @@
 struct sol_actor {
   sol_actor_params_t p;
   sol_decoder_t *decoder;
-  void *block;             /* a published block on its way into the model */
+  void *block;             /* a published block on its way into the model, pinned where the model is on a device */
   int64_t version;         /* of the model's weights; -1: none yet */
   int64_t ticket, want;    /* a granted ticket that waits for version `want` */
   int held, put_waits, no_more;
@@ -43,13 +43,12 @@ static sol_decoder_params_t decoder_params (const sol_config_t *c)
 }
 
 /* what it takes on the host beside the decoder */
-enum { ROOMS = 12 };
-static int list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_bytes, sol_room_t room[ROOMS])
+enum { ROOMS = 11 };
+static int list_rooms (sol_actor_t *a, const sol_config_t *c, sol_room_t room[ROOMS])
 {
   static const char what[] = "the columns of a record";
   const size_t tokens = (size_t) (c->group * c->max_new), group = (size_t) c->group;
-  const sol_room_t all[ROOMS - 1] = { { &a->block, block_bytes, "a published weight block" },
-                                  { (void **) &a->record, sol_rollout_config_bytes (c), "a record" },
+  const sol_room_t all[ROOMS - 1] = { { (void **) &a->record, sol_rollout_config_bytes (c), "a record" },
                                   { (void **) &a->ids, tokens * sizeof *a->ids, what },
                                   { (void **) &a->lp, tokens * sizeof *a->lp, what },
                                   { (void **) &a->raw_lp, tokens * sizeof *a->raw_lp, what },
@@ -67,15 +66,16 @@ static int list_rooms (sol_actor_t *a, const sol_config_t *c, size_t block_bytes
 
 sol_status_t sol_decoding_need (const sol_config_t *c, const sol_model_t *model, sol_needs_t *need)
 {
-  sol_need_t *mem = sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host;
   const sol_decoder_params_t dp = decoder_params (c);
-  size_t cache;
-  const size_t bytes = sol_decoder_need (model, &dp, &cache);
+  const int device = sol_backend_is_device (sol_model_backend (model));
+  size_t cache, pinned;
+  const size_t bytes = sol_decoder_need (model, &dp, &cache, &pinned);
   if (bytes == SIZE_MAX)
     return sol_fail (SOL_ERR_USAGE, "actor", "actor.slots is %lld, rollout.max_prompt is %lld, rollout.max_tokens is %lld, actor.kv_tokens is %lld: keys and values do not fit one rank", (long long) c->slots,
                      (long long) c->max_prompt, (long long) c->max_new, (long long) c->kv_tokens);
-  sol_need_add (mem, SOL_NEED_CACHE, cache);
-  sol_need_add (mem, SOL_NEED_DECODING, bytes - cache);
+  sol_need_add (device ? &need->device : &need->host, SOL_NEED_CACHE, cache);
+  sol_need_add (device ? &need->device : &need->host, SOL_NEED_DECODING, bytes - cache);
+  sol_need_pin (&need->host, SOL_NEED_DECODING, pinned, device);
   return SOL_OK;
 }
 
@@ -83,10 +83,10 @@ sol_status_t sol_actor_need (const sol_config_t *c, const sol_model_t *model, so
 {
   sol_actor_t none = { 0 };
   sol_room_t room[ROOMS];
-  const int n = list_rooms (&none, c, sol_model_bytes (model), room);
-  sol_need_add (sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
-  sol_need_add (&need->host, SOL_NEED_WEIGHTS, room[0].bytes);
-  sol_need_add (&need->host, SOL_NEED_BATCH, sol_rooms_bytes (room + 1, n - 1));
+  const int n = list_rooms (&none, c, room), device = sol_backend_is_device (sol_model_backend (model));
+  sol_need_add (device ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
+  sol_need_pin (&need->host, SOL_NEED_WEIGHTS, sol_model_bytes (model) + sol_model_pinned (model), device);
+  sol_need_add (&need->host, SOL_NEED_BATCH, sol_rooms_bytes (room, n));
   sol_actor_check_need (c, model, need);
   return sol_decoding_need (c, model, need);
 }
@@ -103,8 +103,9 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   a->p = *params;
   a->version = -1;
   a->record_room = sol_rollout_config_bytes (c);
-  const int n = list_rooms (a, c, sol_model_bytes (params->model), room);
+  const int n = list_rooms (a, c, room);
   SOL_GO (sol_rooms_take (room, n));
+  SOL_GO (sol_backend_pin (sol_model_backend (params->model), sol_model_bytes (params->model), "a published weight block", &a->block));
   SOL_GO (sol_actor_check_open (&a->check, c, params->model));
   SOL_GO (sol_decoder_create (params->model, &dp, &a->decoder));
   SOL_GO (sol_actor_trial_open (&a->trial, &a->p));
@@ -126,7 +127,9 @@ void sol_actor_destroy (sol_actor_t *a)
   sol_actor_trial_close (&a->trial);
   sol_actor_check_close (&a->check);
   sol_free (a->refill.entry);
-  void *all[] = { a->block, a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->lp_check, a->runs, a->len, a->finish, a->reward, a->parts, a };
+  if (a->block) sol_model_sent (a->p.model);
+  sol_backend_unpin (sol_model_backend (a->p.model), a->block, sol_model_bytes (a->p.model));
+  void *all[] = { a->record, a->ids, a->lp, a->raw_lp, a->entropy, a->lp_check, a->runs, a->len, a->finish, a->reward, a->parts, a };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -209,9 +212,10 @@ static sol_status_t append (sol_actor_t *a, const sol_group_out_t *g)
 static sol_status_t load (sol_actor_t *a, int64_t v)
 {
   double t0 = sol_clock_s ();
+  SOL_TRY (sol_model_sent (a->p.model)); /* the block before has gone up long ago */
   sol_status_t st = sol_broker_fetch (a->p.broker, v, a->block);
   if (st != SOL_OK) return st;
-  SOL_TRY (sol_model_set (a->p.model, a->block));
+  sol_model_send (a->p.model, a->block); /* goes up beside prompts, tickets and the rest of this step's host work */
   SOL_TRY (sol_decoder_version (a->decoder, v, a->p.config->kv_mode == SOL_KV_RECOMPUTE));
   a->version = v;
   a->phase[SOL_PHASE_FETCH] += sol_clock_s () - t0;

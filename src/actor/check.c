@@ -11,6 +11,7 @@ void sol_actor_check_need (const sol_config_t *c, const sol_model_t *model, sol_
 {
   if (!c->lp_check) return;
   sol_need_add (sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host, SOL_NEED_ACTIVATIONS, sol_pass_bytes (model, most_tokens (c), (int32_t) c->max_new, 1, 0));
+  sol_need_pin (&need->host, SOL_NEED_BATCH, sol_pass_pinned (model, most_tokens (c), (int32_t) c->max_new, 1, 0), sol_backend_is_device (sol_model_backend (model)));
 }
 
 sol_status_t sol_actor_check_open (sol_actor_check_t *k, const sol_config_t *c, sol_model_t *model)

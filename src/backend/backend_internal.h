@@ -16,6 +16,7 @@ struct sol_backend {
   const sol_plugin_t *plugin;   /* NULL: a host backend */
   void *handle;                 /* of the plugin's shared object */
   sol_backend_t *inner, *plain; /* diff and check: what runs, and the plain loops beside it (diff) */
+  sol_ferry_t *ferry;           /* diff and check: of inner, what they look at comes by it */
   sol_ops_t own;                /* diff and check: their table */
   sol_op_seen_t seen[48];       /* diff and check: ops so far */
   const char *isa;              /* "" for all but cpu */

@@ -50,6 +50,14 @@ static call_t begin (sol_queue_t *q, const char *op)
                    .rq = b->plain ? sol_backend_queue (b->plain, (sol_queue_kind_t) kind) : NULL };
 }
 
+/* device memory as it is now */
+static void bring (call_t *c, void *to, const void *from, size_t bytes)
+{
+  sol_status_t st = c->D->sync (c->dq);
+  if (st == SOL_OK && bytes > 0) st = sol_ferry_get (c->q->backend->ferry, to, from, bytes);
+  if (st != SOL_OK && c->q->error == SOL_OK) c->q->error = SOL_ERR_DEVICE;
+}
+
 /* device memory as the reference wants it; to be freed */
 static sol_tensor_t fetch (call_t *c, sol_tensor_t t)
 {
@@ -57,8 +65,7 @@ static sol_tensor_t fetch (call_t *c, sol_tensor_t t)
   const int half = t.dtype == SOL_BF16;
   char *raw = sol_alloc (span + 8);
   sol_tensor_t h = sol_tensor (sol_alloc ((size_t) (t.rows * t.cols) * (half ? 4 : size) + 8), half ? SOL_F32 : t.dtype, t.rows, t.cols);
-  if (span) c->D->get (c->dq, raw, t.at, span);
-  if (c->D->sync (c->dq) != SOL_OK && c->q->error == SOL_OK) c->q->error = SOL_ERR_DEVICE;
+  bring (c, raw, t.at, span);
   for (int64_t r = 0; r < t.rows; r++) {
     const char *from = raw + (size_t) (r * t.stride) * size;
     char *to = h.at + (size_t) (r * t.cols) * (half ? 4 : size);
@@ -93,8 +100,7 @@ static const sol_weight_t *weight (call_t *c, const sol_weight_t *w)
   sol_tensor_t src = w->src;
   const size_t bytes = (size_t) (src.rows * src.cols) * sol_dtype_bytes (src.dtype);
   src.at = c->weight_src = sol_alloc (bytes + 8);
-  c->D->get (c->dq, c->weight_src, w->src.at, bytes);
-  if (c->D->sync (c->dq) != SOL_OK && c->q->error == SOL_OK) c->q->error = SOL_ERR_DEVICE;
+  bring (c, c->weight_src, w->src.at, bytes);
   c->weight_packed = sol_alloc (c->R->weight_bytes (c->q->backend->plain, src.rows, src.cols, src.dtype) + 8);
   c->R->weight_prepare (c->rq, src, c->weight_packed, &c->weight);
   return &c->weight;
@@ -442,6 +448,7 @@ sol_status_t sol_diff_attach (const char *name, int threads, const char *isa, so
   SOL_TRY (sol_backend_create (*of ? of + 1 : device, threads, isa, &b->inner));
   const int fast = threads > 1 && b->inner->plugin; /* the host's fast ops have the bits of plain loops, on many threads */
   if (diff) SOL_TRY (sol_backend_create (fast ? "cpu" : "ref", threads, isa, &b->plain));
+  SOL_TRY (sol_ferry_create (b->inner, (size_t) 1 << 20, &b->ferry));
   b->own = table;
   b->own.name = diff ? "diff" : "check";
   b->own.act = b->inner->head.ops->act;
@@ -459,6 +466,7 @@ const sol_op_seen_t *sol_backend_seen (const sol_backend_t *b, int i) { return b
 
 void sol_diff_detach (sol_backend_t *b)
 {
+  sol_ferry_destroy (b->ferry);
   sol_backend_destroy (b->plain);
   sol_backend_destroy (b->inner);
 }

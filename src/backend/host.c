@@ -18,9 +18,7 @@ static void host_free (sol_backend_t *b, void *mem)
 static sol_status_t host_host_take (sol_backend_t *b, size_t bytes, const char *what, void **mem_p)
 {
   (void) b;
-  (void) what;
-  *mem_p = sol_alloc (bytes);
-  return SOL_OK;
+  return sol_alloc_large (bytes, what, mem_p);
 }
 static void host_copy (sol_queue_t *q, void *dst, const void *src, size_t bytes)
 {

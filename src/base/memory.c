@@ -105,8 +105,13 @@ void sol_free (void *p)
 
 void sol_memory_count (size_t bytes, int sign)
 {
-  if (sign > 0) count_up (bytes);
-  else atomic_fetch_sub (&used, bytes);
+  if (sign > 0) {
+    count_up (bytes);
+    atomic_fetch_add (&large, bytes);
+  } else {
+    atomic_fetch_sub (&used, bytes);
+    atomic_fetch_sub (&large, bytes);
+  }
 }
 
 size_t sol_memory_used (void) { return atomic_load (&used); }

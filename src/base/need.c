@@ -24,12 +24,18 @@ static const struct { const char *name, *settings; } parts[SOL_NEED_COUNT] = {
 static uint64_t plus (uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
 
 void sol_need_add (sol_need_t *n, sol_need_part_t part, uint64_t bytes) { n->part[part] = plus (n->part[part], bytes); }
+void sol_need_pin (sol_need_t *n, sol_need_part_t part, uint64_t bytes, int device)
+{
+  sol_need_add (n, part, bytes);
+  if (device) n->pinned = plus (n->pinned, bytes);
+}
 void sol_need_grow (sol_need_t *n, uint64_t bytes) { n->grows = plus (n->grows, bytes); }
 
 void sol_need_sum (sol_need_t *n, const sol_need_t *more)
 {
   for (int i = 0; i < SOL_NEED_COUNT; i++) sol_need_add (n, (sol_need_part_t) i, more->part[i]);
   sol_need_grow (n, more->grows);
+  n->pinned = plus (n->pinned, more->pinned);
 }
 
 uint64_t sol_need_total (const sol_need_t *n)
@@ -58,6 +64,7 @@ void sol_need_text (const sol_need_t *n, sol_buffer_t *out)
   sol_buffer_printf (out, "%.1f MiB:", mib (sol_need_total (n)));
   for (int i = 0; i < SOL_NEED_COUNT; i++)
     if (n->part[i]) sol_buffer_printf (out, "%s %s %.1f", listed++ ? "," : "", parts[i].name, mib (n->part[i]));
+  if (n->pinned) sol_buffer_printf (out, "; %.1f of it pinned", mib (n->pinned));
   if (n->grows) sol_buffer_printf (out, "; up to %.1f more when groups have full length", mib (n->grows));
 }
 

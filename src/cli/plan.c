@@ -28,7 +28,8 @@ static sol_status_t install (sol_planner_t *p)
 {
   const char nothing = 0; /* nobody reads it on paper */
   sol_paper_clear (p->backend);
-  SOL_TRY (sol_model_set (p->model, &nothing));
+  sol_model_send (p->model, &nothing);
+  SOL_TRY (sol_model_sent (p->model));
   for (int k = 0; k < SOL_PAPER_CLASSES; k++) p->install.sum[k] = sol_paper_sum (p->backend, (sol_paper_class_t) k);
   return SOL_OK;
 }
@@ -119,6 +120,7 @@ static sol_status_t ask (const sol_planner_t *p, sol_plan_t *plan)
     if (h > 0 && r.most <= plan->host_room.most) continue;
     plan->host = h;
     plan->host_room = r;
+    plan->host_pinned = host[h].host.pinned;
   }
   plan->fit = worse (worse (plan->actor.device.fit, plan->learner.device.fit), plan->host_room.fit);
 out:

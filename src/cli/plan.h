@@ -35,6 +35,7 @@ typedef struct {
   sol_plan_role_t actor, learner, broker; /* solo: learner is all of it */
   int host;                               /* the host whose ranks take most, and what they take */
   sol_plan_room_t host_room;
+  uint64_t host_pinned;                   /* of it */
   sol_plan_fit_t fit; /* the worst */
   int has_generation, has_training; /* predicted where the role fits at the start, on a device with rates */
   sol_generation_t generation;

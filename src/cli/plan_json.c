@@ -8,6 +8,7 @@ static void add_need (cJSON *o, const char *name, const sol_need_t *n)
   cJSON *x = cJSON_AddObjectToObject (o, name);
   sol_info_int (x, "total", (int64_t) sol_need_total (n));
   sol_info_int (x, "grows", (int64_t) n->grows);
+  if (n->pinned) sol_info_int (x, "pinned", (int64_t) n->pinned);
   cJSON *parts = cJSON_AddObjectToObject (x, "parts");
   for (int i = 0; i < SOL_NEED_COUNT; i++)
     if (n->part[i]) sol_info_int (parts, sol_need_name ((sol_need_part_t) i), (int64_t) n->part[i]);
@@ -98,6 +99,7 @@ static void add_plan (cJSON *plans, const sol_plan_t *p)
   host = cJSON_AddObjectToObject (o, "fullest_host");
   sol_info_int (host, "total", (int64_t) p->host_room.need);
   sol_info_int (host, "most", (int64_t) p->host_room.most);
+  if (p->host_pinned) sol_info_int (host, "pinned", (int64_t) p->host_pinned);
   add_room (host, &p->host_room);
   if (p->has_generation) add_generation (o, &p->generation);
   if (p->has_training) add_training (o, &p->training);

@@ -10,6 +10,7 @@ static void add_parts (const sol_need_t *n, sol_buffer_t *out)
   int listed = 0;
   for (int i = 0; i < SOL_NEED_COUNT; i++)
     if (n->part[i]) sol_buffer_printf (out, "%s %s %" PRIu64, listed++ ? "," : ":", sol_need_name ((sol_need_part_t) i), n->part[i]);
+  if (n->pinned) sol_buffer_printf (out, "; %" PRIu64 " of them pinned", n->pinned);
   if (n->grows) sol_buffer_printf (out, "; up to %" PRIu64 " more with groups of full length", n->grows);
   sol_buffer_add (out, "\n", 1);
 }
@@ -51,6 +52,7 @@ static void add_memory (const sol_planner_t *p, const sol_plan_t *plan, sol_buff
   }
   sol_buffer_printf (out, "  host %d of %d, all its ranks: %" PRIu64 ", at most %" PRIu64, plan->host + 1, plan->hosts, plan->host_room.need, plan->host_room.most);
   if (plan->host_room.room) sol_buffer_printf (out, " of %" PRIu64, plan->host_room.room);
+  if (plan->host_pinned) sol_buffer_printf (out, "; %" PRIu64 " of them pinned", plan->host_pinned);
   sol_buffer_printf (out, "\nverdict: %s\n", sol_plan_fit_name (plan->fit));
   add_verdict (plan->solo ? "the device" : "an actor's device", plan->solo ? &plan->learner.device : &plan->actor.device, plan->solo ? &plan->learner.need.device : &plan->actor.need.device, out);
   if (!plan->solo) add_verdict ("a learner's device", &plan->learner.device, &plan->learner.need.device, out);

@@ -78,7 +78,7 @@ static void say_role (const rank_need_t *all, int n, int first, sol_buffer_t *te
 static sol_status_t check_host (const rank_need_t *all, int n, int first)
 {
   const rank_need_t *h = &all[first];
-  sol_need_t sum = { { 0 }, 0 };
+  sol_need_t sum = { { 0 }, 0, 0 };
   int count = 0;
   for (int r = first; r < n; r++) {
     if (strcmp (all[r].host, h->host) != 0) continue;

@@ -30,17 +30,18 @@ sol_status_t sol_learner_need (const sol_config_t *c, const sol_model_t *model, 
   sol_need_t *mem = sol_backend_is_device (sol_model_backend (model)) ? &need->device : &need->host;
   const int32_t cap = sol_learner_cap (c);
   const int64_t tokens = c->max_prompt + c->group * (c->max_new - 1), rows = c->group * c->max_new;
-  const uint64_t pass = sol_pass_bytes (model, cap, cap, cap, 1), packer = sol_packer_bytes (cap, cap, cap);
+  const uint64_t pass = sol_pass_bytes (model, cap, cap, cap, 1), columns = sol_pass_pinned (model, cap, cap, cap, 1), packer = sol_packer_bytes (cap, cap, cap);
   uint64_t room;
   SOL_TRY (sol_learner_room_bytes (c, &room));
   sol_optimizer_need (model, c->leaves, rank, size, need);
   sol_need_add (mem, SOL_NEED_ACTIVATIONS, pass);
   sol_need_add (&need->host, SOL_NEED_BATCH, room + packer);
+  sol_need_pin (&need->host, SOL_NEED_BATCH, columns, sol_backend_is_device (sol_model_backend (model)));
   sol_need_grow (&need->host, (uint64_t) c->prompts * 5 / 4 * sol_rollout_config_bytes (c));
   if (tokens > cap || rows > cap) { /* a group that is longer than a micro-batch goes alone */
     const int32_t t = sol_learner_grown (cap, tokens), r = sol_learner_grown (cap, rows);
     sol_need_grow (mem, sol_pass_bytes (model, t, r, t, 1) - pass);
-    sol_need_grow (&need->host, sol_packer_bytes (t, r, t) - packer);
+    sol_need_grow (&need->host, sol_packer_bytes (t, r, t) - packer + sol_pass_pinned (model, t, r, t, 1) - columns);
   }
   return SOL_OK;
 }
@@ -51,9 +52,14 @@ void sol_learner_reference_need (const sol_config_t *c, const sol_model_t *refer
   const int32_t cap = sol_learner_cap (c);
   const int64_t tokens = c->max_prompt + c->group * (c->max_new - 1), rows = c->group * c->max_new;
   const int32_t t = sol_learner_grown (cap, tokens), r = sol_learner_grown (cap, rows);
-  const uint64_t pass = sol_pass_bytes (reference, cap, cap, cap, 0), most = sol_pass_bytes (reference, t, r, t, 0);
+  const uint64_t pass = sol_pass_bytes (reference, cap, cap, cap, 0), most = sol_pass_bytes (reference, t, r, t, 0),
+                 columns = sol_pass_pinned (reference, cap, cap, cap, 0);
   sol_need_add (mem, SOL_NEED_REFERENCE, sol_model_need (reference) + pass);
-  if (tokens > cap || rows > cap) sol_need_grow (mem, most - pass);
+  sol_need_pin (&need->host, SOL_NEED_REFERENCE, sol_model_pinned (reference) + columns, sol_backend_is_device (sol_model_backend (reference)));
+  if (tokens > cap || rows > cap) {
+    sol_need_grow (mem, most - pass);
+    sol_need_grow (&need->host, sol_pass_pinned (reference, t, r, t, 0) - columns);
+  }
 }
 
 sol_status_t sol_learner_pass (sol_learner_t *l)
@@ -144,6 +150,7 @@ static sol_status_t make_update (sol_learner_t *l)
 {
   int64_t mini = l->update - l->batch * l->c->ups;
   SOL_TRY (sol_learner_make_update (l, mini));
+  if (l->rank == 0 && mini + 1 == l->c->ups) sol_optimizer_bring (l->opt); /* to be published, once this update is recorded */
   SOL_TRY (sol_report_update (l, mini));
   sol_watch_beat ("training");
   l->update++;

@@ -43,10 +43,12 @@ static void shape (sol_optimizer_t *o, sol_model_t *model, int64_t leaves, int r
   o->n = o->cut[rank + 1] - o->first;
 }
 
-/* its memory on the host: on a device only what the host needs beside it */
+static size_t chunks_of (const sol_optimizer_t *o) { return (size_t) ((o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK); }
+
+/* its memory on the host: on a device only what the host needs beside it, which is pinned there (sol_backend_pin): put and get carry it */
 static int list_host (sol_optimizer_t *o, sol_piece_t *out)
 {
-  const size_t slice = (size_t) (o->n + 16) * sizeof (float), chunks = (size_t) ((o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK);
+  const size_t slice = (size_t) (o->n + 16) * sizeof (float);
   const int device = sol_backend_is_device (sol_model_backend (o->model));
   int n = 0;
   if (!device) {
@@ -56,7 +58,7 @@ static int list_host (sol_optimizer_t *o, sol_piece_t *out)
     out[n++] = (sol_piece_t){ (void **) &o->grad, slice, "a slice of the gradient", SOL_NEED_GRADIENTS };
   }
   if (!device || o->rank == 0) out[n++] = (sol_piece_t){ (void **) &o->block, sol_model_bytes (o->model), "the published weight block", SOL_NEED_WEIGHTS };
-  out[n++] = (sol_piece_t){ (void **) &o->partial, chunks * sizeof (double), "sums of squares", SOL_NEED_GRADIENTS };
+  out[n++] = (sol_piece_t){ (void **) &o->partial, chunks_of (o) * sizeof (double), "sums of squares", SOL_NEED_GRADIENTS };
   return n;
 }
 
@@ -67,7 +69,8 @@ void sol_optimizer_need (const sol_model_t *model, int64_t leaves, int rank, int
   sol_piece_t piece[SOL_PIECES];
   shape (&o, (sol_model_t *) (uintptr_t) model, leaves, rank, size);
   sol_need_add (device ? &need->device : &need->host, SOL_NEED_WEIGHTS, sol_model_need (model));
-  for (int i = 0, n = list_host (&o, piece); i < n; i++) sol_need_add (&need->host, piece[i].part, piece[i].bytes);
+  sol_need_pin (&need->host, SOL_NEED_WEIGHTS, sol_model_pinned (model), device);
+  for (int i = 0, n = list_host (&o, piece); i < n; i++) sol_need_pin (&need->host, piece[i].part, piece[i].bytes, device);
   for (int i = 0, n = device ? sol_optimizer_device_pieces (&o, piece) : 0; i < n; i++) sol_need_add (&need->device, piece[i].part, piece[i].bytes);
   if (!device) {
     size_t exchange;
@@ -91,7 +94,7 @@ static sol_status_t create_memory (sol_optimizer_t *o)
 {
   sol_piece_t piece[SOL_PIECES];
   if (sol_backend_is_device (sol_model_backend (o->model))) SOL_TRY (sol_optimizer_device_create (o));
-  for (int i = 0, n = list_host (o, piece); i < n; i++) SOL_TRY (sol_alloc_large (piece[i].bytes, piece[i].what, piece[i].p));
+  for (int i = 0, n = list_host (o, piece); i < n; i++) SOL_TRY (sol_backend_pin (sol_model_backend (o->model), piece[i].bytes, piece[i].what, piece[i].p));
   return SOL_OK;
 }
 
@@ -122,8 +125,8 @@ sol_status_t sol_optimizer_rehearse (sol_model_t *model, int rank, int size, sol
   sol_optimizer_t *o = sol_alloc (sizeof *o);
   o->comm = sol_comm_self ();
   shape (o, model, 0, rank, size);
-  o->partial = sol_alloc ((size_t) ((o->elements + SOL_SUMSQ_CHUNK - 1) / SOL_SUMSQ_CHUNK) * sizeof *o->partial);
-  const sol_status_t st = sol_optimizer_device_create (o);
+  sol_status_t st = sol_backend_pin (sol_model_backend (model), chunks_of (o) * sizeof (double), "sums of squares", (void **) &o->partial);
+  if (st == SOL_OK) st = sol_optimizer_device_create (o);
   if (st != SOL_OK) sol_optimizer_destroy (o);
   else *optimizer_p = o;
   return st;
@@ -134,7 +137,9 @@ void sol_optimizer_destroy (sol_optimizer_t *o)
   if (!o) return;
   sol_tree_destroy (o->tree);
   if (o->device) sol_optimizer_device_destroy (o);
-  void *all[] = { o->first_of, o->cut, o->w, o->m, o->v, o->grad, o->block, o->partial, o };
+  sol_piece_t piece[SOL_PIECES];
+  for (int i = 0, n = list_host (o, piece); i < n; i++) sol_backend_unpin (sol_model_backend (o->model), *piece[i].p, piece[i].bytes);
+  void *all[] = { o->first_of, o->cut, o };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -245,6 +250,11 @@ sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double g
   o->optimizer_s += sol_clock_s () - t1;
   *norm_p = norm;
   return SOL_OK;
+}
+
+void sol_optimizer_bring (sol_optimizer_t *o)
+{
+  if (o->device) sol_optimizer_device_bring (o);
 }
 
 sol_status_t sol_optimizer_block (sol_optimizer_t *o, const void **block_p)

@@ -50,6 +50,8 @@ sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer
 sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p);
 /* The published block of the newest weights, on the host, until the next step. Not collective; learner 0. */
 sol_status_t sol_optimizer_block (sol_optimizer_t *o, const void **block_p);
+/* That block will be asked for: where it comes from a device, it comes while the host does other things. Not collective; learner 0. */
+void sol_optimizer_bring (sol_optimizer_t *o);
 /* collective: the whole float32 master on every rank, sol_free it */
 sol_status_t sol_optimizer_master (const sol_optimizer_t *o, float **master_p);
 
@@ -66,5 +68,6 @@ void sol_optimizer_device_layer (sol_optimizer_t *o, int layer); /* all learners
 sol_status_t sol_optimizer_device_reduce (sol_optimizer_t *o);  /* collective: o->grad is my slice of the sum */
 sol_status_t sol_optimizer_device_sumsq (sol_optimizer_t *o, double *partial, int64_t chunks); /* of my slice, to host memory */
 sol_status_t sol_optimizer_device_install (sol_optimizer_t *o); /* collective: rounds, shares, prepares */
-sol_status_t sol_optimizer_device_block (sol_optimizer_t *o);   /* learner 0: to o->block, when it is older */
+void sol_optimizer_device_bring (sol_optimizer_t *o);           /* learner 0: begins to bring the block to o->block, on the copy queue, when that is older */
+sol_status_t sol_optimizer_device_block (sol_optimizer_t *o);   /* learner 0: it is there */
 #endif

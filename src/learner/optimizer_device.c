@@ -17,7 +17,9 @@ struct sol_optimizer_device {
   sol_collective_t *group; /* NULL: one learner */
   float *whole;            /* [sol_grad_elements]: this learner's gradient */
   void *partial;           /* f64, one a chunk of my slice */
-  int fetched;             /* the block on the host is that of the device */
+  sol_queue_t *copy;       /* takes the block to the host */
+  sol_event_t *made, *brought; /* on compute: the block is new; on copy: it is on the host */
+  int fetched;             /* the block on the host is that of the device, or on its way there */
 };
 
 int sol_optimizer_device_pieces (sol_optimizer_t *o, sol_piece_t out[SOL_PIECES])
@@ -43,6 +45,9 @@ sol_status_t sol_optimizer_device_create (sol_optimizer_t *o)
   d->backend = b;
   d->ops = sol_backend_ops (b);
   d->queue = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
+  d->copy = sol_backend_queue (b, SOL_QUEUE_COPY);
+  SOL_TRY (d->ops->event_create (b, &d->made));
+  SOL_TRY (d->ops->event_create (b, &d->brought));
   SOL_ASSERT (o->n_leaves == o->size);
   for (int i = 0, n = sol_optimizer_device_pieces (o, piece); i < n; i++) SOL_TRY (d->ops->alloc (b, piece[i].bytes, piece[i].what, piece[i].p));
   if (o->size == 1) o->grad = d->whole;
@@ -68,7 +73,10 @@ void sol_optimizer_device_destroy (sol_optimizer_t *o)
   sol_optimizer_device_t *d = o->device;
   void *all[] = { d->whole, o->w, o->m, o->v, o->grad == d->whole ? NULL : o->grad, d->partial };
   sol_collective_destroy (d->group);
-  if (d->complete) d->ops->event_destroy (d->backend, d->complete);
+  sol_event_t *event[] = { d->complete, d->made, d->brought };
+  d->ops->sync (d->copy); /* a block that nobody waited for */
+  for (int i = 0; i < 3; i++)
+    if (event[i]) d->ops->event_destroy (d->backend, event[i]);
   sol_free (d->part);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (all[i]) d->ops->free (d->backend, all[i]);
@@ -79,14 +87,12 @@ void sol_optimizer_device_destroy (sol_optimizer_t *o)
 
 sol_status_t sol_optimizer_device_put (sol_optimizer_t *o, float *slice, const float *host)
 {
-  o->device->ops->put (o->device->queue, slice, host, (size_t) o->n * sizeof *host);
-  return o->device->ops->sync (o->device->queue);
+  return sol_ferry_put (sol_model_ferry (o->model), slice, host, (size_t) o->n * sizeof *host);
 }
 
 sol_status_t sol_optimizer_device_get (const sol_optimizer_t *o, const float *slice, float *host)
 {
-  o->device->ops->get (o->device->queue, host, slice, (size_t) o->n * sizeof *host);
-  return o->device->ops->sync (o->device->queue);
+  return sol_ferry_get (sol_model_ferry (o->model), host, slice, (size_t) o->n * sizeof *host);
 }
 
 float *sol_optimizer_device_leaf (sol_optimizer_t *o)
@@ -156,6 +162,7 @@ sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
   sol_optimizer_device_t *d = o->device;
   const sol_dtype_t dtype = sol_model_dtype (o->model);
   char *block = sol_model_block (o->model);
+  if (d->fetched) d->ops->wait (d->queue, d->brought); /* the old block may be on its way to the host still */
   d->ops->round (d->queue, sol_tensor (o->w, SOL_F32, 1, o->n), sol_tensor (block + (size_t) o->first * sol_dtype_bytes (dtype), dtype, 1, o->n));
   if (d->group) {
     sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
@@ -167,13 +174,20 @@ sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
 }
 
 /* of several updates between two publications the last one's block only */
-sol_status_t sol_optimizer_device_block (sol_optimizer_t *o)
+void sol_optimizer_device_bring (sol_optimizer_t *o)
 {
   sol_optimizer_device_t *d = o->device;
   SOL_ASSERT (o->block);
-  if (d->fetched) return SOL_OK;
-  d->ops->get (d->queue, o->block, sol_model_block (o->model), sol_model_bytes (o->model));
-  SOL_TRY (d->ops->sync (d->queue));
+  if (d->fetched) return;
+  d->ops->record (d->queue, d->made);
+  d->ops->wait (d->copy, d->made);
+  d->ops->get (d->copy, o->block, sol_model_block (o->model), sol_model_bytes (o->model));
+  d->ops->record (d->copy, d->brought);
   d->fetched = 1;
-  return SOL_OK;
+}
+
+sol_status_t sol_optimizer_device_block (sol_optimizer_t *o)
+{
+  sol_optimizer_device_bring (o);
+  return o->device->ops->sync (o->device->copy);
 }

@@ -32,6 +32,7 @@ void sol_sft_need (const sol_config_t *c, const sol_model_t *model, int rank, in
   const int device = sol_backend_is_device (sol_model_backend (model));
   sol_optimizer_need (model, c->leaves, rank, size, need);
   sol_need_add (device ? &need->device : &need->host, SOL_NEED_ACTIVATIONS, sol_pass_bytes (model, cap, cap, cap, 1));
+  sol_need_pin (&need->host, SOL_NEED_BATCH, sol_pass_pinned (model, cap, cap, cap, 1), device);
   sol_need_add (&need->host, SOL_NEED_BATCH, sol_packer_bytes (cap, cap, cap) + (uint64_t) cap * 3 * sizeof (float) + (uint64_t) c->sft_batch * (uint64_t) (c->max_prompt + c->max_new) * 4);
 }
 

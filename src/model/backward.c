@@ -144,9 +144,9 @@ static void head (const back_t *b, const sol_batch_t *batch, const float *c_lp, 
                      stream = sol_tensor_rows (p->dx, 0, T);
   const int64_t at = m->head_row ? m->head_row->offset : m->table->elements;
   const int32_t rounds = cut_rounds (p, batch);
-  ops->put (m->queue, p->c_lp.at, c_lp, bytes);
+  sol_pass_put (p, p->c_lp, p->host_c_lp, c_lp, bytes);
   if (c_entropy)
-    ops->put (m->queue, p->c_entropy.at, c_entropy, bytes);
+    sol_pass_put (p, p->c_entropy, p->host_c_entropy, c_entropy, bytes);
   else
     ops->zero (m->queue, p->c_entropy.at, bytes);
   ops->put (m->queue, p->order.at, p->host_order, bytes);

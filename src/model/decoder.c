@@ -38,24 +38,43 @@ static sol_status_t size_up (sol_decoder_t *d)
   return SOL_OK;
 }
 
-size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p)
+/* what goes to the backend or comes from it in every step. base NULL: measures */
+static void lay_out_host (sol_decoder_t *d, sol_arena_t *a)
+{
+  const size_t S = (size_t) d->p.slots, T = (size_t) d->max_rows;
+  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row };
+  float **values[] = { &d->host_lp, &d->host_entropy, &d->host_raw };
+  for (int i = 0; i < 3; i++) *tokens[i] = sol_arena_take (a, T * sizeof (int32_t));
+  for (int i = 0; i < 3; i++) *values[i] = sol_arena_take (a, S * sizeof (float));
+  d->rows.spans = sol_arena_take (a, (size_t) d->max_spans * sizeof (sol_span_t));
+  d->rows.want = sol_arena_take (a, 2 * S * sizeof (int32_t));
+  d->rows.into = sol_arena_take (a, 2 * S * sizeof (int32_t));
+  d->page = sol_arena_take (a, S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
+  d->host_from = sol_arena_take (a, S * sizeof *d->host_from);
+  d->host_chosen = sol_arena_take (a, S * sizeof *d->host_chosen);
+  d->host_u = sol_arena_take (a, S * sizeof *d->host_u);
+}
+
+size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p, size_t *pinned_p)
 {
   sol_decoder_t d = { .m = (sol_model_t *) (uintptr_t) model, .p = *params };
-  sol_arena_t measure = { 0 };
+  sol_arena_t measure = { 0 }, pinned = { 0 };
   if (size_up (&d) != SOL_OK) return SIZE_MAX;
   d.K = sol_alloc ((size_t) model->arch.layers * sizeof *d.K);
   d.V = sol_alloc ((size_t) model->arch.layers * sizeof *d.V);
   sol_decoder_lay_out (&d, &measure);
   sol_free (d.K);
   sol_free (d.V);
+  lay_out_host (&d, &pinned);
   *cache_p = d.cache_bytes;
+  *pinned_p = pinned.peak;
   return measure.peak;
 }
 
 size_t sol_decoder_bytes (const sol_model_t *model, const sol_decoder_params_t *params)
 {
-  size_t cache;
-  return sol_decoder_need (model, params, &cache);
+  size_t cache, pinned;
+  return sol_decoder_need (model, params, &cache, &pinned);
 }
 
 static void take_host (sol_decoder_t *d)
@@ -82,23 +101,6 @@ static void take_host (sol_decoder_t *d)
   d->host_like = sol_alloc (S * sizeof *d->host_like);
   for (int32_t i = 0; i < d->p.slots; i++) d->free_hidden[d->n_free_hidden++] = 2 * d->p.slots - 1 - i;
   for (int32_t i = 0; i < d->n_pages; i++) d->free_pages[d->n_free_pages++] = d->n_pages - 1 - i; /* the lowest first: neighbours at the beginning */
-}
-
-/* what goes to the backend or comes from it in every step. base NULL: measures */
-static void lay_out_host (sol_decoder_t *d, sol_arena_t *a)
-{
-  const size_t S = (size_t) d->p.slots, T = (size_t) d->max_rows;
-  int32_t **tokens[] = { &d->rows.ids, &d->rows.pos, &d->rows.cache_row };
-  float **values[] = { &d->host_lp, &d->host_entropy, &d->host_raw };
-  for (int i = 0; i < 3; i++) *tokens[i] = sol_arena_take (a, T * sizeof (int32_t));
-  for (int i = 0; i < 3; i++) *values[i] = sol_arena_take (a, S * sizeof (float));
-  d->rows.spans = sol_arena_take (a, (size_t) d->max_spans * sizeof (sol_span_t));
-  d->rows.want = sol_arena_take (a, 2 * S * sizeof (int32_t));
-  d->rows.into = sol_arena_take (a, 2 * S * sizeof (int32_t));
-  d->page = sol_arena_take (a, S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
-  d->host_from = sol_arena_take (a, S * sizeof *d->host_from);
-  d->host_chosen = sol_arena_take (a, S * sizeof *d->host_chosen);
-  d->host_u = sol_arena_take (a, S * sizeof *d->host_u);
 }
 
 static sol_status_t take_pinned (sol_decoder_t *d)

@@ -57,8 +57,7 @@ static sol_status_t fill_rope (sol_model_t *m)
   for (int32_t p = 0; p < m->arch.context && st == SOL_OK; p += PIECE) {
     int32_t n = m->arch.context - p < PIECE ? m->arch.context - p : PIECE;
     sol_rope_fill (&m->arch, p, n, piece);
-    m->ops->put (m->queue, sol_tensor_rows (m->rope, p, n).at, piece, (size_t) n * (size_t) D * sizeof *piece);
-    st = m->ops->sync (m->queue);
+    st = sol_ferry_put (m->ferry, sol_tensor_rows (m->rope, p, n).at, piece, (size_t) n * (size_t) D * sizeof *piece);
   }
   sol_free (piece);
   return st;
@@ -72,6 +71,7 @@ sol_model_t *sol_model_measure (sol_backend_t *backend, const sol_arch_t *arch, 
   m->backend = backend;
   m->ops = sol_backend_ops (backend);
   m->queue = sol_backend_queue (backend, SOL_QUEUE_COMPUTE);
+  m->copy = sol_backend_queue (backend, SOL_QUEUE_COPY);
   m->arch = *arch;
   m->dtype = dtype;
   m->table = sol_table_create (arch);
@@ -90,6 +90,11 @@ sol_status_t sol_model_fits (const sol_model_t *m)
   return sol_fail (SOL_ERR_UNSUPPORTED, "model", "attention heads of size %d: expected a multiple of %d up to %d on %s", size, step, most, sol_backend_describe (m->backend));
 }
 
+/* small models take little */
+static size_t ferry_piece (const sol_model_t *m) { return sol_model_bytes (m) < (size_t) 8 << 20 ? sol_model_bytes (m) : (size_t) 8 << 20; }
+size_t sol_model_pinned (const sol_model_t *m) { return sol_ferry_bytes (m->backend, ferry_piece (m)); }
+sol_ferry_t *sol_model_ferry (const sol_model_t *m) { return m->ferry; }
+
 sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, sol_dtype_t dtype, sol_model_t **model_p)
 {
   sol_model_t *m = sol_model_measure (backend, arch, dtype);
@@ -97,6 +102,9 @@ sol_status_t sol_model_create (sol_backend_t *backend, const sol_arch_t *arch, s
   SOL_GO (sol_model_fits (m));
   SOL_GO (sol_arena_create (backend, m->need, "the model's weights", &m->arena));
   lay_out (m, &m->arena);
+  SOL_GO (m->ops->event_create (backend, &m->used));
+  SOL_GO (m->ops->event_create (backend, &m->sent));
+  SOL_GO (sol_ferry_create (backend, ferry_piece (m), &m->ferry));
   SOL_GO (fill_rope (m));
   *model_p = m;
   return SOL_OK;
@@ -108,6 +116,9 @@ out:
 void sol_model_destroy (sol_model_t *m)
 {
   if (!m) return;
+  sol_ferry_destroy (m->ferry);
+  if (m->used) m->ops->event_destroy (m->backend, m->used);
+  if (m->sent) m->ops->event_destroy (m->backend, m->sent);
   if (m->arena.base) sol_arena_destroy (m->backend, &m->arena);
   sol_table_destroy (m->table);
   sol_free (m->layer);
@@ -153,10 +164,21 @@ void sol_model_install (sol_model_t *m)
 
 sol_status_t sol_model_set (sol_model_t *m, const void *block)
 {
-  m->ops->put (m->queue, m->block, block, sol_model_bytes (m));
+  SOL_TRY (sol_ferry_put (m->ferry, m->block, block, sol_model_bytes (m)));
   sol_model_install (m);
   return m->ops->sync (m->queue);
 }
+
+void sol_model_send (sol_model_t *m, const void *block)
+{
+  m->ops->record (m->queue, m->used);
+  m->ops->wait (m->copy, m->used);
+  m->ops->put (m->copy, m->block, block, sol_model_bytes (m));
+  m->ops->record (m->copy, m->sent);
+  m->ops->wait (m->queue, m->sent);
+  sol_model_install (m);
+}
+sol_status_t sol_model_sent (sol_model_t *m) { return m->ops->sync (m->copy); }
 
 /* to nearest, ties to even, as ops.round; a NaN stays one */
 void sol_model_round (const float *block, int64_t n, sol_dtype_t dtype, void *out)

@@ -19,7 +19,9 @@ typedef struct {
 struct sol_model {
   sol_backend_t *backend;
   const sol_ops_t *ops;
-  sol_queue_t *queue;
+  sol_queue_t *queue, *copy;
+  sol_event_t *used, *sent;                                /* on compute: what read the block; on copy: a block is there (sol_model_send) */
+  sol_ferry_t *ferry;                                      /* NULL in a measuring model */
   sol_arch_t arch;
   sol_table_t *table;
   sol_dtype_t dtype;

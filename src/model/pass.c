@@ -59,6 +59,31 @@ static void lay_out (sol_pass_t *p, sol_arena_t *a)
   if (p->backward) lay_out_backward (p, a);
 }
 
+/* base NULL: measures */
+static void lay_out_host (sol_pass_t *p, sol_arena_t *a)
+{
+  const size_t T = (size_t) p->max_tokens, R = (size_t) p->max_rows;
+  int32_t **tokens[] = { &p->host_ids, &p->host_pos }, **rows[] = { &p->host_rows, &p->host_targets }, **own[] = { &p->host_order, &p->host_into };
+  float **values[] = { &p->host_lp, &p->host_entropy, &p->host_raw }, **coefficients[] = { &p->host_c_lp, &p->host_c_entropy };
+  const int device = sol_backend_is_device (p->m->backend);
+  for (int i = 0; i < 2 && p->backward; i++) *own[i] = sol_arena_take (a, R * sizeof (int32_t));
+  if (!device) return;
+  for (int i = 0; i < 2; i++) *tokens[i] = sol_arena_take (a, T * sizeof (int32_t));
+  for (int i = 0; i < 2; i++) *rows[i] = sol_arena_take (a, R * sizeof (int32_t));
+  p->host_spans = sol_arena_take (a, (size_t) p->max_spans * sizeof *p->host_spans);
+  for (int i = 0; i < 3; i++) *values[i] = sol_arena_take (a, R * sizeof (float));
+  for (int i = 0; i < 2 && p->backward; i++) *coefficients[i] = sol_arena_take (a, R * sizeof (float));
+  p->host_logits = sol_arena_take (a, (size_t) p->m->arch.vocab * sizeof (float));
+}
+
+size_t sol_pass_pinned (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward)
+{
+  sol_pass_t p = { .m = (sol_model_t *) (uintptr_t) model, .max_tokens = max_tokens, .max_rows = max_rows, .max_spans = max_spans, .backward = backward };
+  sol_arena_t measure = { 0 };
+  lay_out_host (&p, &measure);
+  return measure.peak;
+}
+
 size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward)
 {
   sol_pass_t p = {
@@ -69,6 +94,17 @@ size_t sol_pass_bytes (const sol_model_t *model, int32_t max_tokens, int32_t max
   lay_out (&p, &measure);
   sol_free (p.acts);
   return measure.peak;
+}
+
+static sol_status_t take_pinned (sol_pass_t *p)
+{
+  const size_t bytes = sol_pass_pinned (p->m, p->max_tokens, p->max_rows, p->max_spans, p->backward);
+  void *mem;
+  if (bytes == 0) return SOL_OK;
+  SOL_TRY (sol_backend_pin (p->m->backend, bytes, "the columns of a pass", &mem));
+  p->pinned = (sol_arena_t){ .base = mem, .room = bytes };
+  lay_out_host (p, &p->pinned);
+  return SOL_OK;
 }
 
 sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t max_rows, int32_t max_spans, int backward,
@@ -86,12 +122,11 @@ sol_status_t sol_pass_create (sol_model_t *model, int32_t max_tokens, int32_t ma
   if (backward) {
     p->count = sol_alloc ((size_t) max_tokens * sizeof (int32_t));
     p->occurrence = sol_alloc ((size_t) max_rows * sizeof (int32_t));
-    p->host_order = sol_alloc ((size_t) max_rows * sizeof (int32_t));
-    p->host_into = sol_alloc ((size_t) max_rows * sizeof (int32_t));
     p->round_end = sol_alloc (((size_t) max_rows + 1) * sizeof (int32_t));
   }
   SOL_GO (sol_arena_create (model->backend, sol_pass_bytes (model, max_tokens, max_rows, max_spans, backward), "activations", &p->arena));
   lay_out (p, &p->arena);
+  SOL_GO (take_pinned (p));
   *pass_p = p;
   return SOL_OK;
 out:
@@ -103,7 +138,8 @@ void sol_pass_destroy (sol_pass_t *p)
 {
   if (!p) return;
   if (p->arena.base) sol_arena_destroy (p->m->backend, &p->arena);
-  void *all[] = { p->acts, p->count, p->occurrence, p->host_order, p->host_into, p->round_end, p };
+  sol_backend_unpin (p->m->backend, p->pinned.base, p->pinned.room);
+  void *all[] = { p->acts, p->count, p->occurrence, p->round_end, p };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
 }
 
@@ -127,16 +163,28 @@ static sol_status_t check (const sol_pass_t *p, const sol_batch_t *b)
   return SOL_OK;
 }
 
+void sol_pass_put (sol_pass_t *p, sol_tensor_t to, void *pinned, const void *from, size_t bytes)
+{
+  if (pinned) memcpy (pinned, from, bytes);
+  p->m->ops->put (p->m->queue, to.at, pinned ? pinned : from, bytes);
+}
+
 static void upload (sol_pass_t *p, const sol_batch_t *b)
 {
-  const sol_model_t *m = p->m;
   const size_t tokens = (size_t) b->n_tokens * sizeof (int32_t), rows = (size_t) b->n_rows * sizeof (int32_t);
-  m->ops->put (m->queue, p->ids.at, b->ids, tokens);
-  m->ops->put (m->queue, p->pos.at, b->pos, tokens);
-  m->ops->put (m->queue, p->spans.at, b->spans, (size_t) b->n_spans * sizeof *b->spans);
+  sol_pass_put (p, p->ids, p->host_ids, b->ids, tokens);
+  sol_pass_put (p, p->pos, p->host_pos, b->pos, tokens);
+  sol_pass_put (p, p->spans, p->host_spans, b->spans, (size_t) b->n_spans * sizeof *b->spans);
   if (b->n_rows == 0) return;
-  m->ops->put (m->queue, p->rows.at, b->rows, rows);
-  m->ops->put (m->queue, p->targets.at, b->targets, rows);
+  sol_pass_put (p, p->rows, p->host_rows, b->rows, rows);
+  sol_pass_put (p, p->targets, p->host_targets, b->targets, rows);
+}
+
+/* n numbers on their way to `to`, or into pinned memory, whence `arrive` takes them after sync */
+static void get (const sol_pass_t *p, float *to, float *pinned, sol_tensor_t from, int64_t n) { p->m->ops->get (p->m->queue, pinned ? pinned : to, from.at, (size_t) n * sizeof *to); }
+static void arrive (float *to, const float *pinned, int64_t n)
+{
+  if (to && pinned) memcpy (to, pinned, (size_t) n * sizeof *to);
 }
 
 static void head (sol_pass_t *p, float *lp, float *entropy, float *raw_lp)
@@ -154,11 +202,11 @@ static void head (sol_pass_t *p, float *lp, float *entropy, float *raw_lp)
   if (raw_lp && p->inv_temp != 1) {
     ops->head_partial (m->queue, h, &m->head, targets, 1, scratch, sol_no_tensor, one);
     ops->head_finish (m->queue, one, out_lp, out_entropy);
-    ops->get (m->queue, raw_lp, out_lp.at, (size_t) n * sizeof (float));
+    get (p, raw_lp, p->host_raw, out_lp, n);
   }
   ops->head_finish (m->queue, partial, out_lp, out_entropy);
-  ops->get (m->queue, lp, out_lp.at, (size_t) n * sizeof (float));
-  ops->get (m->queue, entropy, out_entropy.at, (size_t) n * sizeof (float));
+  get (p, lp, p->host_lp, out_lp, n);
+  get (p, entropy, p->host_entropy, out_entropy, n);
 }
 
 sol_status_t sol_pass_forward (sol_pass_t *p, const sol_batch_t *b, float temperature, float *lp, float *entropy, float *raw_lp)
@@ -188,6 +236,9 @@ sol_status_t sol_pass_forward (sol_pass_t *p, const sol_batch_t *b, float temper
   }
   if (b->n_rows > 0) head (p, lp, entropy, raw_lp);
   SOL_TRY (m->ops->sync (m->queue));
+  arrive (lp, p->host_lp, b->n_rows);
+  arrive (entropy, p->host_entropy, b->n_rows);
+  if (p->inv_temp != 1) arrive (raw_lp, p->host_raw, b->n_rows);
   if (raw_lp && p->inv_temp == 1) memcpy (raw_lp, lp, (size_t) b->n_rows * sizeof *lp);
   return SOL_OK;
 }
@@ -198,6 +249,8 @@ sol_status_t sol_pass_logits (sol_pass_t *p, int32_t row, float *logits)
   SOL_ASSERT (row >= 0 && row < p->n_rows);
   m->ops->head_partial (m->queue, sol_tensor_rows (p->head_h, row, 1), &m->head, sol_no_tensor, 1, sol_tensor_rows (p->scratch, 0, 1),
                         p->logits, sol_tensor_rows (p->one, 0, 1));
-  m->ops->get (m->queue, logits, p->logits.at, (size_t) m->arch.vocab * sizeof *logits);
-  return m->ops->sync (m->queue);
+  get (p, logits, p->host_logits, p->logits, m->arch.vocab);
+  SOL_TRY (m->ops->sync (m->queue));
+  arrive (logits, p->host_logits, m->arch.vocab);
+  return SOL_OK;
 }

@@ -19,6 +19,13 @@ struct sol_pass {
   int32_t n_tokens, n_rows;
   /* backward: order [1, R] are the head rows in rounds of distinct token rows, into [1, R] their token rows */
   sol_tensor_t c_lp, c_entropy, order, into, d_head, d_ordered, dx, dh, dq, dk, dv, d_o, dk_raw, dgate, dup, ds;
-  int32_t *count, *occurrence, *host_order, *host_into, *round_end; /* host scratch: [T], [R], [R], [R], [R + 1] */
+  int32_t *count, *occurrence, *round_end; /* host scratch: [T], [R], [R + 1] */
+  /* Host memory that travels, pinned where the backend is a device. On a host backend there is only what the pass itself makes up: the caller's arrays serve for the rest. */
+  sol_arena_t pinned;
+  int32_t *host_ids, *host_pos, *host_rows, *host_targets, *host_order, *host_into;
+  sol_span_t *host_spans;
+  float *host_lp, *host_entropy, *host_raw, *host_c_lp, *host_c_entropy, *host_logits;
 };
+/* host bytes to the backend, by way of pinned memory of the pass (NULL on a host backend), which is free again once the pass has returned */
+void sol_pass_put (sol_pass_t *p, sol_tensor_t to, void *pinned, const void *from, size_t bytes);
 #endif

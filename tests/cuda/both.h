@@ -35,6 +35,26 @@ static inline void both_close (void)
   sol_backend_destroy (ref);
 }
 
+/* host memory that is no pinned one to the device and back, by way of a pinned copy: no op takes another (ops.h) */
+static inline void put_bytes (void *dst, const void *host, size_t bytes)
+{
+  void *mem = NULL;
+  need (sol_backend_pin (dev, bytes, "a test", &mem) == SOL_OK);
+  memcpy (mem, host, bytes);
+  D->put (qd, dst, mem, bytes);
+  need (D->sync (qd) == SOL_OK);
+  sol_backend_unpin (dev, mem, bytes);
+}
+static inline void get_bytes (void *host, const void *src, size_t bytes)
+{
+  void *mem = NULL;
+  need (sol_backend_pin (dev, bytes, "a test", &mem) == SOL_OK);
+  D->get (qd, mem, src, bytes);
+  need (D->sync (qd) == SOL_OK);
+  memcpy (host, mem, bytes);
+  sol_backend_unpin (dev, mem, bytes);
+}
+
 static inline float bf16_near (float x)
 {
   uint32_t u;
@@ -49,7 +69,7 @@ static inline size_t bytes_of (sol_tensor_t t) { return (size_t) (t.rows * t.col
 static inline void upload (const pair_t *p)
 {
   const int64_t n = p->r.rows * p->r.cols;
-  if (p->d.dtype != SOL_BF16) D->put (qd, p->d.at, p->r.at, bytes_of (p->d));
+  if (p->d.dtype != SOL_BF16) put_bytes (p->d.at, p->r.at, bytes_of (p->d));
   else {
     uint16_t *h = sol_alloc ((size_t) n * 2 + 2);
     for (int64_t i = 0; i < n; i++) {
@@ -58,12 +78,9 @@ static inline void upload (const pair_t *p)
       memcpy (&u, &x, 4);
       h[i] = (uint16_t) (u >> 16);
     }
-    D->put (qd, p->d.at, h, (size_t) n * 2);
-    need (D->sync (qd) == SOL_OK);
+    put_bytes (p->d.at, h, (size_t) n * 2);
     sol_free (h);
-    return;
   }
-  need (D->sync (qd) == SOL_OK);
 }
 /* dtype: of the device's side; floats are drawn from a normal distribution */
 static inline pair_t pair_of (sol_dtype_t dtype, int64_t rows, int64_t cols)
@@ -96,8 +113,7 @@ static inline float *fetch (const pair_t *p)
   const int64_t n = p->d.rows * p->d.cols;
   float *out = sol_alloc ((size_t) n * 4 + 4);
   void *raw = sol_alloc (bytes_of (p->d) + 8);
-  D->get (qd, raw, p->d.at, bytes_of (p->d));
-  need (D->sync (qd) == SOL_OK);
+  get_bytes (raw, p->d.at, bytes_of (p->d));
   for (int64_t i = 0; i < n; i++) {
     if (p->d.dtype == SOL_F32) out[i] = ((float *) raw)[i];
     else if (p->d.dtype == SOL_I32) out[i] = (float) ((int32_t *) raw)[i];

@@ -16,6 +16,7 @@ typedef struct {
   sol_backend_t *backend;
   const sol_ops_t *ops;
   sol_queue_t *queue;
+  sol_ferry_t *ferry;             /* host memory to the device and back */
   const char *name;               /* of the backend */
   int small;                      /* shapes for emu: nothing is measured */
   int failed;                     /* something was; the exit status */
@@ -64,8 +65,7 @@ static inline sol_tensor_t gpu_tensor (sol_dtype_t dtype, int64_t rows, int64_t 
 }
 static inline void gpu_put (sol_tensor_t t, const void *from)
 {
-  gpu.ops->put (gpu.queue, t.at, from, (size_t) (t.rows * t.cols) * sol_dtype_bytes (t.dtype));
-  gpu_need (gpu.ops->sync (gpu.queue), "put");
+  gpu_need (sol_ferry_put (gpu.ferry, t.at, from, (size_t) (t.rows * t.cols) * sol_dtype_bytes (t.dtype)), "put");
 }
 /* i * step % below for i = 0 .. n - 1 */
 static inline sol_tensor_t gpu_ints (int64_t n, int32_t below, int64_t step)
@@ -125,7 +125,7 @@ static inline void make_noise (void)
   }
   gpu.noise_f32 = gpu_alloc ((size_t) n * 4);
   gpu.noise = gpu_alloc ((size_t) n * 2);
-  gpu.ops->put (gpu.queue, gpu.noise_f32, h, (size_t) n * 4);
+  gpu_need (sol_ferry_put (gpu.ferry, gpu.noise_f32, h, (size_t) n * 4), "put");
   gpu.ops->round (gpu.queue, sol_tensor (gpu.noise_f32, SOL_F32, 1, n), sol_tensor (gpu.noise, SOL_BF16, 1, n));
   gpu_need (gpu.ops->sync (gpu.queue), "round");
   sol_free (h);
@@ -149,6 +149,7 @@ static inline void gpu_open (const char *program)
   gpu_need (sol_backend_create (gpu.name, 1, NULL, &gpu.backend), "opening the device");
   gpu.ops = sol_backend_ops (gpu.backend);
   gpu.queue = sol_backend_queue (gpu.backend, SOL_QUEUE_COMPUTE);
+  gpu_need (sol_ferry_create (gpu.backend, (size_t) 1 << 20, &gpu.ferry), "pinned memory");
   const char *shapes = getenv ("GPU_SHAPES");
   gpu.small = shapes && shapes[0] ? !strcmp (shapes, "small") : !strcmp (gpu.name, "emu");
   gpu.bytes = number_of ("GPU_BYTES"), gpu.copy_rate = number_of ("GPU_COPY"), gpu.product_rate = number_of ("GPU_PRODUCT");
@@ -161,6 +162,7 @@ static inline void gpu_open (const char *program)
 static inline int gpu_close (void)
 {
   gpu_free (gpu.noise), gpu_free (gpu.noise_f32);
+  sol_ferry_destroy (gpu.ferry);
   sol_backend_destroy (gpu.backend);
   if (gpu.json && fclose (gpu.json) != 0) gpu.failed = 1, printf ("FAILED: %s cannot be written\n", getenv ("GPU_JSON"));
   if (sol_memory_used () != 0) gpu.failed = 1, printf ("FAILED: %zu bytes of counted memory are left\n", sol_memory_used ());

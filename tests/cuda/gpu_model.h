@@ -38,18 +38,16 @@ static inline sol_status_t model_make (sol_backend_t *b, preset_t p, int32_t lay
   if (b == gpu.backend) gpu_fill (block, SOL_BF16, t->elements);
   else { /* another backend gets the same numbers by way of the host */
     uint16_t *h = sol_alloc ((size_t) noise_n () * 2);
-    gpu.ops->get (gpu.queue, h, gpu.noise, (size_t) noise_n () * 2);
-    gpu_need (gpu.ops->sync (gpu.queue), "get");
-    for (int64_t i = 0; i < t->elements; i += noise_n ()) ops->put (q, block + 2 * i, h, (size_t) (t->elements - i < noise_n () ? t->elements - i : noise_n ()) * 2);
-    gpu_need (ops->sync (q), "put");
+    gpu_need (sol_ferry_get (gpu.ferry, h, gpu.noise, (size_t) noise_n () * 2), "get");
+    for (int64_t i = 0; i < t->elements; i += noise_n ())
+      gpu_need (sol_ferry_put (sol_model_ferry (*model_p), block + 2 * i, h, (size_t) (t->elements - i < noise_n () ? t->elements - i : noise_n ()) * 2), "put");
     sol_free (h);
   }
   for (int i = 0; i < t->n; i++) {
     const sol_weight_row_t *r = &t->row[i];
     if (!r->vector || !strstr (r->name, "norm")) continue;
     for (int64_t k = 0; k < r->cols; k++) norm[k] = strcmp (r->name, "model.norm.weight") ? 0x3f80 : 0x4080;
-    ops->put (q, block + 2 * r->offset, norm, (size_t) r->cols * 2);
-    gpu_need (ops->sync (q), "put");
+    gpu_need (sol_ferry_put (sol_model_ferry (*model_p), block + 2 * r->offset, norm, (size_t) r->cols * 2), "put");
   }
   sol_model_install (*model_p);
   sol_free (norm);
@@ -138,7 +136,7 @@ typedef struct {
   sol_pass_t *pass;
   float *grad, *w, *m, *v;
   void *partial;
-  double *squares; /* on the host */
+  double *squares; /* on the host, pinned */
   int64_t n, step;
   double loss, norm;
 } trainer_t;
@@ -151,7 +149,9 @@ static inline sol_status_t trainer_make (sol_model_t *model, const pack_t *p, tr
   sol_status_t st = sol_pass_create (model, p->b.n_tokens, p->b.n_rows, p->b.n_spans, 1, &t->pass);
   for (int i = 0; i < 5 && st == SOL_OK; i++) st = t->ops->alloc (b, bytes[i] + 64, "the optimizer", &mem[i]);
   t->grad = mem[0], t->w = mem[1], t->m = mem[2], t->v = mem[3], t->partial = mem[4];
-  t->squares = sol_alloc (chunks * 8);
+  void *squares = NULL;
+  if (st == SOL_OK) st = sol_backend_pin (b, chunks * 8, "sums of squares", &squares);
+  t->squares = squares;
   if (st == SOL_OK) t->ops->round (t->queue, sol_tensor (sol_model_block (model), SOL_BF16, 1, t->n), sol_tensor (t->w, SOL_F32, 1, t->n));
   return st;
 }
@@ -161,7 +161,7 @@ static inline void trainer_free (trainer_t *t)
   for (int i = 0; i < 5; i++)
     if (mem[i]) t->ops->free (t->backend, mem[i]);
   sol_pass_destroy (t->pass);
-  sol_free (t->squares);
+  sol_backend_unpin (t->backend, t->squares, (size_t) (t->n / SOL_SUMSQ_CHUNK + 1) * 8);
 }
 /* device memory of a model with (training) its master, moments, gradient and the activations of a pass of these sizes */
 static inline double bytes_of (preset_t p, int32_t layers, const pack_t *pack)

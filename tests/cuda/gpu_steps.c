@@ -120,8 +120,7 @@ static void *trained (preset_t p, int32_t groups, int32_t n_prompt, int32_t long
   *last = t.loss;
   *bytes = sol_model_bytes (m);
   void *block = sol_alloc (*bytes);
-  gpu.ops->get (gpu.queue, block, sol_model_block (m), *bytes);
-  gpu_need (gpu.ops->sync (gpu.queue), "get");
+  gpu_need (sol_ferry_get (gpu.ferry, block, sol_model_block (m), *bytes), "get");
   trainer_free (&t);
   pack_free (pack);
   sol_model_destroy (m);

@@ -301,6 +301,25 @@ template <bool BAD> static int early_host ()
   cudaStreamSynchronize (stream);
   return r;
 }
+/* what an op of the table may not do while it is called */
+extern "C" const char *sol_emu_op (const char *name);
+template <bool BAD> static int in_op (const char *name)
+{
+  void *pinned, *more = NULL;
+  cudaMallocHost (&pinned, 128);
+  memset (pinned, 0, 128);
+  sol_emu_op (name);
+  const void *from = !strcmp (name, "op_pageable") && BAD ? (const void *) h : pinned;
+  cudaMemcpyAsync (x, from, 128, cudaMemcpyHostToDevice, stream);
+  if (!strcmp (name, "op_waits") && BAD) cudaStreamSynchronize (stream);
+  if (!strcmp (name, "op_allocates") && BAD) cudaMalloc (&more, 64);
+  GO (plain, 1, 32, 0, x, 32);
+  sol_emu_op (NULL);
+  cudaStreamSynchronize (stream);
+  cudaFreeHost (pinned);
+  cudaFree (more);
+  return differs (32, one);
+}
 template <bool BAD> static int freed ()
 {
   float *p;
@@ -374,6 +393,7 @@ template <bool BAD> static int run (const char *name)
   if (IS ("lt")) return lt<BAD> ();
   if (IS ("streams")) return streams<BAD> ();
   if (IS ("early_host")) return early_host<BAD> ();
+  if (!strncmp (name, "op_", 3)) return in_op<BAD> (name);
   if (IS ("freed")) return freed<BAD> ();
   if (IS ("unset")) return unset<BAD> ();
   fprintf (stderr, "planted: no \"%s\"\n", name);

@@ -132,7 +132,7 @@ static void try_decode (int32_t H, int32_t Hkv, int64_t D_, int32_t prompt, int3
     out[i] = pair_act (prompt + 2 * own, w);
     stats[i] = pair_f32 (prompt + 2 * own, 2 * H);
     spans[i] = pair_of (SOL_I32, m, 6);
-    D->put (qd, spans[i].d.at, s, (size_t) m * sizeof *s);
+    put_bytes (spans[i].d.at, s, (size_t) m * sizeof *s);
     R->attention (qr, cols (in.r, 0, w), cols (in.r, w, kv), cols (in.r, w + kv, kv), none, none, s, m, H, Hkv, .3f, out[i].r, stats[i].r);
     D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), none, spans[i].d, s, m, H, Hkv, .3f, out[i].d, i ? stats[i].d : sol_no_tensor);
     if (i) D->attention (qd, cols (in.d, 0, w), cols (in.d, w, kv), cols (in.d, w + kv, kv), none, spans[i].d, s, m, H, Hkv, .3f, out[i].d, sol_no_tensor);
@@ -173,7 +173,7 @@ static void try_paged (int32_t H, int32_t Hkv, int64_t D_, int32_t n, int32_t lo
   for (int many = 0; many < 2; many++) { /* decode, then a run of queries */
     const sol_span_t *some = many ? s + n : s;
     const int32_t m = many ? 1 : n;
-    D->put (qd, spans.d.at, some, (size_t) m * sizeof *some);
+    put_bytes (spans.d.at, some, (size_t) m * sizeof *some);
     R->attention (qr, q.r, cols (k[0].r, 0, kv), cols (k[0].r, kv, kv), none, none, some, m, H, Hkv, .3f, out[0].r, stats.r);
     D->attention (qd, q.d, cols (k[0].d, 0, kv), cols (k[0].d, kv, kv), none, spans.d, some, m, H, Hkv, .3f, out[0].d, stats.d);
     D->attention (qd, q.d, cols (k[1].d, 0, kv), cols (k[1].d, kv, kv), pages.d, spans.d, some, m, H, Hkv, .3f, out[1].d, stats.d);

@@ -64,9 +64,16 @@ static float *take (int64_t n)
   need (D->alloc (dev, (size_t) n * sizeof (float) + 16, "a test", &mem) == SOL_OK);
   return mem;
 }
+/* host memory that travels */
+static void *pin (size_t bytes)
+{
+  void *mem;
+  need (D->host_take (dev, bytes, "a test", &mem) == SOL_OK);
+  return mem;
+}
 static float *numbers (int64_t n)
 {
-  float *x = sol_alloc ((size_t) n * sizeof *x + 4);
+  float *x = pin ((size_t) n * sizeof *x + 4);
   for (int64_t i = 0; i < n; i++) x[i] = number (tap_rank, i);
   return x;
 }
@@ -95,7 +102,7 @@ static void cut_up (int kind, int64_t n, int64_t *cut)
 static float *sum (sol_device_group_t *g, int64_t n, const int64_t *cut, int in_place, int waits)
 {
   const int64_t first = cut[tap_rank], mine = cut[tap_rank + 1] - first;
-  float *host = numbers (n), *got = sol_alloc ((size_t) mine * sizeof *got + 4), *whole = take (n), *slice = in_place ? whole + first : take (mine);
+  float *host = numbers (n), *got = pin ((size_t) mine * sizeof *got + 4), *whole = take (n), *slice = in_place ? whole + first : take (mine);
   sol_event_t *written, *summed;
   need (D->event_create (dev, &written) == SOL_OK && D->event_create (dev, &summed) == SOL_OK);
   D->put (compute, whole, host, (size_t) n * sizeof *host);
@@ -111,7 +118,7 @@ static float *sum (sol_device_group_t *g, int64_t n, const int64_t *cut, int in_
   D->event_destroy (dev, summed);
   if (!in_place) D->free (dev, slice);
   D->free (dev, whole);
-  sol_free (host);
+  D->host_give (dev, host);
   return got;
 }
 static void test_sums (sol_device_group_t *g)
@@ -126,8 +133,8 @@ static void test_sums (sol_device_group_t *g)
       float *a = sum (g, sizes[s], cut, 0, 1), *b = sum (g, sizes[s], cut, 1, 1);
       sums &= are_sums (a, cut[tap_rank], mine);
       same_bits &= !memcmp (a, b, (size_t) mine * sizeof *a);
-      sol_free (a);
-      sol_free (b);
+      D->host_give (dev, a);
+      D->host_give (dev, b);
     }
   ok (sums);
   ok (same_bits);
@@ -143,7 +150,7 @@ static void test_shares (sol_device_group_t *g)
       for (size_t element = 2; element <= 4; element += 2) {
         const size_t bytes = (size_t) sizes[s] * element;
         int64_t cut[MOST + 1];
-        unsigned char *mine = sol_alloc (bytes), *got = sol_alloc (bytes);
+        unsigned char *mine = pin (bytes), *got = pin (bytes);
         void *block = take ((int64_t) bytes);
         cut_up (k, sizes[s], cut);
         memset (mine, 0xff, bytes);
@@ -154,8 +161,8 @@ static void test_shares (sol_device_group_t *g)
         need (D->sync (compute) == SOL_OK);
         for (size_t i = 0; i < bytes; i++) shares &= got[i] == (unsigned char) (i * 7 + 3);
         D->free (dev, block);
-        sol_free (mine);
-        sol_free (got);
+        D->host_give (dev, mine);
+        D->host_give (dev, got);
       }
   ok (shares);
 }
@@ -167,7 +174,7 @@ static void test_no_wait (sol_device_group_t *g)
   cut_up (0, 1003, cut);
   float *a = sum (g, 1003, cut, 0, 0);
   ok (!are_sums (a, cut[tap_rank], cut[tap_rank + 1] - cut[tap_rank]));
-  sol_free (a);
+  D->host_give (dev, a);
 }
 
 /* what goes wrong with a group of its own; what: of the last rank */
@@ -205,7 +212,7 @@ static void test_room (void)
 {
   sol_collective_t *g;
   int64_t cut[MOST + 1];
-  float *host = numbers (3001), *whole = take (3001), *got = sol_alloc (3001 * sizeof *got);
+  float *host = numbers (3001), *whole = take (3001), *got = pin (3001 * sizeof *got);
   need (sol_collective_create (dev, sol_comm_world (), &g) == SOL_OK);
   ok ((g == NULL) == (tap_size == 1));
   cut_up (0, 3001, cut);
@@ -216,8 +223,8 @@ static void test_room (void)
   ok (D->sync (compute) == SOL_OK && are_sums (got, 0, 3001));
   sol_collective_destroy (g);
   D->free (dev, whole);
-  sol_free (host);
-  sol_free (got);
+  D->host_give (dev, host);
+  D->host_give (dev, got);
 }
 
 int main (int argc, char **argv)

@@ -7,9 +7,10 @@ enum { N = 1000 };
 
 static void test_memory (void)
 {
-  char from[N], to[N];
-  void *a, *b, *none = NULL;
+  void *a, *b, *none = NULL, *pinned[2];
   int zeroed = 1, back;
+  for (int i = 0; i < 2; i++) need (D->host_take (dev, N, "a test", &pinned[i]) == SOL_OK);
+  char *from = pinned[0], *to = pinned[1];
   need (D->alloc (dev, N, "a test", &a) == SOL_OK && D->alloc (dev, N, "a test", &b) == SOL_OK);
   for (int i = 0; i < N; i++) from[i] = (char) (i * 7 + 1), to[i] = 1;
   D->get (qd, to, a, N);
@@ -30,6 +31,7 @@ static void test_memory (void)
   ok (D->alloc (dev, (size_t) 1 << 50, "far too much", &none) == SOL_ERR_MEMORY && !none);
   D->free (dev, a);
   D->free (dev, b);
+  for (int i = 0; i < 2; i++) D->host_give (dev, pinned[i]);
 }
 
 /* what one queue writes another reads behind an event only */
@@ -37,23 +39,26 @@ static void test_events (void)
 {
   sol_queue_t *copy = sol_backend_queue (dev, SOL_QUEUE_COPY);
   sol_event_t *e, *back;
-  void *mem;
+  void *mem, *pinned;
   int good = 1;
+  need (D->host_take (dev, 2 * sizeof (int), "a test", &pinned) == SOL_OK);
+  int *sent = pinned, *got = sent + 1;
   need (copy != qd && D->event_create (dev, &e) == SOL_OK && D->event_create (dev, &back) == SOL_OK && D->alloc (dev, sizeof (int), "a test", &mem) == SOL_OK);
   for (int i = 1; i < 20; i++) {
-    int got = -1;
-    D->put (qd, mem, &i, sizeof i);
+    *sent = i, *got = -1;
+    D->put (qd, mem, sent, sizeof i);
     D->record (qd, e);
     D->wait (copy, e);
-    D->get (copy, &got, mem, sizeof got);
+    D->get (copy, got, mem, sizeof *got);
     D->record (copy, back);
     D->wait (qd, back); /* the next put waits for this get */
-    good &= D->sync (copy) == SOL_OK && got == i;
+    good &= D->sync (copy) == SOL_OK && *got == i;
   }
   ok (good && D->sync (qd) == SOL_OK);
   D->event_destroy (dev, e);
   D->event_destroy (dev, back);
   D->free (dev, mem);
+  D->host_give (dev, pinned);
 }
 
 /* a vocabulary that sampling cannot hold: told by one sync, gone with it */

@@ -57,6 +57,9 @@ static const planted_t planted[] = {
   { "lt", REPORT, "cublasLtMatmul: A" },
   { "streams", VALUE, NULL },
   { "early_host", VALUE, NULL },
+  { "op_waits", REPORT, "cudaStreamSynchronize inside of the op op_waits" },
+  { "op_allocates", REPORT, "cudaMalloc inside of the op op_allocates" },
+  { "op_pageable", REPORT, "the op op_pageable would wait for the device" },
   { "freed", GUARD | ASAN, "no memory of the device" },
   { "unset", VALUE, NULL },
 };

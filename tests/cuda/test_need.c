@@ -51,6 +51,7 @@ static void test_learner (rig_t *r, sol_backend_t *b, int paper, sol_dtype_t dty
   need (sol_learner_create (&p, &l) == SOL_OK);
   tap_ok (sol_need_total (&n.device) == in_use (b, paper) - device, "%s: a learner: %llu bytes of the device said, %zu taken", sol_backend_describe (b),
           (unsigned long long) sol_need_total (&n.device), in_use (b, paper) - device);
+  ok (n.host.pinned == n.host.part[SOL_NEED_WEIGHTS] + n.host.part[SOL_NEED_GRADIENTS] + sol_pass_pinned (m, sol_learner_cap (r->c), sol_learner_cap (r->c), sol_learner_cap (r->c), 1));
   const uint64_t whole = n.host.part[SOL_NEED_WHOLE]; /* the start weights, which are there already */
   tap_ok (whole == (uint64_t) sol_model_table (m)->elements * 4 && sol_need_total (&n.host) - whole == sol_memory_large () - host, "and %llu bytes of the host said, %zu taken",
           (unsigned long long) (sol_need_total (&n.host) - whole), sol_memory_large () - host);
@@ -58,6 +59,21 @@ static void test_learner (rig_t *r, sol_backend_t *b, int paper, sol_dtype_t dty
   sol_learner_destroy (l);
   sol_model_destroy (m);
   ok (in_use (b, paper) == device && sol_memory_large () == host);
+}
+
+/* a frozen reference beside it: a model, and passes without a backward */
+static void test_reference (const rig_t *r, sol_backend_t *b, int paper)
+{
+  const int32_t cap = sol_learner_cap (r->c);
+  const size_t device = in_use (b, paper), host = sol_memory_large ();
+  sol_needs_t n = { 0 };
+  sol_model_t *m = NULL;
+  sol_pass_t *pass = NULL;
+  need (sol_model_create (b, &r->arch, SOL_BF16, &m) == SOL_OK && sol_pass_create (m, cap, cap, cap, 0, &pass) == SOL_OK);
+  sol_learner_reference_need (r->c, m, &n);
+  ok (sol_need_total (&n.device) == in_use (b, paper) - device && sol_need_total (&n.host) == sol_memory_large () - host && n.host.pinned == sol_need_total (&n.host) && n.host.pinned > 0);
+  sol_pass_destroy (pass);
+  sol_model_destroy (m);
 }
 
 static void test_actor (rig_t *r, sol_backend_t *b, int paper, sol_dtype_t dtype)
@@ -73,6 +89,7 @@ static void test_actor (rig_t *r, sol_backend_t *b, int paper, sol_dtype_t dtype
   tap_ok (sol_need_total (&n.device) == in_use (b, paper) - device, "%s: an actor: %llu bytes of the device said, %zu taken", sol_backend_describe (b),
           (unsigned long long) sol_need_total (&n.device), in_use (b, paper) - device);
   tap_ok (sol_need_total (&n.host) == sol_memory_large () - host, "and %llu bytes of the host said, %zu taken", (unsigned long long) sol_need_total (&n.host), sol_memory_large () - host);
+  ok (n.host.pinned == n.host.part[SOL_NEED_WEIGHTS] + n.host.part[SOL_NEED_DECODING] && n.host.part[SOL_NEED_WEIGHTS] == sol_model_bytes (m) + sol_model_pinned (m));
   ok (n.device.part[SOL_NEED_CACHE] == 2u * 2u * (4u * 2u + 13u) * 16u * 64u * 2u); /* K and V, layers, four prompts of two pages and 13 places of one, rows of a page, head size, bf16 */
   sol_actor_destroy (a);
   sol_model_destroy (m);
@@ -102,7 +119,7 @@ static void test_slices (rig_t *r, sol_backend_t *paper)
     sol_model_t *m = sol_model_measure (paper, &r->arch, SOL_BF16);
     ok (sol_learner_need (r->c, m, rank, 3, &n) == SOL_OK && sol_optimizer_rehearse (m, rank, 3, &o) == SOL_OK);
     ok (sol_paper_held (paper) == sol_need_total (&n.device) - n.device.part[SOL_NEED_WEIGHTS] - n.device.part[SOL_NEED_ACTIVATIONS] && n.device.part[SOL_NEED_EXCHANGE] > 0);
-    ok ((rank == 0) == (n.host.part[SOL_NEED_WEIGHTS] > 0)); /* the first publishes */
+    ok (n.host.part[SOL_NEED_WEIGHTS] == sol_model_pinned (m) + (rank == 0 ? sol_model_bytes (m) : 0)); /* the first publishes */
     sol_optimizer_destroy (o);
     sol_model_destroy (m);
   }
@@ -147,6 +164,7 @@ int main (void)
     test_learner (&r, emu, 0, SOL_F32);
     test_actor (&r, emu, 0, SOL_BF16);
     test_actor (&r, emu, 0, SOL_F32);
+    test_reference (&r, emu, 0);
     test_same (&r, emu, paper);
     sol_backend_destroy (emu);
   }
