@@ -114,6 +114,7 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini); /* collec
 /* ---- report.c */
 sol_status_t sol_report_open (sol_learner_t *l);
 sol_status_t sol_report_update (sol_learner_t *l, int64_t mini); /* collective */
+sol_status_t sol_report_lags (sol_learner_t *l, sol_metrics_row_t *m); /* collective; report_lags.c */
 sol_status_t sol_report_fresh (sol_learner_t *l);              /* rank 0; not collective */
 int64_t sol_report_fresh_due (const sol_learner_t *l, int64_t version); /* responses due from that version (exact mode) */
 sol_status_t sol_report_rest (sol_learner_t *l);               /* sequences that were never trained; AGAIN while the broker serves them */

@@ -318,6 +318,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   m.lag_first = minmax[0] == INT64_MIN ? 0 : -minmax[0];
   sum_tokens (l, m.lag_first, &s);
   SOL_TRY (sol_comm_sum_f64 (l->p.comm, (double *) &s, (int) (sizeof s / sizeof (double))));
+  SOL_TRY (sol_report_lags (l, &m));
   SOL_TRY (put_check (l, &s, &m));
   if (l->rank != 0) return SOL_OK;
   st = sol_broker_counts (l->p.broker, &n);

@@ -115,6 +115,40 @@ static void put_sums (sol_buffer_t *b, const double *x, int n)
   sol_buffer_printf (b, "]");
 }
 
+/* buckets that have tokens */
+static void put_lags (sol_buffer_t *b, const sol_metrics_lag_t *lag)
+{
+  int n = 0;
+  sol_buffer_printf (b, ",\"lags\":[");
+  for (int i = 0; i < SOL_METRICS_LAGS; i++) {
+    if (lag[i].n == 0) continue;
+    sol_buffer_printf (b, "%s{\"lag\":%" PRId64 ",\"n\":%" PRId64 ",\"clipped\":%" PRId64 ",\"m2\":", n++ ? "," : "", sol_metrics_lag_least (i), lag[i].n, lag[i].clipped);
+    sol_buffer_double (b, lag[i].m2);
+    sol_buffer_printf (b, ",\"ess\":");
+    sol_buffer_double (b, lag[i].ess);
+    put_counts (b, ",\"d\":", lag[i].d, SOL_METRICS_BINS);
+    sol_buffer_printf (b, "}");
+  }
+  sol_buffer_printf (b, "]");
+}
+
+int sol_metrics_lag_bucket (int64_t lag)
+{
+  int bucket = 0;
+  for (; lag > 0 && bucket < SOL_METRICS_LAGS - 1; lag >>= 1) bucket++;
+  return bucket;
+}
+
+int64_t sol_metrics_lag_least (int bucket) { return bucket > 0 ? INT64_C (1) << (bucket - 1) : 0; }
+
+int sol_metrics_ratio_bin (double d)
+{
+  static const double edge[SOL_METRICS_BINS - 1] = SOL_METRICS_EDGES;
+  int bin = 0;
+  while (bin < SOL_METRICS_BINS - 1 && !(edge[bin] < 0 ? d < edge[bin] : d <= edge[bin])) bin++;
+  return bin;
+}
+
 static void json_line (const sol_metrics_row_t *r, sol_buffer_t *b)
 {
   for (int i = 0; i < sol_metrics_n_columns; i++) {
@@ -128,6 +162,7 @@ static void json_line (const sol_metrics_row_t *r, sol_buffer_t *b)
   }
   sol_buffer_printf (b, ",\"lag_first\":%" PRId64, r->lag_first);
   put_counts (b, ",\"lag_histogram\":", r->lag_histogram, 16);
+  put_lags (b, r->lag);
   put_counts (b, ",\"entropy_n\":[", r->entropy_n[0], 28);
   put_counts (b, ",", r->entropy_n[1], 28);
   sol_buffer_printf (b, "],\"entropy_sum\":[");

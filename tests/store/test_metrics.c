@@ -24,6 +24,8 @@ static sol_metrics_row_t row_of (int64_t update)
   r.fresh_version = INFINITY;
   r.lag_first = 3;
   r.lag_histogram[1] = 1 + update;
+  r.lag[0] = (sol_metrics_lag_t){ .n = 7, .m2 = 0.25, .ess = 0.5, .d = { [14] = 7 } };
+  r.lag[4] = (sol_metrics_lag_t){ .n = update, .clipped = 2, .m2 = 1, .ess = NAN, .d = { [0] = update } };
   r.entropy_n[1][27] = 5;
   r.entropy_sum[0][2] = 0.1;
   r.n_sets = 2;
@@ -81,6 +83,10 @@ static void test_jsonl (const char *path)
   ok (cJSON_GetObjectItem (j, "lag_first")->valuedouble == 3);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_n"), 1), 27)->valuedouble == 5);
   ok (cJSON_GetArrayItem (cJSON_GetArrayItem (cJSON_GetObjectItem (j, "entropy_sum"), 0), 2)->valuedouble == 0.1);
+  const cJSON *lags = cJSON_GetObjectItem (j, "lags"), *later = cJSON_GetArrayItem (lags, 1);
+  ok (cJSON_GetArraySize (lags) == 2 && cJSON_GetObjectItem (later, "lag")->valuedouble == 8 && cJSON_GetObjectItem (later, "n")->valuedouble == 41 && cJSON_GetObjectItem (later, "clipped")->valuedouble == 2);
+  ok (cJSON_GetObjectItem (later, "m2")->valuedouble == 1 && cJSON_IsNull (cJSON_GetObjectItem (later, "ess")) && cJSON_GetArraySize (cJSON_GetObjectItem (later, "d")) == SOL_METRICS_BINS);
+  ok (cJSON_GetArrayItem (cJSON_GetObjectItem (cJSON_GetArrayItem (lags, 0), "d"), 14)->valuedouble == 7);
   const cJSON *sets = cJSON_GetObjectItem (j, "pass_rates");
   ok (cJSON_GetArraySize (sets) == 2 && cJSON_IsNull (cJSON_GetObjectItemCaseSensitive (sets, "a\"b")) && cJSON_GetObjectItemCaseSensitive (sets, "gsm8k")->valuedouble == 0.25);
   cJSON_Delete (j);
@@ -224,6 +230,25 @@ static void test_terminal (void)
   sol_config_destroy (c);
 }
 
+/* every lag and every log-ratio has one bucket or bin, in order */
+static void test_lags (void)
+{
+  static const double edge[] = SOL_METRICS_EDGES;
+  int bad = 0, last = 0;
+  ok (sol_metrics_lag_bucket (-1) == 0 && sol_metrics_lag_bucket (0) == 0 && sol_metrics_lag_bucket (1) == 1 && sol_metrics_lag_bucket (3) == 2 && sol_metrics_lag_bucket (4) == 3);
+  ok (sol_metrics_lag_bucket (16383) == 14 && sol_metrics_lag_bucket (16384) == 15 && sol_metrics_lag_bucket (INT64_MAX) == 15 && sol_metrics_lag_least (15) == 16384);
+  for (int64_t lag = 0; lag < 40000; lag++) {
+    const int b = sol_metrics_lag_bucket (lag);
+    bad += b < last || b > last + 1 || lag < sol_metrics_lag_least (b) || (b < 15 && lag >= sol_metrics_lag_least (b + 1));
+    last = b;
+  }
+  ok (bad == 0);
+  ok (sizeof edge / sizeof *edge == SOL_METRICS_BINS - 1 && sol_metrics_ratio_bin (0) == 7 && sol_metrics_ratio_bin (-2) == 0 && sol_metrics_ratio_bin (2) == 14 && sol_metrics_ratio_bin (NAN) == 14);
+  for (int i = 0; i < SOL_METRICS_BINS - 1; i++) /* symmetric */
+    bad += sol_metrics_ratio_bin (edge[i]) + sol_metrics_ratio_bin (-edge[i]) != 14 || sol_metrics_ratio_bin (nextafter (edge[i], -9)) != i || sol_metrics_ratio_bin (nextafter (edge[i], 9)) != i + 1;
+  ok (bad == 0);
+}
+
 int main (void)
 {
   char a0[] = "log.tensorboard=true", a1[] = "log.every_s=0", a2[] = "train.updates=320", *args[] = { a0, a1, a2 };
@@ -234,6 +259,7 @@ int main (void)
   int file = open (at ("table.log"), O_RDWR | O_CREAT, 0600), null = open ("/dev/null", O_WRONLY);
   ok (write_run (at ("run"), c, -1, 0, 50, file) == 50);
   close (file);
+  test_lags ();
   test_jsonl (at ("run/metrics.jsonl"));
   test_log_table (at ("table.log"));
   sleep (1); /* event files are named by the second */

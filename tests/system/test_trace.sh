@@ -22,6 +22,22 @@ with h5py.File ("five/stats.h5") as f: s = {c: f["sequences/" + c][:] for c in (
 lag = np.array ([0, 8, 2, 16, 4])[s["ticket"] % 5]
 assert (s["version_min"] == s["version_max"]).all () and (s["version_min"] == np.maximum (0, 2 * s["batch"] - lag)).all (), "lags"
 assert (s["update"] >= 0).all () and len (np.unique (s["ticket"])) == 20 * 8
+import json
+with h5py.File ("five/stats.h5") as f: t = {c: f["tokens/" + c][:] for c in ("update", "version", "lp", "lp_behav", "verdict")}
+d, lag, seen = (t["lp"] - t["lp_behav"]).astype (float), t["update"] - t["version"], 0
+edges = np.array ([-1, -.3, -.1, -.03, -.01, -.003, -.001, .001, .003, .01, .03, .1, .3, 1])
+for line in open ("five/metrics.jsonl"):
+    m = json.loads (line)
+    assert sum (b["n"] for b in m["lags"]) == m["n_tokens"]
+    for b in m["lags"]:
+        here = (t["update"] == m["update"]) & (lag >= b["lag"]) & (lag < max (1, 2 * b["lag"]))
+        x, r = d[here], np.exp (d[here])
+        assert len (x) == b["n"] and ((t["verdict"][here] & 14) != 0).sum () == b["clipped"] and sum (b["d"]) == b["n"], "counts by lag"
+        assert abs (np.mean (x * x) - b["m2"]) < 1e-9 and abs (r.sum () ** 2 / (r * r).sum () / len (r) - b["ess"]) < 1e-7, "M2 and ESS by lag"
+        inside = np.abs (np.abs (x)[:, None] - np.abs (edges)[None, :]).min () > 1e-9
+        assert not inside or list (np.histogram (x, np.concatenate (([-np.inf], edges, [np.inf])))[0]) == b["d"], "log-ratios by lag"
+        seen += 1
+assert seen > 80, seen
 print (sorted (set ((2 * s["batch"] - s["version_min"]).tolist ())))'
   is 0 $rc "every group has the lag that the file gives it"
   has '^\[0, 2, 4, .*16\]$'
