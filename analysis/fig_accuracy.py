@@ -32,6 +32,13 @@ def panels(groups, by):
     return [(t, [g for g in groups if key(g) == t]) for t in titles]
 
 
+def shades_of(values):
+    """{s: colour}, from light for fresh to dark for stale"""
+    from matplotlib import colormaps
+    some = sorted(set(values), key=lambda s: -1 if s is None else s)
+    return {s: colormaps["viridis_r"](0.15 + 0.85 * i / max(len(some) - 1, 1)) for i, s in enumerate(some)}
+
+
 def rows(groups, of="fresh", by="none"):
     return curve_rows(groups, CURVES[of], ("update", "pass_rate"))
 
@@ -41,15 +48,18 @@ def figure(groups, of="fresh", by="none"):
     parts = panels(groups, by)
     columns = min(3, len(parts))
     fig, axes = new_figure(-(-len(parts) // columns), columns, 6 if len(parts) == 1 else 4.2, 4 if len(parts) == 1 else 3.2)
-    look = looks(groups)
+    look, name = looks(groups), None
+    if by == "s":  # the panel says s: colours tell methods apart
+        look, name = {label: (color, "-") for label, (color, _) in look.items()}, lambda g: g.method
+    elif by == "method":
+        shades = shades_of([g.s for g in groups])
+        look, name = {g.label: (shades[g.s], "-") for g in groups}, lambda g: g.runs[0].staleness_text()
     for ax, (title, some) in zip(axes.flat, parts):
-        curves(ax, some, CURVES[of], look=look)
+        curves(ax, some, CURVES[of], look=look, name=name)
         ax.set(xlabel="optimizer update", ylabel="pass rate, " + ("fresh rollouts" if of == "fresh" else "held-out prompts"), ylim=(0, 1.02), title=title)
-        if len(parts) > 1:
-            ax.legend(fontsize=7)
     for ax in axes.flat[len(parts):]:
         ax.set_axis_off()
-    arrange(fig, axes[0, 0] if len(parts) == 1 else None)
+    arrange(fig, axes, 2 if len(parts) == 1 else 4)
     return fig
 
 

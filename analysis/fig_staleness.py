@@ -31,7 +31,7 @@ def figure(groups, of="end", most=None):
     methods = list(dict.fromkeys(g.method for g in some))
     for k, m in enumerate(methods):
         mine = [g for g in some if g.method == m]
-        x = np.array([place[g.s] for g in mine]) + 0.04 * (k - (len(methods) - 1) / 2)  # side by side, so that no interval hides another
+        x = np.array([place[g.s] for g in mine]) + min(0.04, 0.3 / len(methods)) * (k - (len(methods) - 1) / 2)  # side by side, so that no interval hides another
         each = [g.of(FIGURES[of][1]) for g in mine]
         color = look[mine[0].label][0]
         ax.plot(x, [i.mean for i in each], "o-", ms=4, color=color, label=m)

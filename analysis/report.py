@@ -12,7 +12,7 @@ import numpy as np
 import report_curves
 from fig_words import words
 from solera_draw import say
-from solera_group import group_runs, is_aside
+from solera_group import group_runs, is_aside, value
 from solera_page import Raw, facts, page as shell, section, table
 from solera_run import COLLAPSE_RULE, RunError, open_runs
 from solera_svg import number
@@ -163,8 +163,8 @@ def comparison(runs, labels):
         cells = [[g.label, len(g.runs), g.of(lambda r: r.area()).text(), g.of(lambda r: r.collapse().best).text(), g.of(lambda r: r.final()).text(), "%d of %d" % g.collapsed()] for g in groups]
         out += "<h3>Over seeds</h3>" + table(["runs", "seeds", "mean pass rate", "best", "last tenth", "collapsed"], cells)
         out += '<p class="soft">Means over the seeds ± half of the 95 % interval by Student\'s t.</p>'
-    names_of = sorted({k for r in runs for k in r.settings()})
-    differ = [k for k in names_of if len({str(r.setting(k)) for r in runs}) > 1 and k != "out"]
+    names_of = sorted({k for r in runs for k in r.settings()} - {"out"})
+    differ = [k for k in names_of if len({value(r, k) for r in runs if k in r.settings()}) > 1]
     if differ:
         out += "<h3>Settings that differ</h3>" + table(["setting"] + labels, [[k + (" *" if is_aside(k) else "")] + [plain(r.setting(k, "–")) for r in runs] for k in differ])
         out += '<p class="soft">* where it ran and what it wrote: of no weight when runs are grouped.</p>' if any(is_aside(k) for k in differ) else ""

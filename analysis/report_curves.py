@@ -6,7 +6,7 @@ from fig_entropy import FEWEST, MIDDLE
 from solera_draw import SMOOTH
 from solera_group import middle, smooth
 from solera_run import RunError
-from solera_svg import Series, bar_chart, line_chart
+from solera_svg import COLORS, Series, bar_chart, line_chart
 
 LAG_BARS = 32
 QUIET = ("refilled_groups", "verifier_stopped", "check_mean")  # of no interest where it is 0 throughout
@@ -41,14 +41,14 @@ def metric_series(runs, labels, columns, whole, median, scale):
     """several runs: a line each (whole, if there is such a column, instead of its parts; the second column dashed); one run: a line a column, with the single values behind a lone one"""
     how = middle if median else smooth
     if len(runs) > 1:
-        columns = ((whole, ""),) if whole else columns[:2]
+        columns = ((whole, ""),) if whole else columns[:2] if len(runs) <= COLORS else columns[:1]
     found = []
     for i, (run, label) in enumerate(zip(runs, labels)):
         for k, (column, name) in enumerate(columns):
             y = scale * run.metric(column)
             alone = len(runs) == 1
             text = name if alone else label + (f", {name}" if k > 0 else "")
-            found.append(Series(text, run.updates(), how(y, SMOOTH), k if alone else i, not alone and k > 0, None, y if alone and len(columns) == 1 else None, alone or k == 0))
+            found.append(Series(text, run.updates(), how(y, SMOOTH), k if alone else i, 0 if alone else max(k, i // COLORS), None, y if alone and len(columns) == 1 else None, alone or k == 0))
     return found
 
 
@@ -59,7 +59,7 @@ def charts(runs, labels, rows):
             continue
         note = ("median" if median else "mean") + f" of {SMOOTH} updates"
         if len(runs) > 1 and not whole and len(columns) > 1:
-            note += f"; {columns[0][1]}, dashed: {columns[1][1]}"
+            note += f"; {columns[0][1]}" + (f", dashed: {columns[1][1]}" if len(runs) <= COLORS else "")
         out += line_chart(title, metric_series(runs, labels, columns, whole, median, scale), note=note, log=log, low=low)
     return out
 
@@ -70,18 +70,20 @@ def rewards(runs, labels):
     for i, (run, label) in enumerate(zip(runs, labels)):
         try:
             x, y = run.pass_curve()
-            fresh.append(Series("fresh rollouts" if alone else label, x, y, i, faint=run.fresh()[1] if alone else None))
+            fresh.append(Series("fresh rollouts" if alone else label, x, y, i, i // COLORS, faint=run.fresh()[1] if alone else None))
         except RunError:
             pass  # no rollouts of its own: there is no such curve
-        consumed.append(Series("consumed rollouts" if alone else label, run.updates(), smooth(run.metric("reward_consumed"), SMOOTH), 1 if alone else i))
+        consumed.append(Series("consumed rollouts" if alone else label, run.updates(), smooth(run.metric("reward_consumed"), SMOOTH), 1 if alone else i, i // COLORS))
         for k, name in enumerate(sorted({n for r in run.metrics() for n in r.get("pass_rates") or {}})):
             y = np.array([(r.get("pass_rates") or {}).get(name) for r in run.metrics()], dtype=float)
-            sets.append(Series(name if alone else f"{label} {name}", run.updates(), smooth(y, SMOOTH), k if alone else i, not alone and k > 0))
+            sets.append(Series(name if alone else f"{label} {name}", run.updates(), smooth(y, SMOOTH), k if alone else i, 0 if alone else max(k, i // COLORS)))
         rows = run.evaluations()
-        for k, data in enumerate(sorted({r.get("data", "") for r in rows})):
+        names = sorted({r.get("data", "") for r in rows})
+        for k, data in enumerate(names):
             mine = [r for r in rows if r.get("data", "") == data]
             x, y, low, high = (np.array([r[c] for r in mine], dtype=float) for c in ("version", "avg", "avg_low", "avg_high"))
-            held.append(Series(" ".join(t for t in ("" if alone else label, data) if t) or "held out", x, y, k if alone else i, not alone and k > 0, (low, high)))
+            name = " ".join(t for t in ("" if alone else label, data if alone or len(names) > 1 else "") if t) or "held out"
+            held.append(Series(name, x, y, k if alone else i, 0 if alone else max(k, i // COLORS), (low, high) if len(runs) <= COLORS else None))
     out = line_chart("Reward of fresh rollouts", fresh, note="of the present weights, mean over five versions")
     out += line_chart("Reward of consumed rollouts", consumed, note=f"of those that were trained on, mean of {SMOOTH} updates")
     out += line_chart("Right answers by data set (share)", sets, note=f"of the responses trained on, mean of {SMOOTH} updates", low=0)
@@ -89,13 +91,13 @@ def rewards(runs, labels):
 
 
 def entropies(runs, labels):
-    found = []
+    alone, found = len(runs) == 1, []
     for i, (run, label) in enumerate(zip(runs, labels)):
         n, mean = run.entropy_bins()
-        for j, sign in ((1, "A > 0"), (0, "A ≤ 0")) if len(runs) == 1 else ((None, ""),):
+        for j, sign in ((1, "A > 0"), (0, "A ≤ 0")) if alone else ((None, ""),):
             count, total = (n[j], n[j] * np.nan_to_num(mean[j])) if j is not None else (n.sum(axis=0), (n * np.nan_to_num(mean)).sum(axis=0))
             y = np.divide(total, count, out=np.full(len(count), np.nan), where=count >= FEWEST)
-            found.append(Series(sign or label, MIDDLE, y, i if j is None else j, False))
+            found.append(Series(sign or label, MIDDLE, y, i if j is None else j, 0 if alone else i // COLORS))
     return line_chart("Entropy of tokens by how far they moved (nats)", found, "|r − 1|", f"28 bins, of {FEWEST} tokens or more", low=0)
 
 

@@ -47,13 +47,14 @@ def looks(groups):
     return {g.label: (color[g.method], DASHES[s.index(-1 if g.s is None else g.s) % len(DASHES)]) for g in groups}
 
 
-def curves(ax, groups, xy, width=None, scale=1.0, look=None, how=smooth):
-    """draws xy (run) -> (x, y) of every group: mean over the seeds, with its 95 % interval from three seeds on and every seed as a thin line below that. how (y, width): smooth or middle first."""
+def curves(ax, groups, xy, width=None, scale=1.0, look=None, how=smooth, name=None):
+    """draws xy (run) -> (x, y) of every group: mean over the seeds, with its 95 % interval from three seeds on and every seed as a thin line below that.
+    how (y, width): smooth or middle first. name (group): what the legend says (default: its label)."""
     look = look or looks(groups)
     for g in groups:
         x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width, how))
         color, dashes = look[g.label]
-        ax.plot(x, scale * mean, color=color, ls=dashes, lw=1.6, label=f"{g.label}" + (f" ({len(g.runs)} seeds)" if len(g.runs) > 1 else ""))
+        ax.plot(x, scale * mean, color=color, ls=dashes, lw=1.6, label=(name(g) if name else g.label) + (f" ({len(g.runs)} seeds)" if len(g.runs) > 1 else ""))
         if len(g.runs) >= 3:
             ax.fill_between(x, scale * low, scale * high, color=color, alpha=0.15, lw=0)
         elif len(g.runs) == 2:
@@ -80,15 +81,19 @@ def metric_curve(name):
     return lambda run: (run.updates(), run.metric(name))
 
 
-def arrange(fig, ax=None, most=2):
-    """lays the figure out; ax: its legend goes below all panels, so many entries a line"""
-    handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
-    if not handles:
+def arrange(fig, axes=None, most=2):
+    """lays the figure out; axes (one or several): their legend goes below all panels, so many entries a line, and makes the figure that much higher"""
+    entries = {}
+    for ax in np.atleast_1d(axes).flat if axes is not None else []:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            entries.setdefault(label, handle)
+    if not entries:
         fig.tight_layout()
         return
-    lines = -(-len(labels) // most)
-    fig.legend(handles, labels, loc="lower center", ncol=min(most, len(labels)))
-    fig.tight_layout(rect=(0, (0.1 + 0.2 * lines) / fig.get_figheight(), 1, 1))
+    extra = 0.1 + 0.2 * -(-len(entries) // most)
+    fig.set_figheight(fig.get_figheight() + extra)
+    fig.legend(entries.values(), entries.keys(), loc="lower center", ncol=min(most, len(entries)))
+    fig.tight_layout(rect=(0, extra / fig.get_figheight(), 1, 1))
 
 
 def cell(value, digits=4):

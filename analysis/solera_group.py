@@ -130,7 +130,9 @@ def name_of(objective):
 
 def method(run, varying):
     """the method in words, staleness left out: GRPO, M2PO tau=0.02"""
-    extra = [f"{k.split('.')[-1]}={run.setting(k)}" for k in varying if k not in ("objective.name", "staleness.k", "staleness.mode", "staleness.trace") and run.setting(k) not in (None, "auto")]
+    shown = [k for k in varying if k not in ("objective.name", "staleness.k", "staleness.mode", "staleness.trace") and value(run, k) not in ("", "auto")]
+    last = [k.split(".")[-1] for k in varying]
+    extra = [f"{k if last.count(k.split('.')[-1]) > 1 else k.split('.')[-1]}={value(run, k)}" for k in shown]
     return " ".join([name_of(run.objective())] + extra)
 
 
@@ -142,11 +144,23 @@ def is_aside(name):
     return name in ASIDE or name.startswith(ASIDE_GROUPS)
 
 
+def value(run, name):
+    """a setting as text; what is empty, and what the program of that run did not have yet, is the empty text"""
+    v = run.setting(name)
+    return "" if v is None or v == [] else str(v)
+
+
+def telling_settings(runs, also=()):
+    """names of the settings that can tell groups apart. One that only some runs have (a newer program made them) counts if those differ in it: else the older ones did what it says by default."""
+    names = sorted({k for r in runs for k in r.settings() if not is_aside(k) or k in also})
+    return [k for k in names if len({value(r, k) for r in runs if k in r.settings()}) > 1]
+
+
 def group_runs(runs, also=()):
     """[Group] of runs, in order of method and staleness. also: settings of ASIDE that tell groups apart here, such as ("learners",). Two runs of one group with one seed are an error."""
-    groups = {}
+    groups, telling = {}, telling_settings(runs, also)
     for run in runs:
-        key = tuple(sorted((k, str(v)) for k, v in run.settings().items() if not is_aside(k) or k in also))
+        key = tuple(value(run, k) for k in telling)
         groups.setdefault(key, []).append(run)
     for same in groups.values():
         seen = {}
@@ -161,13 +175,13 @@ def group_runs(runs, also=()):
 
 def varying_settings(runs, also=()):
     """names of the settings by which runs differ. A parameter of an objective counts only if it differs between runs of one objective."""
-    names, found = sorted({k for r in runs for k in r.settings() if not is_aside(k) or k in also}), []
-    for name in names:
+    found = []
+    for name in telling_settings(runs, also):
         if name == "objective.name":
             continue
         by_objective = {}
         for r in runs:
-            by_objective.setdefault(r.objective() if name.startswith("objective.") else "", set()).add(str(r.setting(name)))
+            by_objective.setdefault(r.objective() if name.startswith("objective.") else "", set()).add(value(r, name))
         if any(len(v) > 1 for v in by_objective.values()):
             found.append(name)
     return ["objective.name"] + found

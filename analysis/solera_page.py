@@ -20,6 +20,7 @@ button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--
 nav{margin:10px 0 0;display:flex;flex-wrap:wrap;gap:2px 16px}header>div{min-width:0}
 .banner{border-left:4px solid var(--warn);background:var(--card);padding:8px 14px;margin:12px 0;overflow-wrap:anywhere}.banner.bad{border-color:var(--bad)}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,380px),1fr));gap:14px}
+.chart summary{font-size:.8rem;font-weight:400;color:var(--soft)}.chart details{margin:4px 0 0}
 .chart,.card{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 12px;min-width:0}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,135px),1fr));gap:4px 14px;margin:0}
 .facts dt{color:var(--soft);font-size:.82rem}.facts dd{margin:0 0 6px;font-weight:600;overflow-wrap:anywhere}
@@ -29,7 +30,7 @@ figcaption{font-weight:600;font-size:.92rem;margin-bottom:4px}figcaption small{f
 .plot{position:relative}.plot>svg{display:block;width:100%;height:auto;touch-action:pan-y}.plot>svg:focus-visible{outline:2px solid var(--c0)}
 .plot svg text{font-size:11px;fill:var(--soft)}
 .rule{stroke:var(--rule);stroke-width:1;fill:none}.axis{stroke:var(--soft);fill:none}
-.line{fill:none;stroke-width:1.8;stroke-linejoin:round}.dashed{stroke-dasharray:4 3}.faint{fill:none;stroke-width:.8;opacity:.3}.band{opacity:.16}
+.line{fill:none;stroke-width:1.8;stroke-linejoin:round}.d1{stroke-dasharray:4 3}.d2{stroke-dasharray:1.5 2.5}.d3{stroke-dasharray:7 2 1.5 2}.faint{fill:none;stroke-width:.8;opacity:.3}.band{opacity:.16}
 .cursor path{stroke:var(--soft);stroke-width:1}.cursor circle{stroke:var(--card);stroke-width:1.5}
 .legend{list-style:none;margin:4px 0 0;padding:0;font-size:.8rem;display:flex;flex-wrap:wrap;gap:2px 14px}.legend li{overflow-wrap:anywhere}.key{width:18px;height:8px;margin-right:5px}
 .tip{position:absolute;pointer-events:none;background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:5px 8px;font-size:.78rem;box-shadow:0 2px 8px #0003;z-index:2;max-width:min(70%,300px)}
@@ -43,7 +44,8 @@ th{color:var(--soft);font-weight:600;text-align:right}tr:last-child td{border-bo
 .phases{display:flex;flex-wrap:wrap;gap:2px 16px;list-style:none;margin:0;padding:0;font-size:.84rem}
 details{margin:10px 0}summary{cursor:pointer;font-weight:600;margin-bottom:6px;overflow-wrap:anywhere}.bad{color:var(--bad)}.good{color:var(--good)}
 @media(max-width:520px){main{padding:14px 12px 40px}header{flex-direction:column}}
-@media print{.chart,.card{break-inside:avoid}button{display:none}}
+@media print{.chart summary{font-size:.8rem;font-weight:400;color:var(--soft)}.chart details{margin:4px 0 0}
+.chart,.card{break-inside:avoid}button{display:none}}
 """ + "".join(f".s{i}{{stroke:var(--c{i})}}.f{i}{{fill:var(--c{i})}}.b{i}{{background:var(--c{i})}}" for i in range(8)) + ".b8{background:color-mix(in srgb,var(--c0) 45%,var(--card))}.b9{background:var(--rule)}"
 
 SCRIPT = r"""
@@ -64,16 +66,19 @@ function chart (figure) {
   let index = 0;
   const longest = d.series.reduce ((m, s) => s.x.length > m.x.length ? s : m, d.series[0]);
   function hide () { tip.hidden = true; cursor.replaceChildren (); }
-  function at (x) {
+  function at (x, height) {
     index = nearest (longest.x, x);
     const x0 = longest.x[index];
     cursor.replaceChildren (); tip.replaceChildren ();
     const line = document.createElementNS (NS, "path");
     line.setAttribute ("d", `M${px (x0)} ${a.top}V${a.top + a.height}`); cursor.append (line);
     add (tip, "b", (d.x || "") + " " + (d.labels ? d.labels[index] : show (x0)));
-    for (const s of d.series) {
+    let some = d.series.filter (s => s === longest || Math.abs (s.x[nearest (s.x, x0)] - x0) <= (a.x1 - a.x0) / 50);
+    const far = s => { const y = s.y[nearest (s.x, x0)], v = y === null ? null : py (y); return v === null ? 1e9 : Math.abs (v - height); };
+    const left_out = some.length - 10;
+    if (left_out > 0) some = [...some].sort ((s, t) => far (s) - far (t)).slice (0, 10).sort ((s, t) => d.series.indexOf (s) - d.series.indexOf (t));
+    for (const s of some) {
       const i = nearest (s.x, x0), y = s.y[i];
-      if (s !== longest && Math.abs (s.x[i] - x0) > (a.x1 - a.x0) / 50) continue;
       const row = add (tip, "span"); add (row, "i").className = "b" + s.color;
       row.append (s.name + ": " + show (y) + (s.low && s.low[i] !== null ? ` (${show (s.low[i])} to ${show (s.high[i])})` : ""));
       const v = y === null ? null : py (y);
@@ -81,6 +86,7 @@ function chart (figure) {
       const dot = document.createElementNS (NS, "circle");
       dot.setAttribute ("cx", px (s.x[i])); dot.setAttribute ("cy", v); dot.setAttribute ("r", 4); dot.setAttribute ("class", "f" + s.color); cursor.append (dot);
     }
+    if (left_out > 0) add (tip, "span", `and ${left_out} farther from the pointer`);
     tip.hidden = false;
     const box = svg.getBoundingClientRect (), left = px (x0) / a.view[0] * box.width;
     tip.style.left = Math.max (0, left + 12 + tip.offsetWidth > box.width ? left - 12 - tip.offsetWidth : left + 12) + "px";
@@ -88,14 +94,14 @@ function chart (figure) {
   }
   svg.addEventListener ("pointermove", e => {
     const box = svg.getBoundingClientRect (), u = (e.clientX - box.left) / box.width * a.view[0];
-    if (u < a.left - 8 || u > a.left + a.width + 8) hide (); else at (a.x0 + (u - a.left) / a.width * (a.x1 - a.x0));
+    if (u < a.left - 8 || u > a.left + a.width + 8) hide (); else at (a.x0 + (u - a.left) / a.width * (a.x1 - a.x0), (e.clientY - box.top) / box.height * a.view[1]);
   });
   svg.addEventListener ("pointerleave", hide);
   svg.addEventListener ("blur", hide);
   svg.addEventListener ("keydown", e => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
     if (!step) return;
-    e.preventDefault (); at (longest.x[Math.min (Math.max (tip.hidden ? 0 : index + step, 0), longest.x.length - 1)]);
+    e.preventDefault (); at (longest.x[Math.min (Math.max (tip.hidden ? 0 : index + step, 0), longest.x.length - 1)], a.top + a.height / 2);
   });
 }
 document.querySelectorAll ("figure.chart").forEach (chart);

@@ -14,12 +14,12 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Series(NamedTuple):
-    """a line: x, y (NaN: a gap), its colour, dashed or not, band (low, high) or None, the single values behind a smoothed line or None"""
+    """a line: x, y (NaN: a gap), its colour, dashes (0: none, 1 to 3), band (low, high) or None, the single values behind a smoothed line or None"""
     name: str
     x: np.ndarray
     y: np.ndarray
     color: int = 0
-    dashed: bool = False
+    dashed: int = 0
     band: "tuple | None" = None
     faint: "np.ndarray | None" = None
     listed: bool = True  # in the legend
@@ -137,12 +137,17 @@ def plain(values, digits=6):
     return [None if not np.isfinite(v) else float(f"{v:.{digits}g}") for v in values]
 
 
+def line_class(s):
+    return f"line s{s.color % COLORS}" + (f" d{min(int(s.dashed), 3)}" if s.dashed else "")
+
+
 def legend(series):
     series = [s for s in series if s.listed]
     if len(series) < 2:
         return ""
-    items = "".join(f'<li><svg class="key" viewBox="0 0 18 8"><path class="line s{s.color % COLORS}{" dashed" if s.dashed else ""}" d="M0 4H18"/></svg>{escape(s.name)}</li>' for s in series)
-    return f'<ul class="legend">{items}</ul>'
+    items = "".join(f'<li><svg class="key" viewBox="0 0 18 8"><path class="{line_class(s)}" d="M0 4H18"/></svg>{escape(s.name)}</li>' for s in series)
+    legend_of = f'<ul class="legend">{items}</ul>'
+    return legend_of if len(series) <= COLORS else f"<details><summary>{len(series)} lines</summary>{legend_of}</details>"
 
 
 def figure(title, note, series, axes, body, x_label, labels=None):
@@ -165,7 +170,7 @@ def line_chart(title, series, x_label="optimizer update", note="", log=False, lo
     axes = Axes(series, log, low, high)
     body = "".join(band(axes, s) for s in series if s.band)
     body += "".join(f'<path class="faint s{s.color % COLORS}" d="{path(axes, s.x, s.faint)}"/>' for s in series if s.faint is not None)
-    body += "".join(f'<path class="line s{s.color % COLORS}{" dashed" if s.dashed else ""}" d="{path(axes, s.x, s.y)}"/>' for s in series)
+    body += "".join(f'<path class="{line_class(s)}" d="{path(axes, s.x, s.y)}"/>' for s in series)
     if max(len(s.x) for s in series) == 1:
         body += "".join(f'<circle class="f{s.color % COLORS}" cx="{axes.px(s.x[0]):.1f}" cy="{float(axes.py(s.y[0])):.1f}" r="3"/>' for s in series)
     return figure(title, note, series, axes, body, x_label)

@@ -129,6 +129,15 @@ s = page(open_runs([strange]))
 ts = Tree(s)
 ok("still going, or killed" in s and "of 99" in s and "stats.h5: not there" in s and not ts.wrong and "<img" not in s, "a run that goes on, without statistics and rewards, of a strange name")
 
+for seed in range(9):
+    shutil.copytree(b, os.path.join(tmp, "seeds", str(seed)))
+    with open(os.path.join(tmp, "seeds", str(seed), "settings.yaml"), "a") as f:
+        f.write(f"seed: {seed}\n")
+s = page(open_runs([os.path.join(tmp, "seeds")]))
+ts = Tree(s)
+over = [r for r in ts.rows if r[:2] == ["GRPO s=4", "9"]]
+ok(not ts.wrong and "9 lines" in ts.heads and "9 runs, one by one" in ts.heads and len(over) == 1 and "± 0.000" in over[0][2] and 'class="line s0 d1"' in s, f"nine seeds: folded, told apart, and together: {over}")
+
 # texts by a tokenizer: run b with another task and a folder with one
 tokenizer, d = os.path.join(tmp, "tokenizer"), os.path.join(tmp, "d")
 os.makedirs(tokenizer)
