@@ -45,7 +45,7 @@ static void try_one (const char *terms, int equal, const char *what)
   sol_learner_t *l = NULL;
   char more[512];
   double g2 = 0, along, across, dot = 0, n2 = 0;
-  snprintf (more, sizeof more, "%sobjective: {name: grpo_no_tr}\ntrain: {lr: 1.0e-3, grad_clip: 0, micro_batch_tokens: 48}\nlearner: {leaves: 1}\n", terms);
+  snprintf (more, sizeof more, "%sobjective: {name: grpo_no_tr}\ntrain: {lr: 1.0e-3, grad_clip: 0, micro_batch_tokens: 20}\nlearner: {leaves: 1}\n", terms);
   rig_make (&rig, more, "terms");
   need (rig_learner (&rig, sol_comm_self (), NULL, &l) == SOL_OK);
   for (int i = 0; i < PROMPTS; i++) {

@@ -14,7 +14,7 @@ static int64_t poison (void)
 {
   for (int s = 0, at = 0; s < GROUP; at += mem[2].len[s], s++)
     if (mem[2].reward[s] == 0) {
-      mem[2].lp[at] = -200;
+      mem[2].lp[at] = mem[2].lp_check[at] = -200;
       return 2 * GROUP + s;
     }
   return -1;
@@ -24,6 +24,22 @@ static void fill (sol_learner_t *l)
 {
   for (int i = 0; i < PROMPTS; i++) l->group[i] = group[i];
   if (sol_learner_advantages (l) != SOL_OK) abort ();
+}
+
+/* every column of a token is that token's, also where sequences before it were dropped */
+static int whole (const sol_learner_t *l, int64_t mini)
+{
+  const sol_columns_t *k = &l->col;
+  for (int64_t i = 0; i < k->n; i++) {
+    const mem_t *m = &mem[k->seq[i] / GROUP];
+    int at = k->position[i];
+    for (int s = 0; s < k->seq[i] % GROUP; s++) at += m->len[s];
+    if (k->lp_behav[i] != m->lp[at] || k->token[i] != m->ids[at] || k->d[i] != k->lp[i] - k->lp_behav[i]) return 0;
+    if (k->lp_check && k->lp_check[i] != m->lp_check[at]) return 0;
+    if (k->d_from && (k->d_from[i] != k->lp[i] - k->lp_check[i] || k->d_check[i] != k->lp_check[i] - k->lp_behav[i])) return 0;
+    if (k->lp_ref && k->lp_ref[i] != k->ref_all[mini * k->room + k->src[i]]) return 0;
+  }
+  return 1;
 }
 
 typedef struct { float *w; int64_t elements, dropped, n; sol_status_t st; double norm; } result_t;
@@ -43,6 +59,7 @@ static result_t train (sol_comm_t *comm, const char *more)
   if (rig.reference && r.st == SOL_OK) r.st = sol_learner_reference (l);
   for (int i = 0; i < 2 * UPS && r.st == SOL_OK; i++) {
     r.st = sol_learner_make_update (l, i % UPS);
+    if (r.st == SOL_OK && !whole (l, i % UPS)) r.st = SOL_ERR_FORMAT;
     if (r.st == SOL_OK) l->update++;
     r.n += l->verdicts.n;
   }
@@ -113,6 +130,12 @@ static void test_refused (void)
   ok (a.dropped == 2); /* in each of the two rounds */
   ok (a.n == 2 * (all - mem[2].len[seq % GROUP])); /* it does not count in N */
   ok (same (a, train (sol_comm_self (), drop)));
+  sol_free (a.w);
+  /* what stands beside a token leaves with it */
+  static const char beside[] = "objective: {name: grpo, on_refused: drop}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2}\nkl: {coef: 0.1, term: k2, reference: initial}\nentropy: {coef: 0.1}\nlp_check: {record: true, correct: tis, cap: 1.2}\n";
+  a = train (sol_comm_world (), beside);
+  ok (a.st == SOL_OK && a.dropped == 2);
+  ok (same (a, train (sol_comm_self (), beside)));
   sol_free (a.w);
 }
 

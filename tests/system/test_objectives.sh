@@ -45,7 +45,7 @@ is "$(weights grpo8)" "$(weights dapo_as_grpo)" "is grpo"
 
 # KL to a frozen reference and an entropy bonus
 key () { sed -n "$((1 + $2))p" $1/metrics.jsonl | grep -o "\"$3\":[^,]*" | cut -d: -f2; } # RUN UPDATE KEY
-kl="train.updates=8 kl.coef=0.05 kl.reference=initial entropy.coef=0.01 checkpoint.every=4"
+kl="train.updates=8 kl.coef=0.05 kl.reference=initial entropy.coef=0.01 objective.advantage=group_global checkpoint.every=4"
 run "$solera" train small.yaml roles=solo $kl out=kl; is 0 $rc "KL to the initial weights"; has 'frozen reference: base/model, digest'; has 'reference [0-9.]*'
 is 0 "$(key kl 0 kl_ref)" "the first update is made by the reference itself"
 awk "BEGIN { exit !($(key kl 7 kl_ref) > 0 && $(key kl 7 loss_kl) > 0 && $(key kl 7 loss_entropy) < 0) }"; ok $? "later ones are apart from it, and the loss says so"
