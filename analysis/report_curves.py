@@ -101,8 +101,20 @@ def entropies(runs, labels):
     return line_chart("Entropy of tokens by how far they moved (nats)", found, "|r − 1|", f"28 bins, of {FEWEST} tokens or more", low=0)
 
 
+def by_lag(runs, labels):
+    """M2 and clipped tokens by lag, of runs with more than one bucket of lags"""
+    m2, clipped = [], []
+    for i, (run, label) in enumerate(zip(runs, labels)):
+        lag, _, mean, share = run.lag_buckets()
+        if len(lag) > 1:
+            m2.append(Series("M2" if len(runs) == 1 else label, lag, mean, i, i // COLORS))
+            clipped.append(Series("clipped or masked" if len(runs) == 1 else label, lag, 100 * share, i, i // COLORS))
+    note = "over all updates; buckets from lags 0, 1, 2, 4, 8, ..."
+    return line_chart("M2 by lag (nats²)", m2, "lag (updates)", note, log=True) + line_chart("Clipped or masked by lag (% of the tokens)", clipped, "lag (updates)", note, low=0)
+
+
 def lags(runs, labels):
-    out = ""
+    out = by_lag(runs, labels)
     for i, (run, label) in enumerate(zip(runs, labels)):
         lag, tokens = run.lag_histogram()
         if not len(lag):

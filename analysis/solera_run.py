@@ -191,6 +191,16 @@ class Run:
         lags = sorted(n)
         return np.array(lags, dtype=int), np.array([n[x] for x in lags], dtype=float)
 
+    def lag_buckets(self):
+        """smallest lag, tokens, M2 and share clipped or masked of every bucket of lags (0, 1, 2, 4, 8, ...) over all updates; empty where an older program wrote no lags"""
+        sums = {}
+        for r in self.metrics():
+            for b in r.get("lags") or []:
+                sums[b["lag"]] = sums.get(b["lag"], np.zeros(3)) + (b["n"], b["n"] * b["m2"], b["clipped"])
+        lags = sorted(sums)
+        n, m2, clipped = np.array([sums[x] for x in lags]).reshape(-1, 3).T
+        return np.array(lags, dtype=int), n, m2 / n, clipped / n
+
     def entropy_bins(self, first=0, last=None):
         """(tokens, mean entropy) [2][28] by sign of the advantage (0: A <= 0) and bin of |r-1|, over updates first to last, from metrics.jsonl"""
         rows = [r for r in self.metrics() if "entropy_n" in r and r["update"] >= first and (last is None or r["update"] <= last)]

@@ -96,7 +96,7 @@ class Axes:
         if last > first:
             step = max(1, -(-(last - first) // 5))
             return [(10.0 ** k, "10" + str(k).translate(SUPERSCRIPT)) for k in range(first, last + 1, step)]
-        return [(10.0 ** v, f"{10.0 ** v:.2g}") for v in ticks(self.y0, self.y1, 4)]
+        return [(10.0 ** v, f"{10.0 ** v:.2g}" if v > -3.2 else f"{10.0 ** v:.0e}") for v in ticks(self.y0, self.y1, 4)]
 
 
 def path(axes, x, y):

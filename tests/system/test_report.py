@@ -31,6 +31,10 @@ def ok(good, text):
     print(f"{'' if good else 'not '}ok {count} - {text}")
 
 
+def marked_all(verdict):
+    return ((verdict & MARKED) != 0).astype(float)
+
+
 class Tree(HTMLParser):
     """checks that elements close in order; gathers ids, links, the charts' JSON, headings, rows of tables"""
     def __init__(self, text):
@@ -94,6 +98,12 @@ with run.statistics() as f:
     verdict, token, n = f["tokens/verdict"][:], f["tokens/token"][:], int(f.attrs["n_tokens"])
     learners = len(np.unique(f["sources/learner"][:])), len(np.unique(f["sources/launch"][:]))
 ok(learners == (2, 2) and len(verdict) == n == run.metric("n_tokens").sum(), "token statistics of two learners and two launches")
+with run.statistics() as f:
+    lag_of, d = f["tokens/update"][:] - f["tokens/version"][:], (f["tokens/lp"][:] - f["tokens/lp_behav"][:]).astype(float)
+lag, n, m2, share = run.lag_buckets()
+of = np.searchsorted(lag, lag_of, side="right") - 1
+ok(len(lag) == 4 and np.array_equal(n, np.bincount(of)) and np.allclose(m2, np.bincount(of, d * d) / n, rtol=1e-5) and np.allclose(share, np.bincount(of, marked_all(verdict)) / n)
+   and any(x.startswith("M2 by lag") for x in t.heads), f"M2 and masked tokens by lag: {lag}")
 time = run.metric("time_s")
 spent, total = seconds(run)
 ok(abs(total - time[11] - time[23]) < 1e-9 and abs(sum(spent.values()) - total) < 1e-9 and abs(spent["forward_s"] - np.nansum(run.metric("forward_s"))) < 1e-9, f"times of both launches: {total:.2f} s")
