@@ -12,7 +12,7 @@ import sys
 
 import study_collect
 from solera_run import RunError
-from study_figures import figures
+from study_figures import PARTS_WITH_CURVES, figures
 from study_tables import tables
 
 MARK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(<!-- end -->)", re.S)
@@ -27,10 +27,17 @@ def fill(text, made):
 
 
 def document(page, folder, made, names):
+    beside = os.path.splitext(page)[0]
+    for part in ("tau",) + PARTS_WITH_CURVES: # figures that are there only when their runs are
+        if f"{part}.png" in names:
+            what = "Pass rates and masked share against tau" if part == "tau" else "Pass rate of fresh rollouts against updates"
+            made[part] += f"\n\n![{what}]({os.path.basename(beside)}/{part}.png)"
     with open(page, encoding="utf-8") as f:
         text = fill(f.read(), made)
-    beside = os.path.splitext(page)[0]
     os.makedirs(beside, exist_ok=True)
+    for name in os.listdir(beside):
+        if name.endswith(".png"):
+            os.remove(os.path.join(beside, name))
     for name in ["runs.csv"] + names:
         shutil.copyfile(os.path.join(folder, name), os.path.join(beside, name))
     with open(page + ".tmp", "w", encoding="utf-8") as f:

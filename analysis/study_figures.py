@@ -12,6 +12,7 @@ from solera_group import group_runs, name_of
 from solera_run import Run
 from study_tables import bootstrap, pick, rank, values
 
+PARTS_WITH_CURVES = ("long", "smollm2")
 PAPER = ("grpo", "grpo_no_tr", "gspo", "m2po")
 LOOK = dict(COLORS, **dict(zip(("decoupled_ppo", "icepop", "dppo_tv"), OTHERS)))
 
@@ -123,7 +124,7 @@ def figures(rows, curves, folder):
         if some: # a run's metrics are let go with its figure
             script.figure(group_runs([Run(os.path.join(folder, path_of(r))) for r in some])).savefig(os.path.join(folder, name), dpi=90) # these lie in the repository
             made.append(name)
-    for part in ("long", "smollm2"):
+    for part in PARTS_WITH_CURVES:
         if pick(rows, part=part):
             make(f"{part}.png", draw_curves, rows, curves, part=part)
     return made

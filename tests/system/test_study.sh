@@ -93,7 +93,7 @@ row '| tau 0.16 | 1 | 256 | 0.80, n 1 |'
 row '| M2PO, one lag, s = 256 | 3 | 256 | 0.93 [0.91, 0.95], n 3 |'
 row '| M2PO, file:jobs/study/half.lags | 1 | 126 | 0.75, n 1 |'
 row '2 runs, 1 different digest.'
-row '| chain, GRPO | 6 | 78 | 7.8 | 1.00 | 0.25 |'
+row '| chain, GRPO | 6 | 78 | 7.8 | 1 | 0.25 |'
 sed 's/,grad_norm,/,gradient,/' "$top_srcdir/tests/data/study/runs.csv" >bad.csv
 run "$PYTHON3" -B "$top_srcdir/analysis/study.py" bad.csv; is 1 $rc "a runs.csv with another column"; has 'expected the columns part,run,method'
 run "$PYTHON3" -B "$top_srcdir/analysis/study.py" s --document page.md; is 0 $rc "a page"
