@@ -75,8 +75,9 @@ static sol_status_t compare_settings (const char *path, const sol_config_t *now)
 }
 
 /* settings.yaml begins with what else a result may depend on, as comments */
-static void add_origin (const char *hosts, sol_buffer_t *out)
+static void add_origin (const char *hosts, const char *origin, sol_buffer_t *out)
 {
+  if (origin) sol_buffer_printf (out, "# %s\n", origin);
   sol_buffer_printf (out, "# program: %s (%s)\n# libraries: %s; hdf5 %s; yaml %s; pcre2 %s; xxhash %s\n# kernels: %s\n# hosts: %s\n", PACKAGE_STRING, SOL_COMPILER, sol_comm_library (),
                      SOL_HDF5_VERSION, SOL_YAML_VERSION, SOL_PCRE2_VERSION, SOL_XXHASH_VERSION, sol_backend_isa (), hosts);
 }
@@ -97,7 +98,7 @@ sol_status_t sol_setup_lock (const char *out)
 
 sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info) { return info->n_queues > 0 ? sol_broker_verify (dir, info->n_queues, info->update) : SOL_OK; }
 
-static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, int resume, int force, char **resume_dir_p)
+static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, const char *origin, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
   sol_buffer_t text = { 0 };
@@ -129,7 +130,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, in
     else sol_log (SOL_LOG_INFO, "run", "%s has no whole checkpoint: starting from the beginning", c->out);
   }
   if (!sol_file_exists (settings)) SOL_GO (sol_setup_lock (c->out));
-  add_origin (hosts, &text);
+  add_origin (hosts, origin, &text);
   sol_config_text (c, &text);
   SOL_GO (sol_file_write (settings, text.data, text.bytes));
   *resume_dir_p = dir;
@@ -141,14 +142,14 @@ out:
   return st;
 }
 
-sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p)
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, const char *origin, char **resume_dir_p)
 {
   char *dir = NULL, *text, *hosts;
   size_t bytes;
   sol_status_t st = SOL_OK;
   int rank = sol_comm_rank (world);
   SOL_TRY (sol_setup_hosts (world, &hosts));
-  if (rank == 0) st = prepare_folder (config, hosts, resume, force, &dir);
+  if (rank == 0) st = prepare_folder (config, hosts, origin, resume, force, &dir);
   sol_free (hosts);
   SOL_TRY (sol_comm_agree (world, st));
   text = rank == 0 ? dir ? dir : sol_strdup ("") : NULL; /* the others get a text of their own */

@@ -13,8 +13,8 @@
 /* Collective over world: rank 0 loads and checks the settings, all get the same. */
 sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const *overrides, int n, const char *command, sol_config_t **config_p);
 /* Collective: makes config->out (an existing one needs resume or force), writes settings.yaml, opens the log. *resume_dir_p: the newest whole checkpoint when resume is asked for and there is one, else NULL
- * (sol_free). Refuses settings that differ from the run's and may not. */
-sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, char **resume_dir_p);
+ * (sol_free). origin: what else the run is made from, a line for settings.yaml, or NULL. Refuses settings that differ from the run's and may not. */
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, const char *origin, char **resume_dir_p);
 /* local: this process alone may write the run or evaluation in out, until it ends */
 sol_status_t sol_setup_lock (const char *out);
 /* local: the queue files of a checkpoint are whole (sol_checkpoint_check_t) */

@@ -5,6 +5,7 @@
 #include "solera/memory.h"
 #include "solera/stats_read.h"
 #include <string.h>
+#include <sys/stat.h>
 
 sol_status_t sol_setup_schedule (const sol_config_t *c, sol_setup_t *s)
 {
@@ -44,6 +45,12 @@ static sol_status_t compare (sol_conflict_t kind, const char *option, const char
   return st;
 }
 
+static int is_same_folder (const char *a, const char *b)
+{
+  struct stat x, y;
+  return stat (a, &x) == 0 && stat (b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char *run_dir, sol_record_t **record_p)
 {
   const int replay = kind == SOL_CONFLICT_REPLAY;
@@ -51,6 +58,7 @@ static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char
   sol_record_t *r = NULL;
   sol_status_t st;
   SOL_TRY (sol_stats_reader_open (run_dir, &reader));
+  if (is_same_folder (run_dir, c->out)) SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "out is %s, the run that is read: choose another folder", c->out));
   SOL_GO (compare (kind, replay ? "--replay" : "--reuse-rollouts", run_dir, sol_stats_reader_settings (reader), c));
   SOL_GO (sol_record_load (reader, c, &r));
   if (!replay && r->updates / c->ups < c->updates / c->ups)

@@ -237,6 +237,16 @@ static void say_start (const train_t *t)
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }
 
+/* settings.yaml says what a run was made from */
+static sol_status_t make_folder (train_t *t, const sol_train_options_t *o)
+{
+  sol_buffer_t origin = { 0 };
+  if (o->replay || o->reuse) sol_buffer_printf (&origin, "%s: %s", o->replay ? "replay of" : "on the rollouts of", o->replay ? o->replay : o->reuse);
+  const sol_status_t st = sol_setup_folder (t->world, t->config, o->resume, o->force, origin.data, &t->resume_dir);
+  sol_buffer_free (&origin);
+  return st;
+}
+
 static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **state_p)
 {
   sol_role_t role;
@@ -258,7 +268,7 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   else SOL_TRY (sol_setup_trace (t->world, t->config, &t->setup));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
   SOL_TRY (check_need (t));
-  SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, &t->resume_dir));
+  SOL_TRY (make_folder (t, o));
   *state_p = "running";
   if (sol_comm_rank (t->world) == 0) SOL_TRY (sol_status_write (t->config->out, "running", "", 0, t->config->updates, ""));
   sol_config_text (t->config, &t->settings);

@@ -18,9 +18,11 @@ for mode in bounded free; do
   [ "$(weights $mode)" != "none in $mode" ]; ok $? "$mode: $(weights $mode), lags $(grep -o '"lag_mean":[0-9.]*' $mode/metrics.jsonl | sort -u | wc -l)"
   run "$solera" train $s batch.refill=1 roles=solo out=${mode}_solo --replay $mode; is 0 $rc "$mode: replay, solo"
   has 'replay of 40 updates'
+  grep -q "^# replay of: $mode\$" ${mode}_solo/settings.yaml; ok $? "$mode: its settings.yaml says so"
   same $mode ${mode}_solo "$mode, solo"
-  ranks 4 $s batch.refill=1 out=${mode}_four --replay $mode actor.slots=3; is 0 $rc "$mode: replay, 2 actors, 1 broker"
+  ranks 4 $s batch.refill=1 out=${mode}_four --replay $mode actor.slots=3 eval.every=10 eval.prompts=20; is 0 $rc "$mode: replay, 2 actors, 1 broker"
   same $mode ${mode}_four "$mode, 2 actors, 1 broker"
+  is 5 "$(lines ${mode}_four/evals.jsonl)" "$mode: versions evaluated beside the replay"
 done
 run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=again --replay free_four; is 0 $rc "a replay of a replay"
 same free again "a replay of a replay"
@@ -54,6 +56,8 @@ has 'queue'
 refused () { run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=none --replay "$@"; }
 refused free train.lr=0.5; is 2 $rc "another learning rate"; has 'train.lr: 0.001, now 0.5'
 refused free staleness.mode=bounded; is 2 $rc "another mode"; has 'staleness.mode'
+run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=./free --replay free --force; is 2 $rc "the run itself as out"; has "the run that is read"
+[ -s free/stats.h5 ]; ok $? "nothing of it is lost"
 refused nowhere; is 1 $rc "no such run"; has 'nowhere'
 [ ! -e none ]; ok $? "none of them left a folder"
 cp -r base/model other
@@ -69,6 +73,9 @@ s="$tr staleness.mode=free"
 run "$solera" train $s batch.refill=1 roles=solo out=reuse_solo --reuse-rollouts free; is 0 $rc "reuse, solo"
 has 'nothing is generated'
 same free reuse_solo "reuse, solo"
+ranks 3 $s batch.refill=1 out=reuse_eval eval.every=10 eval.prompts=20 --reuse-rollouts free; is 0 $rc "reuse, and an actor that evaluates"
+rates () { grep -oE '"(version|avg|pass)":[^,]*' "$1/evals.jsonl"; }
+rates free_four >want; rates reuse_eval >found; [ -s want ] && cmp -s want found; ok $? "its evaluations are those of the replay: $(tail -n 2 found | tr '\n' ' ')"
 ranks 3 $s batch.refill=1 out=reuse_two brokers=2 --reuse-rollouts free; is 0 $rc "reuse, no actors, 2 brokers"
 same free reuse_two "reuse, no actors, 2 brokers"
 run "$solera" train small.yaml train.updates=200 batch.group=64 roles=solo staleness.mode=bounded staleness.in_flight=true out=reuse_flight --reuse-rollouts flight; is 0 $rc "reuse of responses under changing weights"
