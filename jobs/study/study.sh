@@ -35,7 +35,7 @@ count () { local l n=0; for l in "${lines[@]}"; do ! finished "$l" || n=$((n + 1
 # launch LOG COMMAND...: in a session of its own, so that Ctrl-C reaches only this script, which asks each run once (USR1) to write a checkpoint and end
 launch () {
   local log=$1 pid rc; shift
-  setsid "$@" >>"$log" 2>&1 </dev/null &
+  setsid "$@" >>"$log" 2>&1 </dev/null 9>&- & # without our lock, which a daemon of MPI would keep for a while behind a run that was killed; the run's folder has its own
   pid=$!
   trap 'stopped=yes; kill -USR1 $pid 2>/dev/null' USR1 TERM
   while wait "$pid"; rc=$?; [ $rc -gt 128 ] && kill -0 "$pid" 2>/dev/null; do :; done # the signal ends wait, not the run
