@@ -51,7 +51,7 @@ sol_status_t sol_metrics_cut (const char *path, int64_t resumed_update);
 sol_status_t sol_status_write (const char *run_dir, const char *state, const char *reason, int64_t update, int64_t updates, const char *checkpoint);
 
 /* where time went, per rank: phases by name; printed by rank 0 as a table role x phase with shares, which names the busiest role */
-typedef enum { SOL_PHASE_GENERATE, SOL_PHASE_WAIT, SOL_PHASE_FETCH, SOL_PHASE_FORWARD, SOL_PHASE_SELECT, SOL_PHASE_BACKWARD, SOL_PHASE_REDUCE, SOL_PHASE_OPTIMIZER,
+typedef enum { SOL_PHASE_GENERATE, SOL_PHASE_EVALUATE, SOL_PHASE_WAIT, SOL_PHASE_FETCH, SOL_PHASE_FORWARD, SOL_PHASE_SELECT, SOL_PHASE_BACKWARD, SOL_PHASE_REDUCE, SOL_PHASE_OPTIMIZER,
                SOL_PHASE_PUBLISH, SOL_PHASE_WRITE, SOL_PHASE_BROKER, SOL_PHASE_COUNT } sol_phase_t;
 typedef struct { double s[SOL_PHASE_COUNT], total_s; char role[16]; int index; } sol_times_t;
 /* all ranks' times -> text */

@@ -88,7 +88,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   C (chat_thinking, "chat.thinking", 0, "on|off", "tge", "chat: off puts an empty thought into the prompt, where the model's template has that switch (Qwen3)")   \
   S (chat_date, "chat.date", "", "tge", "chat: the date that a template prints (Llama 3.1: 26 Jul 2024); empty: the template's own, which in Llama 3.2 is today's") \
   L (task_stop, "task.stop", "tge", "a response ends when its text contains one of these")                                                    \
-  F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tge", "prompts held out of training, chosen by seed")                               \
+  F (task_holdout, "task.holdout", 0.1, 0, 0.9, "share", "tsge", "prompts held out of training, chosen by seed")                               \
   C (task_split, "task.split", 0, "train|heldout|all|file", "ge", "which prompts are used; file: all, in the order of the file")                                                        \
   F (task_format_bonus, "task.format_bonus", 0, 0, 1, "", "t", "reward added when an answer can be extracted, or task.format matches")        \
   S (task_format, "task.format", "", "t", "PCRE2 pattern that the whole response must match for task.format_bonus; empty: an answer can be extracted")   \

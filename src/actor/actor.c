@@ -43,7 +43,7 @@ static sol_decoder_params_t decoder_params (const sol_config_t *c)
 }
 
 /* what it takes on the host beside the decoder */
-enum { ROOMS = 11 };
+enum { ROOMS = 12 };
 static int list_rooms (sol_actor_t *a, const sol_config_t *c, sol_room_t room[ROOMS])
 {
   static const char what[] = "the columns of a record";
@@ -57,7 +57,8 @@ static int list_rooms (sol_actor_t *a, const sol_config_t *c, sol_room_t room[RO
                                   { (void **) &a->len, group * sizeof *a->len, what },
                                   { (void **) &a->finish, group, what },
                                   { (void **) &a->reward, group * sizeof *a->reward, what },
-                                  { (void **) &a->parts, group * SOL_PART_COUNT * sizeof *a->parts, what } };
+                                  { (void **) &a->parts, group * SOL_PART_COUNT * sizeof *a->parts, what },
+                                  { (void **) &a->refill.entry, sol_refill_room (c) * sizeof *a->refill.entry, "tickets that lost a group" } };
   memcpy (room, all, sizeof all);
   if (!c->lp_check) return ROOMS - 1;
   room[ROOMS - 1] = (sol_room_t){ (void **) &a->lp_check, tokens * sizeof *a->lp_check, what };
@@ -103,6 +104,7 @@ sol_status_t sol_actor_create (const sol_actor_params_t *params, sol_actor_t **a
   a->p = *params;
   a->version = -1;
   a->record_room = sol_rollout_config_bytes (c);
+  a->refill.room = (int32_t) sol_refill_room (c);
   const int n = list_rooms (a, c, room);
   SOL_GO (sol_rooms_take (room, n));
   SOL_GO (sol_backend_pin (sol_model_backend (params->model), sol_model_bytes (params->model), "a published weight block", &a->block));
@@ -309,7 +311,7 @@ sol_status_t sol_actor_step (sol_actor_t *a)
   if (a->trial.on) {
     double t0 = sol_clock_s ();
     st = sol_actor_trial_step (&a->trial, &a->p, a->decoder);
-    a->phase[SOL_PHASE_GENERATE] += sol_clock_s () - t0;
+    a->phase[SOL_PHASE_EVALUATE] += sol_clock_s () - t0;
     return st;
   }
   if (a->put_waits) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "refill.h"
-#include "solera/memory.h"
+#include "solera/log.h"
 
 int sol_refill_wants (const sol_config_t *c, const sol_rollout_t *g)
 {
@@ -22,10 +22,7 @@ void sol_refill_drop (sol_refill_t *r, const sol_rollout_t *g, int correct_part)
   sol_refill_entry_t *e = entry_of (r, (int64_t) g->ticket);
   int32_t correct = 0;
   if (!e) {
-    if (r->n == r->room) {
-      r->room = 2 * r->room + 16;
-      r->entry = sol_realloc (r->entry, (size_t) r->room * sizeof *r->entry);
-    }
+    SOL_ASSERT (r->n < r->room);
     e = &r->entry[r->n++];
     *e = (sol_refill_entry_t){ .ticket = (int64_t) g->ticket };
   }

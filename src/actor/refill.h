@@ -9,7 +9,9 @@
 
 /* a ticket that lost a group; waits: its next attempt is not in the decoder yet */
 typedef struct { int64_t ticket; int32_t attempt; int waits; sol_dropped_t dropped; } sol_refill_entry_t;
-typedef struct { sol_refill_entry_t *entry; int32_t n, room, waiting; } sol_refill_t;
+typedef struct { sol_refill_entry_t *entry; int32_t n, room, waiting; } sol_refill_t; /* entry: [room] */
+/* As many tickets can have lost a group at once: one is claimed only when a slot is free and none waits, and each has an unfinished response until its group is settled or dropped. */
+static inline size_t sol_refill_room (const sol_config_t *c) { return c->refill > 0 ? (size_t) c->slots : 0; }
 
 static inline uint64_t sol_refill_index (int64_t ticket, int32_t attempt) { return (uint64_t) ticket + ((uint64_t) attempt << SOL_TICKET_BITS); }
 static inline int64_t sol_refill_ticket (uint64_t index) { return (int64_t) (index & ((UINT64_C (1) << SOL_TICKET_BITS) - 1)); }

@@ -72,6 +72,7 @@ static sol_status_t open_task (ask_t *a)
 {
   const char *folder = a->r->from.folder[0] ? a->r->from.folder : NULL;
   SOL_TRY (sol_task_create (a->c, a->r->setup.tokenizer, folder, &a->task));
+  if (a->r->rank == 0) sol_task_say (a->task);
   if (sol_task_vocab (a->task) > a->r->setup.arch.vocab) return sol_fail (SOL_ERR_USAGE, "model", "the task has %d tokens, the model %d", sol_task_vocab (a->task), a->r->setup.arch.vocab);
   const uint64_t have = sol_task_count (a->task, (int) a->c->task_split);
   a->problems = have > 0 && have < (uint64_t) a->c->eval_prompts ? (int64_t) have : a->c->eval_prompts;

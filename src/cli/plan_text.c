@@ -87,6 +87,8 @@ static void add_generation (const sol_planner_t *p, const sol_plan_t *plan, sol_
   const double tokens = (double) (g->responses * p->config->max_new);
   sol_buffer_printf (out, "  generation %.4g s: the actor with most has %" PRId64 " prompts, %" PRId64 " responses, %" PRId64 " at a time; %.4g tokens/s while it decodes\n", g->total_s, g->prompts,
                      g->responses, g->responses < p->config->slots ? g->responses : p->config->slots, tokens / g->decode_s);
+  if (p->config->refill > 0)
+    sol_buffer_printf (out, "    if no group is dropped: batch.refill is %" PRId64 ", so decoding may take up to %" PRId64 " times as long\n", p->config->refill, p->config->refill + 1);
   add_transfer ("weights from brokers", &g->fetch, 1, out);
   add_work ("weights to the device", &g->install, 1, out);
   add_work ("prompts, first tokens", &g->prefill, 1, out);

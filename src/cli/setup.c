@@ -46,11 +46,11 @@ out:
   return st;
 }
 
-/* the settings that the run was started with, against today's */
 /* published weights are of the setting's type, or of the folder's */
 static sol_dtype_t published (const sol_config_t *c, const sol_arch_t *arch) { return c->model_dtype == SOL_DTYPE_SETTING_F32 ? SOL_F32 : c->model_dtype == SOL_DTYPE_SETTING_BF16 ? SOL_BF16 : arch->dtype; }
 
-static sol_status_t compare_settings (const char *path, const sol_config_t *now)
+/* the settings that the run was started with, against today's */
+static sol_status_t compare_settings (const char *path, const sol_config_t *now, const sol_setup_t *s)
 {
   char *text;
   size_t bytes;
@@ -59,8 +59,10 @@ static sol_status_t compare_settings (const char *path, const sol_config_t *now)
   sol_status_t st;
   SOL_TRY (sol_file_read (path, 0, &text, &bytes));
   st = sol_config_parse (text, bytes, path, NULL, &old);
-  sol_free (text);
-  SOL_TRY (st);
+  if (st != SOL_OK) {
+    sol_free (text);
+    return st;
+  }
   bad = sol_config_resume_conflict (old, now);
   if (bad) {
     sol_buffer_t a = { 0 }, b = { 0 };
@@ -69,7 +71,8 @@ static sol_status_t compare_settings (const char *path, const sol_config_t *now)
     st = sol_fail (SOL_ERR_USAGE, "resume", "%s: the run has %s: %s, now %s was asked for; this setting may not change on --resume", path, bad, a.data ? a.data : "", b.data ? b.data : "");
     sol_buffer_free (&a);
     sol_buffer_free (&b);
-  }
+  } else st = sol_setup_same_data (now, s, path, text);
+  sol_free (text);
   sol_config_destroy (old);
   return st;
 }
@@ -98,7 +101,7 @@ sol_status_t sol_setup_lock (const char *out)
 
 sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info) { return info->n_queues > 0 ? sol_broker_verify (dir, info->n_queues, info->update) : SOL_OK; }
 
-static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, const char *origin, int resume, int force, char **resume_dir_p)
+static sol_status_t prepare_folder (const sol_config_t *c, const sol_setup_t *s, const char *hosts, const char *origin, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
   sol_buffer_t text = { 0 };
@@ -117,7 +120,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, co
   }
   SOL_GO (sol_dir_make (c->out));
   if (resume && sol_file_exists (settings)) {
-    SOL_GO (compare_settings (settings, c));
+    SOL_GO (compare_settings (settings, c, s));
     sol_checkpoint_t info;
     char *old;
     st = sol_checkpoint_find (c->out, sol_setup_queue, &info, &dir, &old);
@@ -131,6 +134,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const char *hosts, co
   }
   if (!sol_file_exists (settings)) SOL_GO (sol_setup_lock (c->out));
   add_origin (hosts, origin, &text);
+  sol_setup_data_lines (c, s, &text);
   sol_config_text (c, &text);
   SOL_GO (sol_file_write (settings, text.data, text.bytes));
   *resume_dir_p = dir;
@@ -142,14 +146,14 @@ out:
   return st;
 }
 
-sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, const char *origin, char **resume_dir_p)
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *s, int resume, int force, const char *origin, char **resume_dir_p)
 {
   char *dir = NULL, *text, *hosts;
   size_t bytes;
   sol_status_t st = SOL_OK;
   int rank = sol_comm_rank (world);
   SOL_TRY (sol_setup_hosts (world, &hosts));
-  if (rank == 0) st = prepare_folder (config, hosts, origin, resume, force, &dir);
+  if (rank == 0) st = prepare_folder (config, s, hosts, origin, resume, force, &dir);
   sol_free (hosts);
   SOL_TRY (sol_comm_agree (world, st));
   text = rank == 0 ? dir ? dir : sol_strdup ("") : NULL; /* the others get a text of their own */
@@ -245,6 +249,7 @@ sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *c, const so
     else if (weights) st = sol_safetensors_check (s->model_dir, s->table, s->arch.tied);
   }
   if (st == SOL_OK && sol_comm_rank (world) == 0 && c->kl_reference != SOL_KL_BEHAVIOUR) st = check_reference (c, s);
+  if (sol_comm_rank (world) == 0 && s->task && st == SOL_OK) sol_task_say (s->task);
   return sol_comm_agree (world, st);
 }
 

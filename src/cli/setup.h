@@ -12,9 +12,10 @@
 
 /* Collective over world: rank 0 loads and checks the settings, all get the same. */
 sol_status_t sol_setup_config (sol_comm_t *world, const char *path, char *const *overrides, int n, const char *command, sol_config_t **config_p);
+typedef struct sol_setup sol_setup_t;
 /* Collective: makes config->out (an existing one needs resume or force), writes settings.yaml, opens the log. *resume_dir_p: the newest whole checkpoint when resume is asked for and there is one, else NULL
- * (sol_free). origin: what else the run is made from, a line for settings.yaml, or NULL. Refuses settings that differ from the run's and may not. */
-sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, int resume, int force, const char *origin, char **resume_dir_p);
+ * (sol_free). origin: what else the run is made from, a line for settings.yaml, or NULL. Refuses settings and problems that differ from the run's and may not. */
+sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int resume, int force, const char *origin, char **resume_dir_p);
 /* local: this process alone may write the run or evaluation in out, until it ends */
 sol_status_t sol_setup_lock (const char *out);
 /* local: the queue files of a checkpoint are whole (sol_checkpoint_check_t) */
@@ -23,7 +24,7 @@ sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info);
 sol_status_t sol_setup_hosts (sol_comm_t *world, char **hosts_p);
 
 /* task, sizes, backend and model for a training role or a filter; model_dir overrides model.path when given. What is not wanted is NULL. */
-typedef struct {
+struct sol_setup {
   sol_tokenizer_t *tokenizer; /* NULL: the task needs none */
   sol_task_t *task;
   sol_arch_t arch;
@@ -40,7 +41,7 @@ typedef struct {
   const char *reference_dir;
   sol_arch_t reference_arch;
   sol_dtype_t reference_dtype;
-} sol_setup_t;
+};
 sol_status_t sol_setup_create (const sol_config_t *config, const char *model_dir, int want_task, sol_setup_t *setup);
 /* local: the schedule of a run with staleness.trace */
 sol_status_t sol_setup_schedule (const sol_config_t *config, sol_setup_t *setup);
@@ -53,6 +54,12 @@ sol_status_t sol_setup_reuse (sol_comm_t *world, const sol_config_t *config, con
 /* Collective, before the run's folder is made: what would stop training later. The model's context must hold rollout.max_prompt + rollout.max_tokens; with weights, the weights of
  * model.path are checked as far as their headers tell. */
 sol_status_t sol_setup_check (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, int weights);
+/* Collective, before the run's folder is made: refuses a task whose held-out split has no question (why: what it is needed for, begins the error); warns of data sets that an evaluation will not ask. */
+sol_status_t sol_setup_held_out (sol_comm_t *world, const sol_config_t *config, const sol_setup_t *setup, const char *why);
+/* The data sets of a jsonl task as comment lines of settings.yaml: name, number of problems, hash of problems and answers; none for other tasks. */
+void sol_setup_data_lines (const sol_config_t *config, const sol_setup_t *setup, sol_buffer_t *out);
+/* Refuses data sets other than those in the comment lines of a run's settings (path: named in the error); settings without such lines are taken as they are. */
+sol_status_t sol_setup_same_data (const sol_config_t *config, const sol_setup_t *setup, const char *path, const char *settings);
 /* will the weights come from a checkpoint, as far as names tell? The start weights need not be there then. */
 int sol_setup_resumes (const sol_config_t *config, int resume);
 /* Adds what a rank of that role takes in a training run: number `index` of its role. model: of its backend, may be a measuring one (a broker needs none); roles: their numbers and the

@@ -175,8 +175,9 @@ static sol_status_t run (sft_t *t, const sol_train_options_t *o)
   st = sol_setup_create (t->config, NULL, 1, &t->setup); /* before the folder: a start that cannot be leaves nothing behind */
   SOL_TRY (sol_comm_agree (t->world, st));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
+  if (t->config->task_holdout > 0) SOL_TRY (sol_setup_held_out (t->world, t->config, &t->setup, "sft measures pass rates on questions that are held out"));
   SOL_TRY (check_need (t));
-  SOL_TRY (sol_setup_folder (t->world, t->config, o->resume, o->force, NULL, &t->resume_dir));
+  SOL_TRY (sol_setup_folder (t->world, t->config, &t->setup, o->resume, o->force, NULL, &t->resume_dir));
   t->in_folder = 1;
   sol_config_text (t->config, &t->settings);
   if (is_root (t)) st = sol_status_write (t->config->out, "running", "", 0, t->config->updates, "");

@@ -242,7 +242,7 @@ static sol_status_t make_folder (train_t *t, const sol_train_options_t *o)
 {
   sol_buffer_t origin = { 0 };
   if (o->replay || o->reuse) sol_buffer_printf (&origin, "%s: %s", o->replay ? "replay of" : "on the rollouts of", o->replay ? o->replay : o->reuse);
-  const sol_status_t st = sol_setup_folder (t->world, t->config, o->resume, o->force, origin.data, &t->resume_dir);
+  const sol_status_t st = sol_setup_folder (t->world, t->config, &t->setup, o->resume, o->force, origin.data, &t->resume_dir);
   sol_buffer_free (&origin);
   return st;
 }
@@ -267,6 +267,11 @@ static sol_status_t run (train_t *t, const sol_train_options_t *o, const char **
   else if (o->reuse) SOL_TRY (sol_setup_reuse (t->world, t->config, t->roles, o->reuse, &t->setup));
   else SOL_TRY (sol_setup_trace (t->world, t->config, &t->setup));
   SOL_TRY (sol_setup_check (t->world, t->config, &t->setup, !sol_setup_resumes (t->config, o->resume)));
+  if (t->config->eval_every > 0) {
+    char why[64];
+    snprintf (why, sizeof why, "eval.every is %lld", (long long) t->config->eval_every);
+    SOL_TRY (sol_setup_held_out (t->world, t->config, &t->setup, why));
+  }
   SOL_TRY (check_need (t));
   SOL_TRY (make_folder (t, o));
   *state_p = "running";

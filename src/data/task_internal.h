@@ -15,6 +15,7 @@ typedef struct {
   sol_dataset_t *data;
   uint64_t first;            /* number of its first problem among those of all sets */
   uint64_t train_at, n_train; /* its part of row[SOL_SPLIT_TRAIN] */
+  uint64_t n_long;            /* prompts that task.long_prompts left out */
 } sol_set_t;
 
 struct sol_task {

@@ -76,7 +76,6 @@ sol_status_t sol_sets_open (sol_task_t *task)
     task->n_rows += (uint64_t) sol_dataset_size (s->data);
     if (task->n_rows > UINT32_MAX) return sol_fail (SOL_ERR_LIMIT, "task", "%s: more than %u problems", s->path, UINT32_MAX);
   }
-  if (task->n_sets > 1) warn_of_contradictions (task);
   return SOL_OK;
 }
 
@@ -104,6 +103,28 @@ const sol_problem_t *sol_sets_row (const sol_task_t *task, uint64_t row)
 {
   const sol_set_t *s = &task->set[sol_sets_of (task, row)];
   return sol_dataset_row (s->data, (int64_t) (row - s->first));
+}
+
+void sol_task_say (const sol_task_t *task)
+{
+  for (int j = 0; j < task->n_sets; j++) {
+    const sol_set_t *s = &task->set[j];
+    if (s->n_long)
+      sol_log (SOL_LOG_INFO, "task", "%s: %llu of %lld prompts have more than %lld tokens (rollout.max_prompt) and are left out", s->path, (unsigned long long) s->n_long, (long long) sol_dataset_size (s->data),
+               (long long) task->c->max_prompt);
+  }
+  if (task->n_sets > 1) warn_of_contradictions (task);
+}
+
+uint64_t sol_task_set_digest (const sol_task_t *task, int set, int64_t *n_p)
+{
+  uint64_t h = 0;
+  *n_p = task->n_sets > 0 ? sol_dataset_size (task->set[set].data) : 0;
+  for (int64_t i = 0; i < *n_p; i++) {
+    const sol_problem_t *p = sol_dataset_row (task->set[set].data, i);
+    h = sol_hash_pair (h, sol_hash_pair (sol_hash (p->problem, strlen (p->problem)), sol_hash (p->answer, strlen (p->answer))));
+  }
+  return h;
 }
 
 /* ---- weights */

@@ -67,15 +67,6 @@ static sol_status_t is_long (const sol_task_t *task, uint64_t row, sol_prompt_t 
   return SOL_OK;
 }
 
-static sol_status_t say_long (const sol_task_t *task, int set, uint64_t n, uint64_t of)
-{
-  const char *path = task->set[set].path;
-  const long long most = task->c->max_prompt;
-  if (n == of) return sol_fail (SOL_ERR_LIMIT, "task", "%s: all %llu prompts have more than %lld tokens (rollout.max_prompt), so task.long_prompts: skip leaves nothing", path, (unsigned long long) of, most);
-  sol_log (SOL_LOG_INFO, "task", "%s: %llu of %llu prompts have more than %lld tokens (rollout.max_prompt) and are left out", path, (unsigned long long) n, (unsigned long long) of, most);
-  return SOL_OK;
-}
-
 /* rows to splits, data set by data set */
 static sol_status_t split_rows (sol_task_t *task)
 {
@@ -94,8 +85,10 @@ static sol_status_t split_rows (sol_task_t *task)
       task->row[s][task->n_split[s]++] = (uint32_t) r;
       task->row[SOL_SPLIT_ALL][task->n_split[SOL_SPLIT_ALL]++] = (uint32_t) r;
     }
-    if (task->set) task->set[j].train_at = train_at, task->set[j].n_train = task->n_split[SOL_SPLIT_TRAIN] - train_at;
-    if (st == SOL_OK && n_long) st = say_long (task, j, n_long, end - from);
+    if (task->set) task->set[j].train_at = train_at, task->set[j].n_train = task->n_split[SOL_SPLIT_TRAIN] - train_at, task->set[j].n_long = n_long;
+    if (st == SOL_OK && n_long == end - from)
+      st = sol_fail (SOL_ERR_LIMIT, "task", "%s: all %llu prompts have more than %lld tokens (rollout.max_prompt), so task.long_prompts: skip leaves nothing", task->set[j].path, (unsigned long long) n_long,
+                     (long long) task->c->max_prompt);
   }
   sol_prompt_free (&prompt);
   return st;

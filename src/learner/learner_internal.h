@@ -74,7 +74,7 @@ struct sol_learner {
   double phase[SOL_PHASE_COUNT];
   int lag0_said;
   int64_t next_trial;            /* version whose evaluation is awaited; SOL_TRIAL_NONE: none */
-  double trial_asked_s;
+  double trial_asked_s, trial_pause_s; /* when its files were looked for last, and how long not to look again */
   uint64_t weights;              /* XXH3 of the published block of version weights_of (learner 0); -1: none */
   int64_t weights_of;
   int64_t saved;                 /* update of the last checkpoint that is whole */

@@ -396,14 +396,16 @@ sol_status_t sol_report_trials (sol_learner_t *l)
 {
   const double now = sol_clock_s ();
   sol_status_t st;
-  if (l->next_trial > l->update || now - l->trial_asked_s < 0.1) return SOL_OK; /* files are not looked for in every turn */
+  if (l->next_trial > l->update || now - l->trial_asked_s < l->trial_pause_s) return SOL_OK;
   l->trial_asked_s = now;
+  l->trial_pause_s = l->trial_pause_s < 0.05 ? 0.1 : l->trial_pause_s < 0.5 ? 2 * l->trial_pause_s : 1; /* looking for files is dear on file systems that hosts share */
   for (sol_trial_t t; l->next_trial <= l->update; l->next_trial = sol_trial_next (l->c, l->next_trial + 1)) {
     if (l->c->ckpt_best != SOL_BEST_NONE && l->next_trial > l->saved) return SOL_OK; /* first its checkpoint */
     st = sol_trial_take (l->c, l->next_trial, &t);
     if (st != SOL_OK) return st == SOL_AGAIN ? SOL_OK : st;
     sol_log (SOL_LOG_INFO, "eval", "version %lld: pass rate %.4f [%.4f, %.4f], pass@%lld %.4f, %.2f %% truncated, %.1f tokens a response; %lld prompts, %.1f s", (long long) t.version, t.avg.mean, t.avg.low,
              t.avg.high, (long long) t.samples, t.pass.mean, 100 * t.truncated, t.mean_tokens, (long long) t.prompts, t.seconds);
+    l->trial_pause_s = 0;
     SOL_TRY (sol_metrics_trial (l->metrics, &t));
     SOL_TRY (sol_trial_choose (l->c));
   }

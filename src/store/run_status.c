@@ -50,7 +50,7 @@ sol_status_t sol_status_write (const char *run_dir, const char *state, const cha
 
 const char *sol_phase_name (sol_phase_t phase)
 {
-  static const char *const name[SOL_PHASE_COUNT] = { "generate", "wait", "fetch", "forward", "select", "backward", "reduce", "optimizer", "publish", "write", "serve" };
+  static const char *const name[SOL_PHASE_COUNT] = { "generate", "evaluate", "wait", "fetch", "forward", "select", "backward", "reduce", "optimizer", "publish", "write", "serve" };
   SOL_ASSERT ((unsigned) phase < SOL_PHASE_COUNT);
   return name[phase];
 }

@@ -154,12 +154,16 @@ static void test_need (rig_t *r)
   sol_needs_t n = { 0 };
   sol_actor_t *a = NULL;
   r->c->slots = 512;
+  r->c->refill = 3;
   const size_t before = sol_memory_used (), large = sol_memory_large ();
   ok (sol_actor_need (r->c, r->model, &n) == SOL_OK && sol_actor_create (&p, &a) == SOL_OK);
   const uint64_t said = sol_need_total (&n.host) - sol_model_need (r->model), taken = sol_memory_large () - large;
   if (said != taken) fprintf (stderr, "said %llu, taken %llu\n", (unsigned long long) said, (unsigned long long) taken);
   ok (said == taken && sol_need_total (&n.device) == 0);
   ok (sol_memory_used () - before - taken < taken / 20); /* the books of the decoder */
+  sol_needs_t without = { 0 };
+  r->c->refill = 0;
+  ok (sol_actor_need (r->c, r->model, &without) == SOL_OK && sol_need_total (&without.host) < sol_need_total (&n.host)); /* tickets that lost a group */
   sol_actor_destroy (a);
   r->c->slots = 65536;
   r->c->max_new = 1048576;

@@ -16,6 +16,8 @@ small="jobs/chain.yaml model.path= actors=2"
 
 run $small --device h100; is 0 "a small run"; has '^verdict: fits$'; has 'a batch takes .* response tokens/s, .* updates an hour, limited by (generation|training)'; has '^  learners \(1\), on its device: [0-9]+: weights'
 run $small; is 0 "without a device"; has '^verdict: fits$'; has 'on its host: [0-9]+: weights'
+run $small batch.refill=3 --device h100; has 'batch.refill is 3, so decoding may take up to 4 times as long'
+run $small
 grep -q 'time on paper' "$t/out"; [ $? -eq 1 ]; ok $? "then no time"
 run jobs/plan/qwen2.5-32b.yaml --device h100 actors=8 learners=8; is 1 "a model that fits nowhere"; has '^verdict: lacks memory$'
 has "a learner's device: [0-9]+ bytes are missing; the largest part is gradients"; has 'weights and gradients are whole on every learner'; has 'training: none, a learner does not fit'

@@ -32,6 +32,24 @@ rows () { "$solera" info "$1/stats.h5" | grep -E '^(tokens|sequences|first_updat
 is "$(rows whole)" "$(rows kill_learner)" "rows of the statistics"
 [ -n "$(rows whole)" ]; ok $? "there are rows: $(rows whole)"
 
+# groups that are generated again (batch.refill): what was dropped for a group that is not done yet is lost with its actor, and comes again
+again="$long batch.refill=2"
+ranks 4 $again out=refill; is 0 $rc "an undisturbed run with batch.refill"
+for who in actor job; do
+  out=refill_$who
+  "$MPIRUN" -n 4 "$solera" train $again out=$out >"$t/log" 2>&1 &
+  job=$!
+  wait_for 60 grown $out 50; ok $? "the run goes on (to be killed: $who)"
+  if [ $who = actor ]; then kill -9 $(rank_pid $job 2) 2>"$t/kill"; else kill -9 $(pgrep -P $job) $job 2>"$t/kill"; fi; ok $? "kill -9 of the $who"
+  wait $job 2>"$t/kill"
+  [ "$(lines $out/metrics.jsonl)" -lt 400 ]; ok $? "it was killed in the middle, at update $(lines $out/metrics.jsonl)"
+  ranks 5 $again out=$out --resume; is 0 $rc "--resume on other ranks after the kill of the $who"
+  is "$(weights refill)" "$(weights $out)" "weights of the resumed run"
+  cmp -s refill/fresh.jsonl $out/fresh.jsonl; ok $? "fresh pass rates are the same"
+done
+dropped () { sed 's/.*\("pass_rate_generated":[^,]*\),.*\("refilled_groups":[^,]*\),.*/\1 \2/' "$1/metrics.jsonl" | cksum; }
+is "$(dropped refill)" "$(dropped refill_job)" "groups that were dropped, update by update"
+
 # go on solo, in another number of ranks, and to a later end
 ranks 4 $long out=part train.updates=200; is 0 $rc "a shorter run"
 ranks 4 $long out=part --resume; is 0 $rc "a longer run continues it"

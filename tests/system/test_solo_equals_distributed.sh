@@ -58,6 +58,8 @@ is 0 $rc "batch.refill"
 [ "$(weights again1)" != "$(weights solo)" ]; ok $? "batch.refill gives other weights"
 [ "$(grep -c '"refilled_groups":[1-9]' again1/metrics.jsonl)" -gt 8 ]; ok $? "groups were dropped"
 ranks 5 small.yaml out=again3 batch.refill=2; is 0 $rc "batch.refill, 3 actors"
+lags () { grep -oE '"(update|lag_[a-z]*)":[^,]*' "$1/metrics.jsonl" | grep -v histogram | cksum; }
+is "$(lags solo)" "$(lags again3)" "batch.refill: lags of every update"
 facts again1 >want; facts again3 >found; cmp -s want found; ok $? "batch.refill: the same weights and metrics with 3 actors"
 ranks 3 small.yaml out=half batch.refill=2 train.updates=12; is 0 $rc "half of it"
 ranks 5 small.yaml out=half batch.refill=2 --resume; is 0 $rc "and the rest"

@@ -25,6 +25,10 @@ for np in 3 5; do
   is "$(weights plain)" "$(weights r$np)" "weights on $np ranks"
   is "$(figures solo | cksum)" "$(figures r$np | cksum)" "figures on $np ranks"
 done
+has '^  evaluate  '
+run "$solera" train $E roles=solo out=again1 eval.every=0 batch.refill=2; is 0 $rc "batch.refill without evaluation"
+ranks 4 $E out=again4 batch.refill=2; is 0 $rc "batch.refill with evaluation, 4 ranks"
+is "$(weights again1)" "$(weights again4)" "batch.refill: weights with and without evaluation"
 ranks 5 $E out=few eval.prompts=2 eval.every=2 staleness.k=0; is 0 $rc "more actors than prompts, every version"
 is 13 "$(lines few/evals.jsonl)" "evaluations"
 for mode in bounded free; do
