@@ -22,7 +22,7 @@ static sol_external_t *shell (const char *script, const char *arg, double limit_
 {
   char sh[] = "sh", c[] = "-c", *text = sol_strdup (script), *more = sol_strdup (arg ? arg : "");
   char *const command[] = { sh, c, text, sh, more, NULL };
-  sol_external_t *x = sol_external_new (command, limit_s, limit_s < 1 ? 0 : 20, 3);
+  sol_external_t *x = sol_external_new (command, limit_s, limit_s < 2 ? 0 : 20, 3);
   sol_free (text);
   sol_free (more);
   return x;
@@ -133,7 +133,7 @@ static void test_deaths (void)
 
 static void test_stalls (void)
 {
-  sol_external_t *x = shell (LOOP ("case $r in hang) sleep 60;; esac; " YES), NULL, 0.5);
+  sol_external_t *x = shell (LOOP ("case $r in hang) sleep 60;; esac; " YES), NULL, 1.5);
   ok (ask (x, "a hang b") == SOL_OK && rewards ((double[]){ 1, 0, 1 }, 3) && answer[1].stopped && answer[1].restarts && !answer[0].stopped && !answer[2].stopped); /* the others' answers are their own */
   sol_external_free (x);
   x = shell ("sleep 60", NULL, 0.1);
