@@ -41,6 +41,6 @@ sol_status_t sol_trial_choose (const sol_config_t *config);
 sol_status_t sol_trial_rates (const char *run_dir, int64_t version, double *avg_p, double *pass_p);
 
 /* One rank, before actors and learners start; resumed: update of the checkpoint that the run goes on from, -1: none. Keeps the lines of evals.jsonl up to that version, removes shares that
- * are left, says which trials are missing for good (their weights are gone). *first_p: the version whose trial is next, SOL_TRIAL_NONE: none. */
+ * are left, says which trials are missing for good (their weights are gone, or only in a checkpoint, which solera eval takes). *first_p: the version whose trial is next, SOL_TRIAL_NONE: none. */
 sol_status_t sol_trial_begin (const sol_config_t *config, int64_t resumed, int64_t *first_p);
 #endif

@@ -293,19 +293,40 @@ sol_status_t sol_trial_rates (const char *run_dir, int64_t version, double *avg_
 
 /* ---- the start */
 
+/* of versions that nobody will evaluate */
+typedef struct { int64_t n, last, there, last_there; } missing_t; /* there: their checkpoint is kept */
+
+static void miss (const sol_config_t *c, int64_t version, missing_t *m)
+{
+  m->n++;
+  m->last = version;
+  if (!sol_checkpoint_there (c->out, version)) return;
+  m->there++;
+  m->last_there = version;
+}
+
+static void say_missing (const sol_config_t *c, const missing_t *m, int64_t resumed)
+{
+  if (m->n == 0) return;
+  sol_log (SOL_LOG_WARN, ROOM, "%" PRId64 " evaluations before update %" PRId64 " were not made (the last: version %" PRId64 "), and the weights of %" PRId64 " are gone", m->n, resumed, m->last, m->n - m->there);
+  if (m->there > 0)
+    sol_log (SOL_LOG_WARN, ROOM, "the weights of %" PRId64 " are in checkpoints that are kept: solera eval %s/checkpoints/u%08" PRId64 " task.split=heldout adds the row of the last to evals.h5", m->there, c->out, m->last_there);
+}
+
 /* lines up to a version stay, in *kept; says what is missing */
 static void keep_lines (const sol_config_t *c, const char *text, int64_t resumed, sol_buffer_t *kept, int64_t *first_p)
 {
-  int64_t next = sol_trial_next (c, 0), missing = 0, last = -1;
+  int64_t next = sol_trial_next (c, 0);
+  missing_t missing = { 0 };
   for (const char *end; text && (end = strchr (text, '\n')); text = end + 1) {
     int64_t v;
     if (sscanf (text, "{\"version\":%" SCNd64, &v) != 1 || v > resumed) break;
     sol_buffer_add (kept, text, (size_t) (end + 1 - text));
-    for (; next < v; next = sol_trial_next (c, next + 1), missing++) last = next;
+    for (; next < v; next = sol_trial_next (c, next + 1)) miss (c, next, &missing);
     if (next == v) next = sol_trial_next (c, next + 1);
   }
-  for (; next < resumed; next = sol_trial_next (c, next + 1), missing++) last = next;
-  if (missing > 0) sol_log (SOL_LOG_WARN, ROOM, "%" PRId64 " evaluations before update %" PRId64 " were not made (the last: version %" PRId64 "), and their weights are gone", missing, resumed, last);
+  for (; next < resumed; next = sol_trial_next (c, next + 1)) miss (c, next, &missing);
+  say_missing (c, &missing, resumed);
   *first_p = next;
 }
 

@@ -42,7 +42,10 @@ ranks 4 $E out=part --resume; is 0 $rc "a longer run continues it"
 is "$(figures solo | cksum)" "$(figures part | cksum)" "figures after the continuation"
 run "$solera" train $E roles=solo out=late eval.every=0 train.updates=12; is 0 $rc "a run without evaluation"
 ranks 4 $E out=late --resume; is 0 $rc "evaluation from its continuation on"
-has 'warn.*3 evaluations before update 12 were not made .the last: version 8'
+has 'warn.*3 evaluations before update 12 were not made .the last: version 8., and the weights of 1 are gone'
+has 'warn.*the weights of 2 are in checkpoints that are kept: solera eval late/checkpoints/u00000008 task.split=heldout'
+"$solera" eval late/checkpoints/u00000008 task.split=heldout eval.prompts=20 rollout.samples=3 >"$t/log" 2>&1; ok $? "solera eval of that checkpoint"
+is "$(sed -n 's/{"version":8,.*"avg":\([^,]*\),.*/\1/p' solo/evals.jsonl | cut -c1-8)" "$("$solera" info late/evals.h5 | sed -n 's/^  avg: //p' | tail -n 1 | cut -c1-8)" "its row in the run's evals.h5"
 is "$(figures solo | tail -n 4 | cksum)" "$(figures late | cksum)" "figures from version 12 on"
 
 # the best checkpoint is kept
