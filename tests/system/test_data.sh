@@ -48,7 +48,7 @@ with h5py.File ("four/stats.h5") as f:
 fi
 
 # problems of a run that goes on
-more () { ranks 3 two.yaml out=four train.updates=18 --resume "$@"; }
+more () { run "$solera" train two.yaml roles=solo out=four train.updates=18 --resume "$@"; }
 more 'task.path=[b.jsonl,a.jsonl]'; is 2 $rc "another order on --resume"
 has 'four/settings.yaml: data set 1 of task.path was "a", 40 problems, .* when the run began, now it is "b", 41 problems'
 more 'task.path=[a.jsonl]' 'task.weights=[]'; is 2 $rc "a data set less"
