@@ -21,5 +21,7 @@ int sol_file_exists (const char *path);
 int sol_dir_is_empty (const char *path); /* 1 too when it does not exist */
 /* DIR/NAME, sol_free it */
 char *sol_path_join (const char *dir, const char *name);
+/* 1: path is dir or lies in it, whatever links lead there; 0 too when one of them does not exist */
+int sol_path_inside (const char *path, const char *dir);
 sol_status_t sol_file_copy (const char *from, const char *to);
 #endif

@@ -21,6 +21,7 @@ typedef struct {
   const char *resume_dir;  /* checkpoint to go on from, or NULL */
   int64_t first_trial;     /* version whose evaluation comes next (trial.h) */
   sol_model_t *reference;  /* frozen, with its weights, on the model's backend; NULL unless kl.reference asks for one */
+  uint64_t reference_digest; /* of its weights (sol_table_digest), on rank 0 of comm; checkpoints keep it, so that no resume changes the reference */
   const sol_record_t *record; /* of the run that is made again: groups and published weights must be equal, and the run ends with it; NULL: none */
   const float *weights;    /* the whole start block, canonical; NULL on resume; not kept */
 } sol_learner_params_t;

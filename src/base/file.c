@@ -5,12 +5,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FAIL(what, path) sol_fail (SOL_ERR_IO, "file", "%s: cannot %s: %s", (path), (what), strerror (errno))
+
+int sol_path_inside (const char *path, const char *dir)
+{
+  char *p = realpath (path, NULL), *d = realpath (dir, NULL); /* of the C library: free */
+  const size_t n = d ? strlen (d) : 0;
+  const int inside = p && d && strncmp (p, d, n) == 0 && (p[n] == 0 || p[n] == '/' || d[n - 1] == '/');
+  free (p);
+  free (d);
+  return inside;
+}
 
 char *sol_path_join (const char *dir, const char *name)
 {

@@ -101,6 +101,18 @@ sol_status_t sol_setup_lock (const char *out)
 
 sol_status_t sol_setup_queue (const char *dir, const sol_checkpoint_t *info) { return info->n_queues > 0 ? sol_broker_verify (dir, info->n_queues, info->update) : SOL_OK; }
 
+/* --force removes out: nothing that the run is to read may lie there */
+static sol_status_t check_inputs (const sol_config_t *c)
+{
+  const char *read[] = { c->model_path, c->kl_model, strncmp (c->stale_trace, "file:", 5) ? NULL : c->stale_trace + 5 };
+  const char *lost = NULL;
+  for (size_t i = 0; i < sizeof read / sizeof *read && !lost; i++)
+    if (read[i] && *read[i] && sol_path_inside (read[i], c->out)) lost = read[i];
+  for (char **path = c->task_path; *path && !lost; path++)
+    if (**path && sol_path_inside (*path, c->out)) lost = *path;
+  return lost ? sol_fail (SOL_ERR_USAGE, "run", "%s, which this run reads, lies in %s, which --force would remove: choose another out=FOLDER", lost, c->out) : SOL_OK;
+}
+
 static sol_status_t prepare_folder (const sol_config_t *c, const sol_setup_t *s, const char *hosts, const char *origin, int resume, int force, char **resume_dir_p)
 {
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
@@ -116,6 +128,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const sol_setup_t *s,
       st = sol_fail (SOL_ERR_USAGE, "run", "%s is not a run folder (no settings.yaml): --force does not remove it", c->out);
       goto out;
     }
+    SOL_GO (check_inputs (c));
     SOL_GO (sol_dir_remove (c->out));
   }
   SOL_GO (sol_dir_make (c->out));
@@ -334,7 +347,7 @@ sol_status_t sol_setup_weights (const sol_config_t *c, const sol_setup_t *s, flo
   return st;
 }
 
-sol_status_t sol_setup_reference (const sol_config_t *c, const sol_setup_t *s, sol_backend_t *backend, int say, sol_model_t **model_p)
+sol_status_t sol_setup_reference (const sol_config_t *c, const sol_setup_t *s, sol_backend_t *backend, uint64_t *digest_p, sol_model_t **model_p)
 {
   sol_table_t *table = sol_table_create (&s->reference_arch);
   sol_model_t *m = NULL;
@@ -346,7 +359,10 @@ sol_status_t sol_setup_reference (const sol_config_t *c, const sol_setup_t *s, s
   SOL_GO (sol_alloc_large (sol_model_bytes (m), "the reference's published weights", &block));
   sol_model_round (w, table->elements, s->reference_dtype, block);
   SOL_GO (sol_model_set (m, block));
-  if (say) sol_log (SOL_LOG_INFO, "run", "frozen reference: %s, digest %016llx", s->reference_dir ? s->reference_dir : "new weights from the seed", (unsigned long long) sol_table_digest (table, w));
+  if (digest_p) {
+    *digest_p = sol_table_digest (table, w);
+    sol_log (SOL_LOG_INFO, "run", "frozen reference: %s, digest %016llx", s->reference_dir ? s->reference_dir : "new weights from the seed", (unsigned long long) *digest_p);
+  }
   *model_p = m;
   m = NULL;
 out:

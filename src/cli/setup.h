@@ -79,8 +79,8 @@ sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **back
 sol_status_t sol_setup_learners (const sol_backend_t *backend, int64_t leaves, int learners);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */
 sol_status_t sol_setup_weights (const sol_config_t *config, const sol_setup_t *setup, float **weights_p);
-/* the frozen reference with its weights; the caller's. say: a line in the log with their digest */
-sol_status_t sol_setup_reference (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t *backend, int say, sol_model_t **model_p);
+/* the frozen reference with its weights; the caller's. digest_p not NULL: their digest, and a line in the log with it */
+sol_status_t sol_setup_reference (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t *backend, uint64_t *digest_p, sol_model_t **model_p);
 /* backend and model with the folder's weights installed, for the commands that only compute */
 sol_status_t sol_setup_model (const sol_config_t *config, const sol_setup_t *setup, sol_backend_t **backend_p, sol_model_t **model_p);
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* setup_replay.c: runs whose groups are prescribed: by staleness.trace, or by another run's record. */
 #include "setup.h"
+#include "solera/file.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/stats_read.h"
 #include <string.h>
-#include <sys/stat.h>
 
 sol_status_t sol_setup_schedule (const sol_config_t *c, sol_setup_t *s)
 {
@@ -45,12 +45,6 @@ static sol_status_t compare (sol_conflict_t kind, const char *option, const char
   return st;
 }
 
-static int is_same_folder (const char *a, const char *b)
-{
-  struct stat x, y;
-  return stat (a, &x) == 0 && stat (b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char *run_dir, sol_record_t **record_p)
 {
   const int replay = kind == SOL_CONFLICT_REPLAY;
@@ -58,11 +52,13 @@ static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char
   sol_record_t *r = NULL;
   sol_status_t st;
   SOL_TRY (sol_stats_reader_open (run_dir, &reader));
-  if (is_same_folder (run_dir, c->out)) SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "out is %s, the run that is read: choose another folder", c->out));
+  if (sol_path_inside (run_dir, c->out)) SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "out is %s, where the run that is read lies (%s): choose another folder", c->out, run_dir));
   SOL_GO (compare (kind, replay ? "--replay" : "--reuse-rollouts", run_dir, sol_stats_reader_settings (reader), c));
   SOL_GO (sol_record_load (reader, c, &r));
   if (!replay && r->updates / c->ups < c->updates / c->ups)
     SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "train.updates is %lld, but %s has the rollouts of %lld updates in whole batches", (long long) c->updates, run_dir, (long long) (r->updates / c->ups * c->ups)));
+  if (!replay && c->lp_check && !sol_stats_reader_has (reader, SOL_STATS_READ_CHECK, 0, r->updates - 1))
+    SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "lp_check.record is true, but %s was made without: the log-probs of a second pass need the weights that generated, which are not recorded", run_dir));
   if (!replay && r->refused >= 0)
     SOL_GO (sol_fail (SOL_ERR_UNSUPPORTED, "replay", "%s: update %lld refused responses (objective.on_refused), whose tokens are not recorded", run_dir, (long long) r->refused));
   if (replay && r->in_flight)

@@ -96,7 +96,7 @@ static sol_status_t create_learner (train_t *t)
                              .settings = t->settings.data, .hosts = t->hosts, .resume_dir = t->resume_dir, .record = t->setup.reuse ? NULL : t->setup.record, .first_trial = t->first_trial };
   float *w = NULL;
   sol_status_t st = SOL_OK;
-  if (t->config->kl_reference != SOL_KL_BEHAVIOUR) st = sol_setup_reference (t->config, &t->setup, t->backend, sol_comm_rank (p.comm) == 0, &t->reference); /* first: its float32 weights are gone before the others come */
+  if (t->config->kl_reference != SOL_KL_BEHAVIOUR) st = sol_setup_reference (t->config, &t->setup, t->backend, sol_comm_rank (p.comm) == 0 ? &p.reference_digest : NULL, &t->reference); /* first: its float32 weights are gone before the others come */
   if (st == SOL_OK && !t->resume_dir) st = sol_setup_weights (t->config, &t->setup, &w);
   if (st == SOL_OK) st = sol_model_create (t->backend, &t->setup.arch, t->setup.dtype, &t->learner_model);
   st = sol_comm_agree (p.comm, st);

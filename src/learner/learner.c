@@ -6,10 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* a frozen reference is loaded again on a resume: it must be the one that the run began with (0: a checkpoint that does not say) */
+static sol_status_t check_reference (const sol_learner_t *l, uint64_t then)
+{
+  const uint64_t now = l->p.reference_digest;
+  if (l->rank != 0 || !l->p.reference || then == 0 || then == now) return SOL_OK;
+  return sol_fail (SOL_ERR_CHECKSUM, "learner", "%s: expected the reference of the run's start (kl.reference), weights %016llx, found %016llx: %s holds other weights now", l->p.resume_dir,
+                   (unsigned long long) then, (unsigned long long) now, l->c->kl_reference == SOL_KL_MODEL ? "kl.model" : "model.path");
+}
+
 static sol_status_t load (sol_learner_t *l)
 {
   sol_checkpoint_t info;
   SOL_TRY (sol_checkpoint_open (l->p.resume_dir, &info, NULL));
+  SOL_TRY (sol_comm_agree (l->p.comm, check_reference (l, (uint64_t) info.counters[3])));
   SOL_TRY (sol_optimizer_load (l->opt, l->p.resume_dir, &info));
   l->update = info.update;
   l->batch = info.update / l->c->ups;

@@ -31,6 +31,7 @@ sol_status_t sol_save_commit (sol_learner_t *l)
   info.counters[0] = l->dropped_total;
   info.counters[1] = l->lag0_said;
   info.counters[2] = l->skipped_total;
+  info.counters[3] = (int64_t) l->p.reference_digest;
   SOL_TRY (sol_report_fresh (l));
   SOL_TRY (sol_optimizer_master (l->opt, &master));
   info.weight_digest = sol_table_digest (sol_model_table (l->p.model), master);

@@ -56,6 +56,17 @@ static void test_files (void)
   sol_free (missing);
 }
 
+static void test_inside (void)
+{
+  char *run = at ("run"), *model = at ("run/model"), *other = at ("running"), *link = at ("to"), *linked = at ("to/model"), *round = at ("running/../run"), *missing = at ("run/none");
+  need (sol_dir_make (model) == SOL_OK && sol_dir_make (other) == SOL_OK && symlink (run, link) == 0);
+  ok (sol_path_inside (model, run) && sol_path_inside (run, run) && sol_path_inside (linked, run) && sol_path_inside (round, run) && sol_path_inside (model, link) && sol_path_inside (run, "/"));
+  ok (!sol_path_inside (run, model) && !sol_path_inside (other, run) && !sol_path_inside (missing, run) && !sol_path_inside (run, missing));
+  need (unlink (link) == 0 && sol_dir_remove (run) == SOL_OK && sol_dir_remove (other) == SOL_OK);
+  char *all[] = { run, model, other, link, linked, round, missing };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sol_free (all[i]);
+}
+
 static void test_dirs (void)
 {
   char *deep = at ("a/b//c/"), *inner = at ("a/b/c/file"), *a = at ("a"), *file = at ("file"), *link = at ("a/link"), *under = at ("file/x");
@@ -82,6 +93,7 @@ int main (void)
   need (mkdtemp (dir));
   test_paths ();
   test_files ();
+  test_inside ();
   test_dirs ();
   ok (sol_dir_remove (dir) == SOL_OK && !sol_file_exists (dir));
   return tap_done ();

@@ -64,6 +64,8 @@ is "$before" "$(cksum <b/metrics.jsonl)" "metrics.jsonl is untouched"
 run "$solera" train anchor.yaml --resume; is 0 $rc "--resume of a finished run"
 run "$solera" train anchor.yaml --force seed=8; is 0 $rc "--force"
 [ "$before" != "$(cksum <b/metrics.jsonl)" ]; ok $? "--force replaced the run"
+refused 2 'b/model, which this run reads, lies in b' "$solera" train anchor.yaml --force model.path=b/model
+[ -s b/model/model.safetensors ]; ok $? "--force does not remove the model that it is to begin with"
 mkdir other; echo mine >other/file
 refused 2 'other' "$solera" train anchor.yaml out=other
 run "$solera" train anchor.yaml out=other --force; [ -f other/file ] && [ "$(cat other/file)" = mine ]; ok $? "--force does not remove a folder that is no run"

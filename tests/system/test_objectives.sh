@@ -50,6 +50,10 @@ run "$solera" train small.yaml roles=solo $kl out=kl; is 0 $rc "KL to the initia
 is 0 "$(key kl 0 kl_ref)" "the first update is made by the reference itself"
 awk "BEGIN { exit !($(key kl 7 kl_ref) > 0 && $(key kl 7 loss_kl) > 0 && $(key kl 7 loss_entropy) < 0) }"; ok $? "later ones are apart from it, and the loss says so"
 run "$solera" train small.yaml roles=solo $kl kl.reference=model kl.model=base/model out=klmodel; is 0 $rc "the same as a model folder"; is "$(weights kl)" "$(weights klmodel)" "the same weights"
+cp -r base/model held; run "$solera" train small.yaml roles=solo $kl kl.reference=model kl.model=held train.updates=4 out=klheld; is 0 $rc "half of it"
+printf '\001' | dd of=held/model.safetensors bs=1 seek=$(($(wc -c <held/model.safetensors) - 2)) conv=notrunc 2>dd
+run "$solera" train small.yaml roles=solo $kl kl.reference=model kl.model=held out=klheld --resume; is 1 $rc "the folder of the reference holds other weights on --resume"; has 'reference of the run.s start .*kl.model holds other weights'
+cp base/model/model.safetensors held/; run "$solera" train small.yaml roles=solo $kl kl.reference=model kl.model=held out=klheld --resume; is "$(weights kl)" "$(weights klheld)" "the same again: it goes on"
 ranks 4 small.yaml learners=2 actors=1 $kl out=kl2; is 0 $rc "two learners"; is "$(weights kl)" "$(weights kl2)" "the same weights from two learners"
 run "$solera" train small.yaml roles=solo $kl train.updates=4 out=klhalf; run "$solera" train small.yaml roles=solo $kl out=klhalf --resume; is "$(weights kl)" "$(weights klhalf)" "resumed: the same weights"
 run "$solera" train small.yaml roles=solo $kl kl.in=reward out=klreward; is 0 $rc "KL in the reward"; [ "$(weights klreward)" != "$(weights kl)" ]; ok $? "which is another run"

@@ -56,7 +56,7 @@ has 'queue'
 refused () { run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=none --replay "$@"; }
 refused free train.lr=0.5; is 2 $rc "another learning rate"; has 'train.lr: 0.001, now 0.5'
 refused free staleness.mode=bounded; is 2 $rc "another mode"; has 'staleness.mode'
-run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=./free --replay free --force; is 2 $rc "the run itself as out"; has "the run that is read"
+run "$solera" train $tr staleness.mode=free batch.refill=1 roles=solo out=./free --replay free --force; is 2 $rc "the run itself as out"; has "the run that is read lies"
 [ -s free/stats.h5 ]; ok $? "nothing of it is lost"
 refused nowhere; is 1 $rc "no such run"; has 'nowhere'
 [ ! -e none ]; ok $? "none of them left a folder"
@@ -90,6 +90,7 @@ run "$solera" train $s batch.refill=1 roles=solo out=again2 --reuse-rollouts reu
 same free again2 "reuse of a run that reused"
 refused () { run "$solera" train $s batch.refill=1 roles=solo out=none3 --reuse-rollouts "$@"; is 2 $rc "refused: $*"; }
 refused free train.updates=42; has 'train.updates is 42, but free has the rollouts of 40'
+refused free lp_check.record=true; has 'free was made without'
 refused free batch.group=8; has 'batch.group'
 refused free --replay free; has 'give one'
 ranks 2 $s batch.refill=1 out=none3 eval.every=10 --reuse-rollouts free; is 2 $rc "evaluation without actors"; has 'eval.every is 10'
