@@ -22,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 6
+#define SOL_OPS_ABI 7
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -124,21 +124,25 @@ typedef struct sol_ops {
 
   /* ---- head, by blocks of SOL_HEAD_BLOCK vocabulary entries. z = x w^T * inv_temp. x [R, C]; targets i32 [1, R].
    * partial f32 [R, 4]: M = max z, S = sum exp (z - M), z of the target, E = sum exp (z - M) (z - M); blocks are combined in order.
-   * logits [R, V]: NULL in training; the decoder keeps them (z, tempered) and may pass no targets (then call head_target with the sampled ids).
+   * raw: none, or the same sums of z at inv_temp 1, from the same product. logits [R, V]: none in training; the decoder keeps them, not tempered (x w^T), and may pass no targets (then call
+   * head_target with the sampled ids).
    * scratch f32 [R, head_scratch (C)]. */
   int64_t (*head_scratch) (int64_t C); /* floats a row */
-  void (*head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial);
-  void (*head_target) (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial); /* partial[2] = logits[row, target] */
+  void (*head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
+                        sol_tensor_t raw);
+  /* partial[2] = logits[row, target] * inv_temp, raw[2] = logits[row, target] (none: not wanted) */
+  void (*head_target) (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t raw);
   /* lp = z_t - M - log S; entropy = log S - E / S (nats). lp, entropy f32 [1, R] */
   void (*head_finish) (sol_queue_t *q, sol_tensor_t partial, sol_tensor_t lp, sol_tensor_t entropy);
   /* dLoss/dz_v = inv_temp * (c_lp (1[v = t] - p_v) - c_ent p_v (log p_v + entropy)); recomputed by blocks. dx [R, C] is written; dw [V, C] is added to
    * (none: not wanted). Rows whose both coefficients are 0 add exactly nothing. */
   void (*head_backward) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t c_lp, sol_tensor_t c_ent,
                          sol_tensor_t scratch, sol_tensor_t dx, sol_tensor_t dw);
-  /* Token choice by inverse CDF over z (tempered logits [R, V]) in double, in vocabulary order: smallest v with sum_{<=v} exp (z - M) > u * total. u f64 [1, R] in [0, 1).
+  /* Token choice by inverse CDF over z = logits * inv_temp (partial is of z) in double, in vocabulary order: smallest v with sum_{<=v} exp (z - M) > u * total. draws i32 [R, 4]: the counter of each row's
+   * draw (sol_random_counter), whose words 0 and 1 under the key seed are u: sol_random_u53 (sol_random_at (seed, draws[r]), 0), the same bits everywhere.
    * greedy: first maximum. top_k, top_p restrict the set (sorted by z, ties by id; top_p keeps the smallest set whose mass >= top_p); 0 and 1.0 do not.
    * ids i32 [1, R]. scratch as for head_partial; for top_k/top_p the host may use room inside the backend made at creation. */
-  void (*sample) (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids);
+  void (*sample) (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, float inv_temp, uint64_t seed, sol_tensor_t draws, int greedy, int32_t top_k, double top_p, sol_tensor_t ids);
 
   /* ---- flat f32 [1, n] */
   void (*adamw) (sol_queue_t *q, sol_adamw_t h, sol_tensor_t g, sol_tensor_t w, sol_tensor_t m, sol_tensor_t v);

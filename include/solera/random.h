@@ -21,6 +21,9 @@ typedef struct { uint32_t w[4]; } sol_random_t;
 
 /* sample < 2^24. Counter words: group low, group high, purpose << 24 | sample, position. */
 sol_random_t sol_random (uint64_t seed, uint64_t group, sol_random_purpose_t purpose, uint32_t sample, uint32_t position);
+/* the two halves of it: the counter's words, and what they give under a key */
+void sol_random_counter (uint64_t group, sol_random_purpose_t purpose, uint32_t sample, uint32_t position, uint32_t counter[4]);
+sol_random_t sol_random_at (uint64_t seed, const uint32_t counter[4]);
 /* 53-bit uniform in [0,1) from words 0 and 1 (second = 0) or 2 and 3 (second = 1) */
 double sol_random_u53 (sol_random_t r, int second);
 /* uniform integer in [0, n) without bias worth the name (64-bit multiply-shift of words 0, 1); n >= 1 */

@@ -20,7 +20,7 @@ int sol_queue_threads (const sol_queue_t *q);
   void sol_##isa##_add (sol_queue_t *, sol_tensor_t, sol_tensor_t);                                                    \
   void sol_##isa##_embed (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);                                    \
   void sol_##isa##_embed_dw (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);                                 \
-  void sol_##isa##_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, int, int32_t, double, sol_tensor_t); \
+  void sol_##isa##_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, uint64_t, sol_tensor_t, int, int32_t, double, sol_tensor_t); \
   void sol_##isa##_sumsq (sol_queue_t *, sol_tensor_t, sol_tensor_t);                                                  \
   void sol_##isa##_round (sol_queue_t *, sol_tensor_t, sol_tensor_t);                                                  \
   void sol_##isa##_matmul_dx (sol_queue_t *, sol_tensor_t, const sol_weight_t *, int, sol_tensor_t);                   \
@@ -35,7 +35,7 @@ int sol_queue_threads (const sol_queue_t *q);
                                        int32_t, int32_t, int32_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);    \
   void sol_##isa##_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);                                   \
   void sol_##isa##_swiglu_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t); \
-  void sol_##isa##_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);                       \
+  void sol_##isa##_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);         \
   void sol_##isa##_head_backward (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t,        \
                                   sol_tensor_t, sol_tensor_t);                                                         \
   void sol_##isa##_adamw (sol_queue_t *, sol_adamw_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);

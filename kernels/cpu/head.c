@@ -12,27 +12,26 @@ static void logits_block (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w,
 }
 
 typedef struct {
-  sol_tensor_t targets, partial, c_lp, c_ent;
+  sol_tensor_t targets, partial, raw, c_lp, c_ent;
   float inv_temp, *z;
   int64_t ldz, v0, n;
 } block_t;
 #define GRAIN(n) (1 + SOL_GRAIN_FLOP / (20 * (n)))
 
-/* tempers z [n] and adds it to the running (M, S, E) */
-INLINE void combine (float *z, int64_t n, float inv_temp, float *M, float *S, float *E)
+/* adds z * inv_temp [n] to the running (M, S, E) */
+INLINE void combine (const float *z, int64_t n, float inv_temp, float *M, float *S, float *E)
 {
   v16 m = v_set (-INFINITY), s = v_zero (), e = v_zero ();
   float max, bs, be, top, a, b;
   for (int64_t v = 0; v < n; v += 16) {
     int64_t left = n - v;
     v16 x = v_mul (v_load_upto (z + v, left), v_set (inv_temp));
-    v_store_upto (z + v, x, left);
     m = v_max (left < 16 ? v_keep_n (x, (int) left, -INFINITY) : x, m);
   }
   max = v_top (m) + 0.0f;
   for (int64_t v = 0; v < n; v += 16) {
     int64_t left = n - v;
-    v16 d = v_sub (v_load_upto (z + v, left), v_set (max)), p = v_exp (d);
+    v16 d = v_sub (v_mul (v_load_upto (z + v, left), v_set (inv_temp)), v_set (max)), p = v_exp (d);
     if (left < 16) { /* lanes behind the end stay as they are */
       s = v_add (s, v_keep_n (p, (int) left, 0));
       e = v_merge_n (v_fma (p, d, e), e, (int) left);
@@ -62,22 +61,27 @@ static void combine_rows (const void *arg, int64_t i0, int64_t i1, float *room)
   const block_t *a = arg;
   (void) room;
   for (int64_t r = i0; r < i1; r++) {
-    float *z = a->z + r * a->ldz;
+    const float *z = a->z + r * a->ldz;
     int64_t t = a->targets.at ? sol_ints (a->targets)[r] - a->v0 : -1;
     combine (z, a->n, a->inv_temp, sol_at (a->partial, r, 0), sol_at (a->partial, r, 1), sol_at (a->partial, r, 3));
-    if (t >= 0 && t < a->n) *sol_at (a->partial, r, 2) = z[t];
+    if (t >= 0 && t < a->n) *sol_at (a->partial, r, 2) = z[t] * a->inv_temp;
+    if (!a->raw.at) continue;
+    combine (z, a->n, 1, sol_at (a->raw, r, 0), sol_at (a->raw, r, 1), sol_at (a->raw, r, 3));
+    if (t >= 0 && t < a->n) *sol_at (a->raw, r, 2) = z[t];
   }
 }
 
-void SOL_FN (head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
+void SOL_FN (head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
+                            sol_tensor_t raw)
 {
   int64_t V = w->src.rows;
   for (int64_t r = 0; r < x.rows; r++) {
     *sol_at (partial, r, 0) = -INFINITY;
     *sol_at (partial, r, 2) = 0;
+    if (raw.at) *sol_at (raw, r, 0) = -INFINITY, *sol_at (raw, r, 2) = 0;
   }
   for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
-    block_t a = { .targets = targets, .partial = partial, .inv_temp = inv_temp, .z = logits.at ? sol_at (logits, 0, v0) : sol_at (scratch, 0, 0),
+    block_t a = { .targets = targets, .partial = partial, .raw = raw, .inv_temp = inv_temp, .z = logits.at ? sol_at (logits, 0, v0) : sol_at (scratch, 0, 0),
                   .ldz = logits.at ? logits.stride : SOL_HEAD_BLOCK, .v0 = v0, .n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK };
     logits_block (q, x, w, v0, a.n, a.z, a.ldz);
     sol_queue_run (q, x.rows, GRAIN (a.n), combine_rows, &a);

@@ -99,11 +99,11 @@ void sol_cuda_attention_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol
 void sol_cuda_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_swiglu_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 int64_t sol_cuda_head_scratch (int64_t);
-void sol_cuda_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-void sol_cuda_head_target (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
+void sol_cuda_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
+void sol_cuda_head_target (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, sol_tensor_t, sol_tensor_t);
 void sol_cuda_head_finish (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_head_backward (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-void sol_cuda_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, int, int32_t, double, sol_tensor_t);
+void sol_cuda_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, uint64_t, sol_tensor_t, int, int32_t, double, sol_tensor_t);
 void sol_cuda_adamw (sol_queue_t *, sol_adamw_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_sumsq (sol_queue_t *, sol_tensor_t, sol_tensor_t);
 void sol_cuda_round (sol_queue_t *, sol_tensor_t, sol_tensor_t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sample.cu: the next token of each row, by one block of threads. The choice is the reference's (kernels/ref/sample.c): inverse CDF in vocabulary order over masses exp (z - M), in double.
+/* sample.cu: the next token of each row, by one block of threads, which draws its uniform itself (Philox, the host's bits). The choice is the reference's (kernels/ref/sample.c): inverse CDF in vocabulary order over masses exp (z - M), in double.
  * top_k and top_p need no sort: the smallest logit that is still in is found digit by digit from counts or masses of its digits; masses are integers there (units of 2^-40), so that sums by
  * atomics do not depend on their order. */
 #include "cuda.cuh"
@@ -17,6 +17,25 @@ typedef struct {
   double sum[TILES], part[THREADS];
 } room_t;
 
+/* a row of logits, tempered as it is read */
+struct logits_t {
+  const float *at;
+  float inv_temp;
+  __device__ __forceinline__ float operator[] (int64_t v) const { return __fmul_rn (at[v], inv_temp); }
+};
+
+/* the 53-bit uniform of a counter (include/solera/random.h): Philox4x32-10, words 0 and 1 */
+__device__ double uniform_of (uint32_t k0, uint32_t k1, const int32_t *counter)
+{
+  uint32_t c0 = (uint32_t) counter[0], c1 = (uint32_t) counter[1], c2 = (uint32_t) counter[2], c3 = (uint32_t) counter[3];
+  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    const u64 a = (u64) 0xD2511F53u * c0, b = (u64) 0xCD9E8D57u * c2;
+    c0 = (uint32_t) (b >> 32) ^ c1 ^ k0, c2 = (uint32_t) (a >> 32) ^ c3 ^ k1;
+    c1 = (uint32_t) b, c3 = (uint32_t) a;
+  }
+  return (double) (((u64) c1 << 32 | c0) >> 11) * 1.1102230246251565e-16; /* 2^-53 */
+}
+
 /* floats in order as unsigned numbers; both zeros are one */
 __device__ __forceinline__ uint32_t key_of (float z)
 {
@@ -28,7 +47,7 @@ __device__ __forceinline__ u64 units_of (float z, float M) { return (u64) ((doub
 __device__ __forceinline__ bool is_in (limit_t l, uint32_t key, int64_t v) { return key > l.key || (key == l.key && v <= l.last); }
 
 /* the smallest key of what is in and reaches the goal when added up from the largest: a count, or a mass. above: what the larger keys have together. false: all of it does not reach. */
-__device__ bool descend (const float *z, int64_t V, float M, limit_t in, bool by_mass, u64 goal, room_t *r, uint32_t *key_p, u64 *above_p)
+__device__ bool descend (logits_t z, int64_t V, float M, limit_t in, bool by_mass, u64 goal, room_t *r, uint32_t *key_p, u64 *above_p)
 {
   u64 above = 0;
   uint32_t prefix = 0;
@@ -61,7 +80,7 @@ __device__ bool descend (const float *z, int64_t V, float M, limit_t in, bool by
 }
 
 /* the id of the n-th entry of that key among what is in, n from 1 */
-__device__ int32_t nth_of (const float *z, int64_t V, limit_t in, uint32_t key, u64 n, room_t *r)
+__device__ int32_t nth_of (logits_t z, int64_t V, limit_t in, uint32_t key, u64 n, room_t *r)
 {
   u64 before = 0;
   uint32_t prefix = 0;
@@ -85,7 +104,7 @@ __device__ int32_t nth_of (const float *z, int64_t V, limit_t in, uint32_t key, 
 }
 
 /* keeps what reaches the goal, ties by id */
-__device__ limit_t keep (const float *z, int64_t V, float M, limit_t in, bool by_mass, u64 goal, room_t *r)
+__device__ limit_t keep (logits_t z, int64_t V, float M, limit_t in, bool by_mass, u64 goal, room_t *r)
 {
   uint32_t key;
   u64 above;
@@ -100,7 +119,7 @@ __device__ limit_t keep (const float *z, int64_t V, float M, limit_t in, bool by
   return l;
 }
 
-__device__ u64 units_in (const float *z, int64_t V, float M, limit_t in, room_t *r)
+__device__ u64 units_in (logits_t z, int64_t V, float M, limit_t in, room_t *r)
 {
   u64 s = 0;
   if (threadIdx.x == 0) r->total = 0;
@@ -113,7 +132,7 @@ __device__ u64 units_in (const float *z, int64_t V, float M, limit_t in, room_t 
 }
 
 /* mass of four entries in a row of thread t of tile b, one by one in x */
-__device__ __forceinline__ double masses (const float *z, int64_t V, float M, limit_t in, int64_t b, double *x)
+__device__ __forceinline__ double masses (logits_t z, int64_t V, float M, limit_t in, int64_t b, double *x)
 {
   double s = 0;
 #pragma unroll
@@ -125,7 +144,7 @@ __device__ __forceinline__ double masses (const float *z, int64_t V, float M, li
   return s;
 }
 
-__device__ int32_t inverse_cdf (const float *z, int64_t V, float M, limit_t in, double u, room_t *r)
+__device__ int32_t inverse_cdf (logits_t z, int64_t V, float M, limit_t in, double u, room_t *r)
 {
   const int64_t tiles = (V + TILE - 1) / TILE;
   double x[EACH];
@@ -186,7 +205,7 @@ __device__ int32_t inverse_cdf (const float *z, int64_t V, float M, limit_t in, 
 }
 
 /* the answer is thread 0's */
-__device__ int32_t first_maximum (const float *z, int64_t V, room_t *r)
+__device__ int32_t first_maximum (logits_t z, int64_t V, room_t *r)
 {
   float best = -INFINITY;
   int64_t at = V - 1;
@@ -204,11 +223,12 @@ __device__ int32_t first_maximum (const float *z, int64_t V, room_t *r)
   return threadIdx.x == 0 ? r->answer : 0;
 }
 
-__global__ void __launch_bounds__ (THREADS) choose (const float *logits, int64_t ld, int64_t V, const float *partial, const double *u, int greedy, int32_t top_k, double top_p, int32_t *ids)
+__global__ void __launch_bounds__ (THREADS) choose (const float *logits, int64_t ld, int64_t V, const float *partial, float inv_temp, u64 seed, const int32_t *draws, int64_t ld_draws, int greedy, int32_t top_k, double top_p, int32_t *ids)
 {
   SOL_SHARED (room_t, room);
   const int64_t row = blockIdx.x;
-  const float *z = logits + row * ld, M = partial[row * 4];
+  const logits_t z = { logits + row * ld, inv_temp };
+  const float M = partial[row * 4];
   limit_t in = { 0, 0x7fffffff }; /* everything */
   int32_t id;
   if (greedy) id = first_maximum (z, V, &room);
@@ -218,20 +238,21 @@ __global__ void __launch_bounds__ (THREADS) choose (const float *logits, int64_t
       const double goal = ceil (top_p * (double) units_in (z, V, M, in, &room));
       in = keep (z, V, M, in, true, goal < 1 ? 1 : (u64) goal, &room);
     }
-    id = inverse_cdf (z, V, M, in, u[row], &room);
+    id = inverse_cdf (z, V, M, in, uniform_of ((uint32_t) seed, (uint32_t) (seed >> 32), draws + row * ld_draws), &room);
   }
   if (threadIdx.x == 0) ids[row] = id;
 }
 
-void sol_cuda_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
+void sol_cuda_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, float inv_temp, uint64_t seed, sol_tensor_t draws, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
 {
   const int64_t R = ids.cols, V = logits.cols;
-  SOL_REQUIRE (logits.dtype == SOL_F32 && logits.rows >= R && u.dtype == SOL_F64 && ids.dtype == SOL_I32 && partial.stride == 4);
+  SOL_REQUIRE (logits.dtype == SOL_F32 && logits.rows >= R && (greedy || (draws.dtype == SOL_I32 && draws.rows >= R && draws.cols == 4)) && ids.dtype == SOL_I32 && partial.stride == 4);
   if (V > (int64_t) TILES * TILE) {
     sol_cuda_fail (q, SOL_ERR_LIMIT, "sampling: a vocabulary of %lld, at most %d is expected", (long long) V, TILES * TILE);
     return;
   }
   if (R > 0)
-    SOL_RUN (q, choose, (unsigned) R, THREADS, 0, (const float *) (const void *) logits.at, logits.stride, V, (const float *) (const void *) partial.at, (const double *) (const void *) u.at, greedy,
+    SOL_RUN (q, choose, (unsigned) R, THREADS, 0, (const float *) (const void *) logits.at, logits.stride, V, (const float *) (const void *) partial.at, inv_temp, (u64) seed, (const int32_t *) (const void *) draws.at,
+             draws.stride, greedy,
              top_k, top_p, (int32_t *) (void *) ids.at);
 }

@@ -2,23 +2,23 @@
 /* head.c: log-prob, entropy and their gradient by blocks of the vocabulary; logits are never whole. */
 #include "ref.h"
 
-static float logit (sol_tensor_t x, int64_t r, const sol_weight_t *w, int64_t v, float inv_temp)
+static float logit (sol_tensor_t x, int64_t r, const sol_weight_t *w, int64_t v)
 {
   float s = 0;
   for (int64_t k = 0; k < x.cols; k++) s = fmaf (*sol_at (x, r, k), sol_get (w->src, v, k), s);
-  return s * inv_temp;
+  return s;
 }
 
-/* adds the block z [n] to the running (M, S, E); the first block has M = -inf */
-static void combine (const float *z, int64_t n, float *M, float *S, float *E)
+/* adds the block z * t [n] to the running (M, S, E) of p; the first block has M = -inf */
+static void combine (const float *z, int64_t n, float t, float *p)
 {
-  float max = -INFINITY, s[16] = { 0 }, e[16] = { 0 }, bs, be, m, a, b;
-  for (int64_t v = 0; v < n; v++) max = z[v] > max ? z[v] : max;
+  float *M = p, *S = p + 1, *E = p + 3, max = -INFINITY, s[16] = { 0 }, e[16] = { 0 }, bs, be, m, a, b;
+  for (int64_t v = 0; v < n; v++) max = z[v] * t > max ? z[v] * t : max;
   max = max + 0.0f; /* no minus zero: the order of comparing does not show */
   for (int64_t v = 0; v < n; v++) {
-    float d = z[v] - max, p = sol_exp (d);
-    s[v % 16] += p;
-    e[v % 16] = fmaf (p, d, e[v % 16]);
+    float x = z[v] * t, d = x - max, mass = sol_exp (d);
+    s[v % 16] += mass;
+    e[v % 16] = fmaf (mass, d, e[v % 16]);
   }
   bs = sol_lanes_sum (s);
   be = sol_lanes_sum (e);
@@ -37,32 +37,36 @@ static void combine (const float *z, int64_t n, float *M, float *S, float *E)
   *M = m;
 }
 
-void sol_ref_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
+void sol_ref_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
+                           sol_tensor_t raw)
 {
   int64_t V = w->src.rows;
   (void) q;
   for (int64_t r = 0; r < x.rows; r++) {
-    float M = -INFINITY, S = 0, E = 0, target = 0, *z = sol_at (scratch, 0, 0);
+    float *z = sol_at (scratch, 0, 0), *p = sol_at (partial, r, 0), none[4], *one = raw.at ? sol_at (raw, r, 0) : none;
+    p[0] = one[0] = -INFINITY;
+    for (int i = 1; i < 4; i++) p[i] = one[i] = 0;
     for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
       int64_t n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK;
       for (int64_t v = 0; v < n; v++) {
-        z[v] = logit (x, r, w, v0 + v, inv_temp);
+        z[v] = logit (x, r, w, v0 + v);
         if (logits.at) *sol_at (logits, r, v0 + v) = z[v];
-        if (targets.at && sol_ints (targets)[r] == v0 + v) target = z[v];
+        if (targets.at && sol_ints (targets)[r] == v0 + v) p[2] = z[v] * inv_temp, one[2] = z[v];
       }
-      combine (z, n, &M, &S, &E);
+      combine (z, n, inv_temp, p);
+      if (raw.at) combine (z, n, 1, one);
     }
-    *sol_at (partial, r, 0) = M;
-    *sol_at (partial, r, 1) = S;
-    *sol_at (partial, r, 2) = target;
-    *sol_at (partial, r, 3) = E;
   }
 }
 
-void sol_ref_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial)
+void sol_ref_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t raw)
 {
   if (!sol_ids_ok (q, "head_target", targets, partial.rows, logits.cols)) return;
-  for (int64_t r = 0; r < partial.rows; r++) *sol_at (partial, r, 2) = *sol_at (logits, r, sol_ints (targets)[r]);
+  for (int64_t r = 0; r < partial.rows; r++) {
+    const float z = *sol_at (logits, r, sol_ints (targets)[r]);
+    *sol_at (partial, r, 2) = z * inv_temp;
+    if (raw.at) *sol_at (raw, r, 2) = z;
+  }
 }
 
 void sol_ref_head_finish (sol_queue_t *q, sol_tensor_t partial, sol_tensor_t lp, sol_tensor_t entropy)
@@ -87,7 +91,7 @@ void sol_ref_head_backward (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *
     for (int64_t k = 0; k < C; k++) *sol_at (dx, r, k) = 0;
     if (cl == 0 && ce == 0) continue;
     for (int64_t v = 0; v < V; v++) {
-      float d = logit (x, r, w, v, inv_temp) - M, p = sol_exp (d) / S, g;
+      float z = logit (x, r, w, v) * inv_temp, d = z - M, p = sol_exp (d) / S, g;
       g = -p * fmaf (ce, d - ls + H, cl);
       if (sol_ints (targets)[r] == v) g = g + cl;
       g = g * inv_temp;

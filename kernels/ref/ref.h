@@ -33,11 +33,11 @@ void sol_ref_attention_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_
                                  int32_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_swiglu_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-void sol_ref_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-void sol_ref_head_target (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
+void sol_ref_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
+void sol_ref_head_target (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, sol_tensor_t, sol_tensor_t);
 void sol_ref_head_finish (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_head_backward (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-void sol_ref_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, int, int32_t, double, sol_tensor_t);
+void sol_ref_sample (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, uint64_t, sol_tensor_t, int, int32_t, double, sol_tensor_t);
 void sol_ref_adamw (sol_queue_t *, sol_adamw_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_ref_sumsq (sol_queue_t *, sol_tensor_t, sol_tensor_t);
 void sol_ref_round (sol_queue_t *, sol_tensor_t, sol_tensor_t);
@@ -46,6 +46,8 @@ typedef struct { float b1, b2, k1, k2, keep, scale, step, root, eps; } sol_adamw
 sol_adamw_const_t sol_adamw_const (sol_adamw_t h);
 /* ids [n] all in [0, below)? Else the error, once, on q: what op would do with them is not done */
 int sol_ids_ok (sol_queue_t *q, const char *op, sol_tensor_t ids, int64_t n, int64_t below);
+/* the uniform of row r of sample */
+double sol_draw (uint64_t seed, sol_tensor_t draws, int64_t r);
 /* the restricted choice of sample: set [n] are candidates: the first by (z falling, id rising), maybe not all of the row. Returns the id, or -1 when top_p asks for more candidates. */
 typedef struct { float z; int32_t id; } sol_choice_t;
 int32_t sol_choose (sol_choice_t *set, int64_t n, float M, double total, int32_t top_k, double top_p, double u);

@@ -5,6 +5,7 @@
 #include "backend_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include "solera/random.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -348,20 +349,22 @@ static sol_tensor_t plain_scratch (call_t *c, int64_t rows)
 {
   return c->R ? sol_tensor (sol_alloc ((size_t) (rows * SOL_HEAD_BLOCK) * 4 + 8), SOL_F32, rows, SOL_HEAD_BLOCK) : sol_no_tensor;
 }
-static void d_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
+static void d_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
+                            sol_tensor_t raw)
 {
   call_t c = begin (q, "head_partial");
-  SHAPE (x.cols == w->src.cols && partial.rows == x.rows && partial.cols == 4 && (!logits.at || logits.cols == w->src.rows));
+  SHAPE (x.cols == w->src.cols && partial.rows == x.rows && partial.cols == 4 && (!logits.at || logits.cols == w->src.rows) && (!raw.at || (raw.rows == x.rows && raw.cols == 4)));
   const sol_weight_t *w_ = weight (&c, w);
-  sol_tensor_t x_ = in (&c, x), targets_ = in (&c, targets), logits_ = out (&c, logits, CLOSE), partial_ = out (&c, partial, CLOSE), scratch_ = plain_scratch (&c, x.rows);
-  BOTH (head_partial, (c.dq, x, w, targets, inv_temp, scratch, logits, partial), (c.rq, x_, w_, targets_, inv_temp, scratch_, logits_, partial_));
+  sol_tensor_t x_ = in (&c, x), targets_ = in (&c, targets), logits_ = out (&c, logits, CLOSE), partial_ = out (&c, partial, CLOSE), raw_ = out (&c, raw, CLOSE),
+               scratch_ = plain_scratch (&c, x.rows);
+  BOTH (head_partial, (c.dq, x, w, targets, inv_temp, scratch, logits, partial, raw), (c.rq, x_, w_, targets_, inv_temp, scratch_, logits_, partial_, raw_));
   sol_free (scratch_.at);
 }
-static void d_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial)
+static void d_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t raw)
 {
   call_t c = begin (q, "head_target");
-  sol_tensor_t logits_ = in (&c, logits), targets_ = in (&c, targets), partial_ = out (&c, partial, CLOSE);
-  BOTH (head_target, (c.dq, logits, targets, partial), (c.rq, logits_, targets_, partial_));
+  sol_tensor_t logits_ = in (&c, logits), targets_ = in (&c, targets), partial_ = out (&c, partial, CLOSE), raw_ = out (&c, raw, CLOSE);
+  BOTH (head_target, (c.dq, logits, targets, inv_temp, partial, raw), (c.rq, logits_, targets_, inv_temp, partial_, raw_));
 }
 static void d_head_finish (sol_queue_t *q, sol_tensor_t partial, sol_tensor_t lp, sol_tensor_t entropy)
 {
@@ -380,22 +383,32 @@ static void d_head_backward (sol_queue_t *q, sol_tensor_t x, const sol_weight_t 
   BOTH (head_backward, (c.dq, x, w, targets, inv_temp, partial, c_lp, c_ent, scratch, dx, dw), (c.rq, x_, w_, targets_, inv_temp, partial_, c_lp_, c_ent_, scratch_, dx_, dw_));
   sol_free (scratch_.at);
 }
+/* may row r of logits choose id by that counter's uniform? */
+static int may_choose (sol_tensor_t logits, float inv_temp, uint64_t seed, sol_tensor_t draws, int64_t r, int32_t top_k, double top_p, int32_t id)
+{
+  const int64_t V = logits.cols;
+  float *z = sol_alloc ((size_t) V * sizeof *z);
+  uint32_t counter[4];
+  memcpy (counter, draws.at + (size_t) r * sizeof counter, sizeof counter);
+  for (int64_t v = 0; v < V; v++) z[v] = (float) value (logits, r * V + v) * inv_temp;
+  const int may = sol_sample_may (z, V, sol_random_u53 (sol_random_at (seed, counter), 0), top_k, top_p, id);
+  sol_free (z);
+  return may;
+}
 /* the same logits and uniforms: the same tokens. On the edge between two both are right: the reference then takes the device's */
-static void d_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
+static void d_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, float inv_temp, uint64_t seed, sol_tensor_t draws, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
 {
   call_t c = begin (q, "sample");
-  SHAPE (ids.cols == logits.rows && u.cols == logits.rows);
-  sol_tensor_t logits_ = in (&c, logits), partial_ = in (&c, partial), u_ = in (&c, u), ids_ = out (&c, ids, 0);
-  if (c.R) c.R->sample (c.rq, logits_, partial_, u_, greedy, top_k, top_p, ids_);
-  c.D->sample (c.dq, logits, partial, u, greedy, top_k, top_p, ids);
+  SHAPE (ids.cols == logits.rows && (greedy || (draws.rows == logits.rows && draws.cols == 4)));
+  sol_tensor_t logits_ = in (&c, logits), partial_ = in (&c, partial), draws_ = in (&c, draws), ids_ = out (&c, ids, 0);
+  if (c.R) c.R->sample (c.rq, logits_, partial_, inv_temp, seed, draws_, greedy, top_k, top_p, ids_);
+  c.D->sample (c.dq, logits, partial, inv_temp, seed, draws, greedy, top_k, top_p, ids);
   if (c.R && !greedy) {
     sol_tensor_t got = fetch (&c, ids);
     int32_t *want = (int32_t *) (void *) ids_.at;
     const int32_t *found = (const int32_t *) (const void *) got.at;
-    for (int64_t r = 0; r < logits.rows; r++) {
-      const float *z = (const float *) (const void *) logits_.at + r * logits.cols;
-      if (want[r] != found[r] && sol_sample_may (z, logits.cols, value (u_, r), top_k, top_p, want[r]) && sol_sample_may (z, logits.cols, value (u_, r), top_k, top_p, found[r])) want[r] = found[r];
-    }
+    for (int64_t r = 0; r < logits.rows; r++)
+      if (want[r] != found[r] && may_choose (logits_, inv_temp, seed, draws_, r, top_k, top_p, want[r]) && may_choose (logits_, inv_temp, seed, draws_, r, top_k, top_p, found[r])) want[r] = found[r];
     sol_free (got.at);
   }
   finish (&c);

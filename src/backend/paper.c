@@ -250,16 +250,18 @@ static void p_swiglu_backward (sol_queue_t *q, sol_tensor_t gate, sol_tensor_t u
   take (q, SOL_PAPER_ROWS, 0, size (gate) + size (up) + size (dy) + size (dgate) + size (dup));
 }
 
-static void p_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial)
+static void p_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
+                            sol_tensor_t raw)
 {
   (void) inv_temp;
   (void) scratch;
-  take (q, SOL_PAPER_HEAD, product (x.rows, w->src.rows, x.cols), size (x) + weight (w) + size (targets) + size (logits) + size (partial));
+  take (q, SOL_PAPER_HEAD, product (x.rows, w->src.rows, x.cols), size (x) + weight (w) + size (targets) + size (logits) + size (partial) + size (raw));
 }
-static void p_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, sol_tensor_t partial)
+static void p_head_target (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t targets, float inv_temp, sol_tensor_t partial, sol_tensor_t raw)
 {
+  (void) inv_temp;
   (void) logits; /* one of each row */
-  take (q, SOL_PAPER_HEAD, 0, 2 * size (targets) + size (partial));
+  take (q, SOL_PAPER_HEAD, 0, 2 * size (targets) + size (partial) + size (raw));
 }
 static void p_head_finish (sol_queue_t *q, sol_tensor_t partial, sol_tensor_t lp, sol_tensor_t entropy) { take (q, SOL_PAPER_HEAD, 0, size (partial) + size (lp) + size (entropy)); }
 /* the logits once more, and two products */
@@ -270,12 +272,14 @@ static void p_head_backward (sol_queue_t *q, sol_tensor_t x, const sol_weight_t 
   (void) scratch;
   take (q, SOL_PAPER_HEAD, 3 * product (x.rows, w->src.rows, x.cols), size (x) + weight (w) + size (targets) + size (partial) + size (c_lp) + size (c_ent) + size (dx) + 2 * size (dw));
 }
-static void p_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
+static void p_sample (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, float inv_temp, uint64_t seed, sol_tensor_t draws, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
 {
+  (void) inv_temp;
+  (void) seed;
   (void) greedy;
   (void) top_k;
   (void) top_p;
-  take (q, SOL_PAPER_HEAD, 0, size (logits) + size (partial) + size (u) + size (ids));
+  take (q, SOL_PAPER_HEAD, 0, size (logits) + size (partial) + size (draws) + size (ids));
 }
 
 static void p_adamw (sol_queue_t *q, sol_adamw_t h, sol_tensor_t g, sol_tensor_t w, sol_tensor_t m, sol_tensor_t v)

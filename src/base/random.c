@@ -8,8 +8,23 @@
 
 sol_random_t sol_random (uint64_t seed, uint64_t group, sol_random_purpose_t purpose, uint32_t sample, uint32_t position)
 {
+  uint32_t counter[4];
+  sol_random_counter (group, purpose, sample, position, counter);
+  return sol_random_at (seed, counter);
+}
+
+void sol_random_counter (uint64_t group, sol_random_purpose_t purpose, uint32_t sample, uint32_t position, uint32_t counter[4])
+{
   SOL_ASSERT (sample < 1u << 24);
-  const philox4x32_ctr_t ctr = { { (uint32_t) group, (uint32_t) (group >> 32), (uint32_t) purpose << 24 | sample, position } };
+  counter[0] = (uint32_t) group;
+  counter[1] = (uint32_t) (group >> 32);
+  counter[2] = (uint32_t) purpose << 24 | sample;
+  counter[3] = position;
+}
+
+sol_random_t sol_random_at (uint64_t seed, const uint32_t counter[4])
+{
+  const philox4x32_ctr_t ctr = { { counter[0], counter[1], counter[2], counter[3] } };
   const philox4x32_key_t key = { { (uint32_t) seed, (uint32_t) (seed >> 32) } };
   const philox4x32_ctr_t out = philox4x32 (ctr, key);
   return (sol_random_t) { { out.v[0], out.v[1], out.v[2], out.v[3] } };

@@ -52,7 +52,7 @@ static void lay_out_host (sol_decoder_t *d, sol_arena_t *a)
   d->page = sol_arena_take (a, S * (size_t) (d->prompt_pages + d->own_pages) * sizeof *d->page);
   d->host_from = sol_arena_take (a, S * sizeof *d->host_from);
   d->host_chosen = sol_arena_take (a, S * sizeof *d->host_chosen);
-  d->host_u = sol_arena_take (a, S * sizeof *d->host_u);
+  d->host_draws = sol_arena_take (a, S * 4 * sizeof *d->host_draws);
 }
 
 size_t sol_decoder_need (const sol_model_t *model, const sol_decoder_params_t *params, size_t *cache_p, size_t *pinned_p)
@@ -418,7 +418,7 @@ static int32_t list_heads (sol_decoder_t *d)
   }
   for (int32_t r = 0; r < n; r++) {
     const sol_place_t *s = &d->place[d->host_place[r]];
-    d->host_u[r] = sol_random_u53 (sol_random (d->p.seed, s->g->group, d->p.purpose, (uint32_t) s->sample, (uint32_t) s->n), 0);
+    sol_random_counter (s->g->group, d->p.purpose, (uint32_t) s->sample, (uint32_t) s->n, d->host_draws + 4 * r);
   }
   SOL_ASSERT (n == d->running);
   return distinct;

@@ -66,11 +66,11 @@ struct sol_decoder {
   sol_tensor_t *K, *V; /* [layers]: [cache rows, Hkv*D] */
   sol_tensor_t ids, pos, cache_row, pages, spans, want, into, h, s, wanted;
   sol_tensor_t hidden; /* [2 * slots, C]: of places, then of prompts */
-  sol_tensor_t head_from, head_x, head_h, head_inv, logits, partial, one, scratch, u, chosen, lp, entropy, raw_lp;
+  sol_tensor_t head_from, head_x, head_h, head_inv, logits, partial, one, scratch, draws, chosen, lp, entropy, raw_lp;
   /* host side of a step, [slots] */
   sol_arena_t pinned; /* host memory (sol_backend_pin) of the arrays that travel: rows.*, page, host_* but place and like */
   int32_t *host_from, *host_place, *host_like, *host_chosen;
-  double *host_u;
+  uint32_t *host_draws; /* [slots, 4]: counters of random.h */
   float *host_lp, *host_entropy, *host_raw;
 };
 
@@ -84,6 +84,6 @@ int32_t sol_decoder_padded (int32_t n);
 /* runs what is gathered through the layers */
 sol_status_t sol_decoder_flush (sol_decoder_t *d);
 /* chooses a token for each of n rows: rows [0, distinct) read hidden row host_from[i]; row i >= distinct has the logits of row
- * host_like[i]; host_u, results in host_* */
+ * host_like[i]; host_draws, results in host_* */
 sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct);
 #endif

@@ -3,6 +3,7 @@
 #include "decoder_internal.h"
 #include "solera/log.h"
 #include "solera/memory.h"
+#include <string.h>
 
 void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
 {
@@ -29,7 +30,7 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   d->hidden = sol_arena_tensor (a, act, 2 * S + d->pad, c->width);
   d->head_from = sol_arena_tensor (a, SOL_I32, 1, S);
   d->chosen = sol_arena_tensor (a, SOL_I32, 1, S);
-  d->u = sol_arena_tensor (a, SOL_F64, 1, S);
+  d->draws = sol_arena_tensor (a, SOL_I32, S, 4);
   d->head_x = sol_arena_tensor (a, act, S, c->width);
   d->head_h = sol_arena_tensor (a, act, S, c->width);
   sol_tensor_t *row[] = { &d->head_inv, &d->lp, &d->entropy, &d->raw_lp };
@@ -173,8 +174,7 @@ static void copy_rows (sol_decoder_t *d, int32_t n, int32_t distinct)
     const int32_t like = d->host_like[i];
     ops->copy (d->m->queue, sol_tensor_rows (d->logits, i, 1).at, sol_tensor_rows (d->logits, like, 1).at, bytes);
     ops->copy (d->m->queue, sol_tensor_rows (d->partial, i, 1).at, sol_tensor_rows (d->partial, like, 1).at, 4 * sizeof (float));
-    ops->copy (d->m->queue, sol_tensor_rows (d->head_h, i, 1).at, sol_tensor_rows (d->head_h, like, 1).at,
-               (size_t) d->head_h.cols * sol_dtype_bytes (d->head_h.dtype));
+    if (d->inv_temp != 1) ops->copy (d->m->queue, sol_tensor_rows (d->one, i, 1).at, sol_tensor_rows (d->one, like, 1).at, 4 * sizeof (float));
   }
 }
 
@@ -184,20 +184,16 @@ static void run_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
   const sol_model_t *m = d->m;
   const sol_ops_t *ops = m->ops;
   sol_queue_t *q = m->queue;
-  const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, n),
+  const sol_tensor_t x = sol_tensor_rows (d->head_x, 0, distinct), h = sol_tensor_rows (d->head_h, 0, distinct),
                      logits = sol_tensor_rows (d->logits, 0, n), partial = sol_tensor_rows (d->partial, 0, n),
-                     one = sol_tensor_rows (d->one, 0, n), scratch = sol_tensor_rows (d->scratch, 0, n), chosen = sol_first (d->chosen, n);
+                     one = d->inv_temp != 1 ? sol_tensor_rows (d->one, 0, n) : sol_no_tensor, scratch = sol_tensor_rows (d->scratch, 0, distinct), chosen = sol_first (d->chosen, n);
   ops->gather (q, d->hidden, sol_first (d->head_from, distinct), x);
-  ops->rmsnorm (q, x, m->norm, m->arch.norm_eps, sol_tensor_rows (h, 0, distinct), sol_first (d->head_inv, distinct));
-  ops->head_partial (q, sol_tensor_rows (h, 0, distinct), &m->head, sol_no_tensor, d->inv_temp, sol_tensor_rows (scratch, 0, distinct),
-                     sol_tensor_rows (logits, 0, distinct), sol_tensor_rows (partial, 0, distinct));
+  ops->rmsnorm (q, x, m->norm, m->arch.norm_eps, h, sol_first (d->head_inv, distinct));
+  ops->head_partial (q, h, &m->head, sol_no_tensor, d->inv_temp, scratch, sol_tensor_rows (logits, 0, distinct), sol_tensor_rows (partial, 0, distinct), one.at ? sol_tensor_rows (one, 0, distinct) : one);
   copy_rows (d, n, distinct);
-  ops->sample (q, logits, partial, sol_first (d->u, n), d->p.greedy, d->p.top_k, d->p.top_p, chosen);
-  ops->head_target (q, logits, chosen, partial);
-  if (d->inv_temp != 1) {
-    ops->head_partial (q, h, &m->head, chosen, 1, scratch, sol_no_tensor, one);
-    ops->head_finish (q, one, sol_first (d->raw_lp, n), sol_first (d->entropy, n));
-  }
+  ops->sample (q, logits, partial, d->inv_temp, d->p.seed, sol_tensor_rows (d->draws, 0, n), d->p.greedy, d->p.top_k, d->p.top_p, chosen);
+  ops->head_target (q, logits, chosen, d->inv_temp, partial, one);
+  if (one.at) ops->head_finish (q, one, sol_first (d->raw_lp, n), sol_first (d->entropy, n));
   ops->head_finish (q, partial, sol_first (d->lp, n), sol_first (d->entropy, n));
 }
 
@@ -209,10 +205,10 @@ sol_status_t sol_decoder_choose (sol_decoder_t *d, int32_t n, int32_t distinct)
   const int steady = d->choose_graph && distinct == n;
   if (steady) {
     rows = sol_decoder_padded (n) < d->p.slots ? sol_decoder_padded (n) : d->p.slots;
-    for (int32_t i = n; i < rows; i++) d->host_from[i] = 2 * d->p.slots + i - n, d->host_u[i] = 0;
+    for (int32_t i = n; i < rows; i++) d->host_from[i] = 2 * d->p.slots + i - n, memset (d->host_draws + 4 * i, 0, 4 * sizeof *d->host_draws);
   }
   put_i32 (d, d->head_from, d->host_from, steady ? rows : distinct);
-  ops->put (q, d->u.at, d->host_u, (size_t) rows * sizeof *d->host_u);
+  ops->put (q, d->draws.at, d->host_draws, (size_t) rows * 4 * sizeof *d->host_draws);
   if (!steady || !d->seen_choose[rows]) {
     run_choose (d, rows, steady ? rows : distinct);
     if (steady) d->seen_choose[rows] = 1;

@@ -198,9 +198,9 @@ static void head (sol_pass_t *p, float *lp, float *entropy, float *raw_lp)
                      out_entropy = sol_first (p->entropy, n);
   ops->gather (m->queue, sol_tensor_rows (p->last, 0, p->n_tokens), sol_first (p->rows, n), x);
   ops->rmsnorm (m->queue, x, m->norm, m->arch.norm_eps, h, sol_first (p->head_inv, n));
-  ops->head_partial (m->queue, h, &m->head, targets, p->inv_temp, scratch, sol_no_tensor, partial);
-  if (raw_lp && p->inv_temp != 1) {
-    ops->head_partial (m->queue, h, &m->head, targets, 1, scratch, sol_no_tensor, one);
+  const int raw = raw_lp && p->inv_temp != 1;
+  ops->head_partial (m->queue, h, &m->head, targets, p->inv_temp, scratch, sol_no_tensor, partial, raw ? one : sol_no_tensor);
+  if (raw) {
     ops->head_finish (m->queue, one, out_lp, out_entropy);
     get (p, raw_lp, p->host_raw, out_lp, n);
   }
@@ -248,7 +248,7 @@ sol_status_t sol_pass_logits (sol_pass_t *p, int32_t row, float *logits)
   const sol_model_t *m = p->m;
   SOL_ASSERT (row >= 0 && row < p->n_rows);
   m->ops->head_partial (m->queue, sol_tensor_rows (p->head_h, row, 1), &m->head, sol_no_tensor, 1, sol_tensor_rows (p->scratch, 0, 1),
-                        p->logits, sol_tensor_rows (p->one, 0, 1));
+                        p->logits, sol_tensor_rows (p->one, 0, 1), sol_no_tensor);
   get (p, logits, p->host_logits, p->logits, m->arch.vocab);
   SOL_TRY (m->ops->sync (m->queue));
   arrive (logits, p->host_logits, m->arch.vocab);

@@ -2,6 +2,7 @@
 /* Protects: diff and check see what they are there for: an op that is off (and not one that is not), shapes that do not fit, operands that overlap, results that are not finite; the first error
  * sticks to the queue until sync, and what was seen is counted by op. A token other than the reference's is right where the uniform falls on the edge between the two, and nowhere else. */
 #include "../../src/backend/backend_internal.h"
+#include "../kernels/draws.h"
 #include "../kernels/make.h"
 
 static sol_ops_t wrong; /* of the inner backend, with one op that is off */
@@ -14,9 +15,9 @@ static void add_off (sol_queue_t *q, sol_tensor_t x, sol_tensor_t y)
 }
 
 static int32_t instead; /* what the device samples; -1: as the reference */
-static void sample_other (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, sol_tensor_t u, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
+static void sample_other (sol_queue_t *q, sol_tensor_t logits, sol_tensor_t partial, float inv_temp, uint64_t seed, sol_tensor_t draws, int greedy, int32_t top_k, double top_p, sol_tensor_t ids)
 {
-  sol_ops_ref.sample (q, logits, partial, u, greedy, top_k, top_p, ids);
+  sol_ops_ref.sample (q, logits, partial, inv_temp, seed, draws, greedy, top_k, top_p, ids);
   if (instead >= 0) id_of (ids)[1] = instead;
 }
 
@@ -80,15 +81,15 @@ static void test_check (void)
 static sol_status_t sampled (sol_backend_t *b, double u, double besides, int greedy, int32_t top_k, double top_p, int32_t id)
 {
   static const float mass[8] = { 5, 4, 0, 3, 2, 1, 0.5f, 0.5f };
-  sol_tensor_t z = make (3, 8), partial = make (3, 4), ids = ints (3, 1), at = sol_tensor (sol_alloc (3 * 8), SOL_F64, 1, 3);
+  sol_tensor_t z = make (3, 8), partial = make (3, 4), ids = ints (3, 1), at = sol_tensor (sol_alloc (3 * 16), SOL_I32, 3, 4);
   sol_queue_t *q = sol_backend_queue (b, SOL_QUEUE_COMPUTE);
   for (int r = 0; r < 3; r++) {
-    ((double *) (void *) at.at)[r] = u + besides;
+    set_draw (5, at, r, u + besides);
     floats (partial)[4 * r] = logf (5);
-    for (int v = 0; v < 8; v++) floats (z)[8 * r + v] = mass[v] > 0 ? logf (mass[v]) : -INFINITY;
+    for (int v = 0; v < 8; v++) floats (z)[8 * r + v] = mass[v] > 0 ? 2 * logf (mass[v]) : -INFINITY;
   }
   instead = id;
-  sol_backend_ops (b)->sample (q, z, partial, at, greedy, top_k, top_p, ids);
+  sol_backend_ops (b)->sample (q, z, partial, 0.5f, 5, at, greedy, top_k, top_p, ids);
   const sol_status_t st = sol_backend_ops (b)->sync (q);
   drop (4, (sol_tensor_t[]){ z, partial, ids, at });
   return st;

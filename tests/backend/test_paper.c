@@ -68,11 +68,11 @@ static void test_others (void)
   ops->get (q, NULL, mem, 100);
   ok (is (SOL_PAPER_TRANSFER, 0, 100, 0, 100 / 5.0, 0));
   ops->weight_prepare (q, bf16 (50, 8), NULL, &w);
-  ops->head_partial (q, bf16 (3, 8), &w, sol_no_tensor, 1, sol_no_tensor, f32 (3, 50), f32 (3, 4));
+  ops->head_partial (q, bf16 (3, 8), &w, sol_no_tensor, 1, sol_no_tensor, f32 (3, 50), f32 (3, 4), sol_no_tensor);
   ok (is (SOL_PAPER_HEAD, 2 * 3 * 50 * 8, 48 + 800 + 600 + 48, 0, 1496 / 50.0, 0)); /* the logits are written */
   ops->head_backward (q, bf16 (3, 8), &w, sol_no_tensor, 1, sol_no_tensor, sol_no_tensor, sol_no_tensor, sol_no_tensor, bf16 (3, 8), f32 (50, 8));
   ok (is (SOL_PAPER_HEAD, 6 * 3 * 50 * 8, 48 + 800 + 48 + 2 * 1600, 0, 4096 / 50.0, 0));
-  ops->sample (q, f32 (3, 50), f32 (3, 4), sol_no_tensor, 0, 0, 1, sol_no_tensor);
+  ops->sample (q, f32 (3, 50), f32 (3, 4), 1, 0, sol_no_tensor, 0, 0, 1, sol_no_tensor);
   ok (is (SOL_PAPER_HEAD, 0, 648, 0, 648 / 50.0, 0));
   ops->adamw (q, (sol_adamw_t){ 0 }, f32 (1, 10), f32 (1, 10), f32 (1, 10), f32 (1, 10));
   ok (is (SOL_PAPER_OPTIMIZER, 0, 280, 0, 280 / 50.0, 0)); /* g read; w, m, v read and written */

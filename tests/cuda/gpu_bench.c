@@ -5,6 +5,7 @@
  *   gpu_bench ceilings   measures and prints both rates: bytes/s, flop/s
  *   gpu_bench PART       a table of one part against the rates in GPU_COPY and GPU_PRODUCT */
 #include "gpu.h"
+#include "solera/random.h"
 
 typedef struct { const char *name; int64_t T, C; int32_t H, Hkv; int64_t D, mlp, V; } sizes_t;
 static sizes_t M; /* T: tokens of a training pass, so that what an op reads does not fit into a card's cache */
@@ -193,25 +194,25 @@ typedef struct { sol_weight_t w; sol_tensor_t x, W, scratch, part, lp, ent, dx, 
 static void head_training (const head_t *h, const char *shape, double weight, double flop, double R)
 {
   const sol_tensor_t dw = gpu_tensor (SOL_F32, M.V, M.C);
-  ROW ("head_partial", shape, weight, flop, RUN (head_partial, h->x, &h->w, h->ids, 1, h->scratch, sol_no_tensor, h->part));
+  ROW ("head_partial", shape, weight, flop, RUN (head_partial, h->x, &h->w, h->ids, 1, h->scratch, sol_no_tensor, h->part, sol_no_tensor));
   ROW ("head_finish", shape, 6.0 * F4 * R, 0, RUN (head_finish, h->part, h->lp, h->ent));
   ROW ("head_backward", shape, 5 * weight, 3 * flop, RUN (head_backward, h->x, &h->w, h->ids, 1, h->part, h->lp, h->ent, h->scratch, h->dx, dw));
   gpu_drop (1, &dw);
 }
 static void head_decoding (const head_t *h, const char *shape, double weight, double flop, int64_t R)
 {
-  const sol_tensor_t logits = gpu_tensor (SOL_F32, R, M.V), u = gpu_tensor (SOL_F64, 1, R);
+  const sol_tensor_t logits = gpu_tensor (SOL_F32, R, M.V), draws = gpu_tensor (SOL_I32, R, 4);
   const double bytes = F4 * (double) R * (double) M.V;
-  double *at = sol_alloc ((size_t) R * sizeof *at);
-  for (int64_t i = 0; i < R; i++) at[i] = ((double) i + 0.5) / (double) R;
-  gpu_put (u, at);
+  uint32_t *at = sol_alloc ((size_t) R * 4 * sizeof *at);
+  for (int64_t i = 0; i < R; i++) sol_random_counter ((uint64_t) i, SOL_RANDOM_TEST, 0, 0, at + 4 * i);
+  gpu_put (draws, at);
   sol_free (at);
-  ROW ("head_partial", shape, weight + bytes, flop, RUN (head_partial, h->x, &h->w, sol_no_tensor, 1, h->scratch, logits, h->part));
-  ROW ("sample", shape, bytes, 0, RUN (sample, logits, h->part, u, 0, 0, 1.0, h->ids));
-  ROW ("sample greedy", shape, bytes, 0, RUN (sample, logits, h->part, u, 1, 0, 1.0, h->ids));
-  ROW ("sample top-k top-p", shape, bytes, 0, RUN (sample, logits, h->part, u, 0, 50, 0.95, h->ids));
-  ROW ("head_target", shape, 4.0 * F4 * (double) R, 0, RUN (head_target, logits, h->ids, h->part));
-  gpu_drop (2, (const sol_tensor_t[]){ logits, u });
+  ROW ("head_partial", shape, weight + bytes, flop, RUN (head_partial, h->x, &h->w, sol_no_tensor, 1, h->scratch, logits, h->part, sol_no_tensor));
+  ROW ("sample", shape, bytes, 0, RUN (sample, logits, h->part, 1, 3, draws, 0, 0, 1.0, h->ids));
+  ROW ("sample greedy", shape, bytes, 0, RUN (sample, logits, h->part, 1, 3, draws, 1, 0, 1.0, h->ids));
+  ROW ("sample top-k top-p", shape, bytes, 0, RUN (sample, logits, h->part, 1, 3, draws, 0, 50, 0.95, h->ids));
+  ROW ("head_target", shape, 4.0 * F4 * (double) R, 0, RUN (head_target, logits, h->ids, 1, h->part, sol_no_tensor));
+  gpu_drop (2, (const sol_tensor_t[]){ logits, draws });
 }
 static void head (int64_t R, int training)
 {

@@ -37,7 +37,7 @@ static void test_graph (void)
   /* what is wrong inside is told at the end, and the queue works on */
   const sol_tensor_t wide = sol_tensor (x.d.at, SOL_F32, 1, (int64_t) 1 << 30);
   D->graph_begin (qd);
-  D->sample (qd, wide, sol_tensor (y.d.at, SOL_F32, 1, 4), sol_tensor (y.d.at, SOL_F64, 1, 1), 0, 0, 1, sol_tensor (y.d.at, SOL_I32, 1, 1));
+  D->sample (qd, wide, sol_tensor (y.d.at, SOL_F32, 1, 4), 1, 1, sol_tensor (y.d.at, SOL_I32, 1, 4), 0, 0, 1, sol_tensor (y.d.at, SOL_I32, 1, 1));
   ok (D->graph_end (qd, &g) == SOL_ERR_LIMIT && !g && D->sync (qd) == SOL_OK);
   drop_pairs (2, (pair_t[]){ x, y });
 }

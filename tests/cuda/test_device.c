@@ -66,8 +66,8 @@ static void test_errors (void)
 {
   void *mem;
   need (D->alloc (dev, 64, "a test", &mem) == SOL_OK);
-  const sol_tensor_t logits = sol_tensor (mem, SOL_F32, 1, (int64_t) 1 << 30), partial = sol_tensor (mem, SOL_F32, 1, 4), u = sol_tensor (mem, SOL_F64, 1, 1), ids = sol_tensor (mem, SOL_I32, 1, 1);
-  D->sample (qd, logits, partial, u, 0, 0, 1, ids);
+  const sol_tensor_t logits = sol_tensor (mem, SOL_F32, 1, (int64_t) 1 << 30), partial = sol_tensor (mem, SOL_F32, 1, 4), draws = sol_tensor (mem, SOL_I32, 1, 4), ids = sol_tensor (mem, SOL_I32, 1, 1);
+  D->sample (qd, logits, partial, 1, 1, draws, 0, 0, 1, ids);
   ok (D->sync (qd) == SOL_ERR_LIMIT);
   ok (D->sync (qd) == SOL_OK);
   D->free (dev, mem);

@@ -7,7 +7,7 @@ static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
   pair_t p[] = { pair_act (rows, C), pair_of (SOL_BF16, V, C), pair_ints (rows, (int32_t) V), pair_f32 (rows, 4), pair_f32 (1, rows), pair_f32 (1, rows), pair_f32 (1, rows), pair_f32 (1, rows),
                  pair_act (rows, C), pair_f32 (V, C), pair_f32 (rows, V) };
   pair_t *x = p, *w = p + 1, *t = p + 2, *part = p + 3, *lp = p + 4, *en = p + 5, *cl = p + 6, *ce = p + 7, *dx = p + 8, *dw = p + 9, *z = p + 10;
-  pair_t scratch = pair_f32 (rows, D->head_scratch (C) > SOL_HEAD_BLOCK ? D->head_scratch (C) : SOL_HEAD_BLOCK);
+  pair_t raw = pair_f32 (rows, 4), scratch = pair_f32 (rows, D->head_scratch (C) > SOL_HEAD_BLOCK ? D->head_scratch (C) : SOL_HEAD_BLOCK);
   sol_weight_t wr, wd;
   int good = 1, idle = 1;
   for (int64_t i = 0; i < V * C; i++) floats (w->r)[i] *= 0.3f;
@@ -15,11 +15,11 @@ static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
   upload (w), upload (cl), upload (ce);
   R->weight_prepare (qr, w->r, NULL, &wr);
   D->weight_prepare (qd, w->d, NULL, &wd);
-  R->head_partial (qr, x->r, &wr, t->r, inv_temp, scratch.r, sol_no_tensor, part->r);
-  D->head_partial (qd, x->d, &wd, t->d, inv_temp, scratch.d, sol_no_tensor, part->d);
+  R->head_partial (qr, x->r, &wr, t->r, inv_temp, scratch.r, sol_no_tensor, part->r, raw.r);
+  D->head_partial (qd, x->d, &wd, t->d, inv_temp, scratch.d, sol_no_tensor, part->d, raw.d);
   R->head_finish (qr, part->r, lp->r, en->r);
   D->head_finish (qd, part->d, lp->d, en->d);
-  good &= near_pair (part, 1e-4, "head_partial") && near_pair (lp, 1e-4, "lp") && near_pair (en, 1e-4, "entropy");
+  good &= near_pair (part, 1e-4, "head_partial") && near_pair (&raw, 1e-4, "at temperature 1") && near_pair (lp, 1e-4, "lp") && near_pair (en, 1e-4, "entropy");
   R->head_backward (qr, x->r, &wr, t->r, inv_temp, part->r, cl->r, ce->r, scratch.r, dx->r, dw->r);
   D->head_backward (qd, x->d, &wd, t->d, inv_temp, part->d, cl->d, ce->d, scratch.d, dx->d, dw->d);
   good &= near_pair (dx, 0.02, "dx") && near_pair (dw, 0.01, "dw");
@@ -30,17 +30,18 @@ static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
   tap_ok (good, "%lld rows of %lld, vocabulary %lld, 1/T %g: log-prob, entropy and gradients", (long long) rows, (long long) C, (long long) V, (double) inv_temp);
   tap_ok (idle, "rows without coefficients have no gradient");
   /* the decoder's way */
-  R->head_partial (qr, x->r, &wr, sol_no_tensor, inv_temp, scratch.r, z->r, part->r);
-  D->head_partial (qd, x->d, &wd, sol_no_tensor, inv_temp, scratch.d, z->d, part->d);
-  good = near_pair (z, 1e-4, "logits") && near_pair (part, 1e-4, "partial with logits");
-  R->head_target (qr, z->r, t->r, part->r);
-  D->head_target (qd, z->d, t->d, part->d);
+  R->head_partial (qr, x->r, &wr, sol_no_tensor, inv_temp, scratch.r, z->r, part->r, raw.r);
+  D->head_partial (qd, x->d, &wd, sol_no_tensor, inv_temp, scratch.d, z->d, part->d, raw.d);
+  good = near_pair (z, 1e-4, "logits") && near_pair (part, 1e-4, "partial with logits") && near_pair (&raw, 1e-4, "at temperature 1, with logits");
+  R->head_target (qr, z->r, t->r, inv_temp, part->r, raw.r);
+  D->head_target (qd, z->d, t->d, inv_temp, part->d, raw.d);
   R->head_finish (qr, part->r, lp->r, en->r);
   D->head_finish (qd, part->d, lp->d, en->d);
-  good &= near_pair (lp, 1e-4, "lp by logits") && near_pair (en, 1e-4, "entropy by logits");
+  good &= near_pair (lp, 1e-4, "lp by logits") && near_pair (en, 1e-4, "entropy by logits") && near_pair (&raw, 1e-4, "the target at temperature 1");
   tap_ok (good && D->sync (qd) == SOL_OK, "with logits: the same");
   drop_pairs (11, p);
   drop_pairs (1, &scratch);
+  drop_pairs (1, &raw);
 }
 
 int main (void)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protects: the next token on a device is the reference's, greedy, over the whole distribution, top-k, top-p and both, with many equal logits too; over many draws frequencies follow the distribution. */
+#include "../kernels/draws.h"
 #include "both.h"
 
+#define SEED 0x1234567890abcdefull
 static int ROWS = 40;
 
 /* kind 0: normal logits, 1: few values (ties), 2: one far above */
@@ -17,21 +19,23 @@ static void make_logits (pair_t *z, int kind)
   upload (z);
 }
 
+static float inv_temp = 1;
 static void test (int64_t V, int kind, int greedy, int32_t top_k, double top_p)
 {
-  pair_t p[] = { pair_f32 (ROWS, V), pair_f32 (ROWS, 4), pair_of (SOL_F64, 1, ROWS), pair_ints (ROWS, 1) };
-  pair_t *z = p, *part = p + 1, *u = p + 2, *ids = p + 3;
+  pair_t p[] = { pair_f32 (ROWS, V), pair_f32 (ROWS, 4), pair_of (SOL_I32, ROWS, 4), pair_ints (ROWS, 1) };
+  pair_t *z = p, *part = p + 1, *draws = p + 2, *ids = p + 3;
   int differ = 0;
   make_logits (z, kind);
   for (int r = 0; r < ROWS; r++) {
     float M = -INFINITY;
-    for (int64_t v = 0; v < V; v++) M = fmaxf (M, floats (z->r)[r * V + v]);
+    for (int64_t v = 0; v < V; v++) M = fmaxf (M, floats (z->r)[r * V + v] * inv_temp);
     floats (part->r)[4 * r] = M;
-    ((double *) (void *) u->r.at)[r] = r == 0 ? 0 : r == 1 ? 1 - 0x1p-53 : sol_random_u53 (sol_random (9, drawn++, SOL_RANDOM_TEST, 0, 0), 0);
+    if (r < 2) set_draw (SEED, draws->r, r, r ? 1 - 0x1p-53 : 0);
+    else sol_random_counter (drawn++, SOL_RANDOM_TEST, (uint32_t) r, 3, (uint32_t *) (void *) draws->r.at + 4 * r);
   }
-  upload (part), upload (u);
-  R->sample (qr, z->r, part->r, u->r, greedy, top_k, top_p, ids->r);
-  D->sample (qd, z->d, part->d, u->d, greedy, top_k, top_p, ids->d);
+  upload (part), upload (draws);
+  R->sample (qr, z->r, part->r, inv_temp, SEED, draws->r, greedy, top_k, top_p, ids->r);
+  D->sample (qd, z->d, part->d, inv_temp, SEED, draws->d, greedy, top_k, top_p, ids->d);
   float *got = fetch (ids);
   for (int r = 0; r < ROWS; r++) differ += (int32_t) got[r] != id_of (ids->r)[r];
   for (int r = 0; r < ROWS && differ; r++)
@@ -54,6 +58,11 @@ int main (void)
       test (size[s], kind, 0, 0, 0.8);
       test (size[s], kind, 0, 7, 0.6);
     }
+  inv_temp = 1 / 0.7f;
+  test (3000, 0, 0, 0, 1);
+  test (3000, 1, 0, 7, 0.6);
+  test (3000, 0, 1, 0, 1);
+  inv_temp = 1;
   ROWS = 3; /* a real vocabulary: ids of more than 16 bits, many tiles */
   test (151936, 1, 0, 40, 1);
   test (151936, 0, 0, 0, 0.9);

@@ -5,6 +5,7 @@
  *   tests/kernels/bench avx2 2 matmul    instruction set, threads (then wall time is taken), part of a name */
 #include "solera/backend.h"
 #include "solera/log.h"
+#include "draws.h"
 #include "solera/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,29 +167,29 @@ static void bench_attention (int32_t n_spans, int32_t n, int decode, int32_t H, 
 static void bench_head (int64_t R, int64_t V, int64_t C)
 {
   sol_tensor_t x = make (R, C), w = make (V, C), scratch = make (R, SOL_HEAD_BLOCK), part = make (R, 4), lp = make (1, R), en = make (1, R), dx = make (R, C), dw = make (V, C), logits = make (R, V), ids = make (1, R),
-               u = make (2, R);
+               draws = make (R, 4);
   sol_weight_t wc;
   char shape[64];
   double s, flop = 2.0 * (double) (R * V * C);
   for (int64_t i = 0; i < R; i++) {
     ((int32_t *) (void *) ids.at)[i] = (int32_t) (i % V);
-    ((double *) (void *) u.at)[i] = .1 + .8 * (double) i / (double) R;
+    set_draw (3, draws, i, .1 + .8 * (double) i / (double) R);
   }
   CPU_OP->weight_prepare (QC, w, sol_alloc (CPU_OP->weight_bytes (cpu, V, C, SOL_F32)), &wc);
   snprintf (shape, sizeof shape, "rows=%lld V=%lld C=%lld", (long long) R, (long long) V, (long long) C);
   if (wanted ("head") || wanted ("sample")) {
-    BEST (s, .2, CPU_OP->head_partial (QC, x, &wc, ids, 1, scratch, logits, part));
+    BEST (s, .2, CPU_OP->head_partial (QC, x, &wc, ids, 1, scratch, logits, part, sol_no_tensor));
     line ("head_partial", shape, flop, s, -1);
     CPU_OP->head_finish (QC, part, lp, en);
     BEST (s, .2, CPU_OP->head_backward (QC, x, &wc, ids, 1, part, lp, en, scratch, dx, dw));
     line ("head_backward", shape, 3 * flop, s, -1);
-    BEST (s, .1, CPU_OP->sample (QC, logits, part, u, 0, 0, 1.0, ids));
+    BEST (s, .1, CPU_OP->sample (QC, logits, part, 1, 3, draws, 0, 0, 1.0, ids));
     printf ("%-20s %-34s %10.1f us %8.2f ns/entry\n", "sample", shape, 1e6 * s, 1e9 * s / (double) (R * V));
-    BEST (s, .1, CPU_OP->sample (QC, logits, part, u, 0, 50, .9, ids));
+    BEST (s, .1, CPU_OP->sample (QC, logits, part, 1, 3, draws, 0, 50, .9, ids));
     printf ("%-20s %-34s %10.1f us %8.2f ns/entry\n", "sample top-k top-p", shape, 1e6 * s, 1e9 * s / (double) (R * V));
   }
   sol_free (wc.packed);
-  drop (11, (sol_tensor_t[]){ x, w, scratch, part, lp, en, dx, dw, logits, ids, u });
+  drop (11, (sol_tensor_t[]){ x, w, scratch, part, lp, en, dx, dw, logits, ids, draws });
 }
 
 static void stream (const char *op, const char *shape, double elements, double s, double ref_s)

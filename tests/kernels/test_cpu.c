@@ -2,6 +2,7 @@
 /* Protects: every fast op equals the plain loops bit for bit, at odd shapes, in f32 and bf16 weights, on every instruction set that this CPU has and for any number
  * of threads (every item of work then goes to whichever thread comes first). */
 #include "../../src/backend/backend_internal.h"
+#include "draws.h"
 #include "make.h"
 
 /* sanitizers make plain loops slow: fewer shapes */
@@ -190,10 +191,16 @@ static void test_head (int64_t rows, int64_t V, int64_t C, float inv_temp, int b
   prepare (w, &wr, &wp);
   ((float *) (void *) cl.at)[0] = 0;
   ((float *) (void *) ce.at)[0] = 0;
-  R->head_partial (qr, x, &wr, t, inv_temp, scratch, lg, part);
-  P->head_partial (qp, x, &wp, t, inv_temp, scratch, lg2, part2);
+  sol_tensor_t raw = copy_of (part), raw2 = copy_of (part), one = copy_of (part);
+  R->head_partial (qr, x, &wr, t, inv_temp, scratch, lg, part, raw);
+  P->head_partial (qp, x, &wp, t, inv_temp, scratch, lg2, part2, raw2);
+  R->head_partial (qr, x, &wr, t, 1, scratch, sol_no_tensor, one, sol_no_tensor);
+  tap_ok (same (raw, raw2) && same (raw, one), "head, beside it at temperature 1: the bits of a product of its own");
+  R->head_target (qr, lg, t, inv_temp, one, raw2);
+  for (int64_t r = 0; r < rows; r++) ok (floats (one)[4 * r + 2] == floats (part)[4 * r + 2] && floats (raw2)[4 * r + 2] == floats (raw)[4 * r + 2]);
+  drop (3, (sol_tensor_t[]){ raw, raw2, one });
   tap_ok (same (part, part2) && same (lg, lg2), "head V=%lld C=%lld", (long long) V, (long long) C);
-  P->head_partial (qp, x, &wp, t, inv_temp, scratch, sol_no_tensor, part2);
+  P->head_partial (qp, x, &wp, t, inv_temp, scratch, sol_no_tensor, part2, sol_no_tensor);
   ok (same (part, part2));
   R->head_backward (qr, x, &wr, t, inv_temp, part, cl, ce, scratch, dx, dw);
   P->head_backward (qp, x, &wp, t, inv_temp, part2, cl, ce, scratch, dx2, dw2);
@@ -241,7 +248,8 @@ static void test_sumsq (int64_t n)
 static void test_sample (int64_t rows, int64_t V, float spread)
 {
   BOTH
-  sol_tensor_t z = make (rows, V), part = make (rows, 4), a = ints (rows, 1), b = ints (rows, 1), u = sol_tensor (sol_alloc ((size_t) rows * 8), SOL_F64, 1, rows);
+  sol_tensor_t z = make (rows, V), part = make (rows, 4), a = ints (rows, 1), b = ints (rows, 1), draws = sol_tensor (sol_alloc ((size_t) rows * 16), SOL_I32, rows, 4);
+  const float inv_temp = rows == 6 ? 1 / 0.7f : 1;
   static const struct { int greedy; int32_t top_k; double top_p; } how[] = { { 0, 0, 1 }, { 1, 0, 1 }, { 0, 1, 1 }, { 0, 7, 1 }, { 0, 0, .9 }, { 0, 40, .5 }, { 0, 0, 1e-9 }, { 0, 0, 1 - 0x1p-53 }, { 0, 1 << 30, .999 } };
   for (int64_t r = 0; r < rows; r++) {
     float *p = floats (part) + 4 * r;
@@ -249,20 +257,20 @@ static void test_sample (int64_t rows, int64_t V, float spread)
     for (int64_t v = 0; v < V; v++) {
       float *f = floats (z) + r * V + v;
       *f = r % 3 == 2 ? (float) (int) *f : *f * spread; /* every third row has many ties */
-      *p = *f > *p ? *f : *p;
+      *p = *f * inv_temp > *p ? *f * inv_temp : *p;
     }
   }
   for (size_t h = 0; h < sizeof how / sizeof how[0]; h++)
     for (int i = 0; i < 12; i++) {
-      for (int64_t r = 0; r < rows; r++) ((double *) (void *) u.at)[r] = i == 0 ? 0 : i == 1 ? 1 - 0x1p-53 : sol_random_u53 (sol_random (9, drawn++, SOL_RANDOM_TEST, 0, 0), 0);
-      R->sample (qr, z, part, u, how[h].greedy, how[h].top_k, how[h].top_p, a);
-      P->sample (qp, z, part, u, how[h].greedy, how[h].top_k, how[h].top_p, b);
+      for (int64_t r = 0; r < rows; r++) set_draw (9, draws, r, i == 0 ? 0 : i == 1 ? 1 - 0x1p-53 : sol_random_u53 (sol_random (9, drawn++, SOL_RANDOM_TEST, 0, 0), 0));
+      R->sample (qr, z, part, inv_temp, 9, draws, how[h].greedy, how[h].top_k, how[h].top_p, a);
+      P->sample (qp, z, part, inv_temp, 9, draws, how[h].greedy, how[h].top_k, how[h].top_p, b);
       if (same (a, b)) continue;
       tap_ok (0, "sample V=%lld, top_k %d, top_p %g", (long long) V, how[h].top_k, how[h].top_p);
       i = 12;
     }
   tap_ok (1, "sample V=%lld was tried", (long long) V);
-  drop (5, (sol_tensor_t[]){ z, part, a, b, u });
+  drop (5, (sol_tensor_t[]){ z, part, a, b, draws });
 }
 
 /* an index out of range is an error of the queue, not a crash */

@@ -181,7 +181,7 @@ static void test_head (double temperature)
   R->weight_prepare (q, w, NULL, &h);
   id_of (t)[0] = V - 1;
   for (int i = 0; i < C; i++) floats (x)[i] *= 8; /* a sharp row */
-  R->head_partial (q, x, &h, t, inv_temp, scratch, lg, part);
+  R->head_partial (q, x, &h, t, inv_temp, scratch, lg, part, sol_no_tensor);
   R->head_finish (q, part, lp, en);
   begin ();
   for (int r = 0; r < N; r++) {
@@ -189,20 +189,20 @@ static void test_head (double temperature)
     for (int v = 0; v < V; v++) {
       double z = 0;
       for (int k = 0; k < C; k++) z += at (x, r, k) * at (w, v, k);
-      see (at (lg, r, v), z / temperature);
-      max = fmax (max, at (lg, r, v));
+      see (at (lg, r, v), z);
+      max = fmax (max, at (lg, r, v) / temperature);
     }
-    for (int v = 0; v < V; v++) sum += exp (at (lg, r, v) - max);
+    for (int v = 0; v < V; v++) sum += exp (at (lg, r, v) / temperature - max);
     for (int v = 0; v < V; v++) {
-      double p = exp (at (lg, r, v) - max) / sum;
+      double p = exp (at (lg, r, v) / temperature - max) / sum;
       e -= p > 0 ? p * log (p) : 0;
     }
-    see (at (lp, 0, r), at (lg, r, id_of (t)[r]) - max - log (sum));
+    see (at (lp, 0, r), at (lg, r, id_of (t)[r]) / temperature - max - log (sum));
     see (at (en, 0, r), e);
   }
   end ("head: logits, log-probability, entropy", 2e-6);
-  R->head_partial (q, x, &h, sol_no_tensor, inv_temp, scratch, lg, again);
-  R->head_target (q, lg, t, again);
+  R->head_partial (q, x, &h, sol_no_tensor, inv_temp, scratch, lg, again, sol_no_tensor);
+  R->head_target (q, lg, t, inv_temp, again, sol_no_tensor);
   ok (same (part, again));
   drop (9, (sol_tensor_t[]){ x, w, t, scratch, lg, part, again, lp, en });
 }

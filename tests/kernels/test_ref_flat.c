@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protects: exp and log of the kernels, rounding, sums of squares, AdamW and the choice of tokens of the plain loops. */
 #include "../../kernels/ref/math.h"
+#include "draws.h"
 #include "make.h"
 
 static sol_backend_t *ref;
@@ -102,9 +103,10 @@ static void test_adamw (void)
 static int32_t pick (const float *z, int64_t n, double u, int greedy, int32_t top_k, double top_p)
 {
   float part[4] = { -INFINITY };
-  int32_t id = -1;
+  int32_t id = -1, counter[4];
   for (int64_t v = 0; v < n; v++) part[0] = z[v] > part[0] ? z[v] : part[0];
-  R->sample (q, sol_tensor ((void *) (uintptr_t) z, SOL_F32, 1, n), sol_tensor (part, SOL_F32, 1, 4), sol_tensor (&u, SOL_F64, 1, 1), greedy, top_k, top_p, sol_tensor (&id, SOL_I32, 1, 1));
+  set_draw (77, sol_tensor (counter, SOL_I32, 1, 4), 0, u);
+  R->sample (q, sol_tensor ((void *) (uintptr_t) z, SOL_F32, 1, n), sol_tensor (part, SOL_F32, 1, 4), 1, 77, sol_tensor (counter, SOL_I32, 1, 4), greedy, top_k, top_p, sol_tensor (&id, SOL_I32, 1, 1));
   return id;
 }
 /* every draw over a grid of u is what the cumulative sum over the allowed says */

@@ -163,7 +163,7 @@ static void test_head (double by)
   memcpy (en.at, entropy_by, sizeof entropy_by);
   R->weight_prepare (q, w, NULL, &h);
   widen (x, a), widen (w, b);
-  R->head_partial (q, x, &h, t, (float) (1 / by), scratch, sol_no_tensor, part);
+  R->head_partial (q, x, &h, t, (float) (1 / by), scratch, sol_no_tensor, part, sol_no_tensor);
   R->head_backward (q, x, &h, t, (float) (1 / by), part, lp, en, scratch, dx, dw);
   check ("head, dx", head_loss, a, dx, NULL);
   check ("head, dw", head_loss, b, dw, floats (dw0));
