@@ -88,10 +88,11 @@ progress () { # now: a line on a terminal every second, in a log every LOG_EVERY
   if [ -t 1 ]; then printf '\rstudy: %d of %d finished, %d failed, %d running · %s gone, %s to go \033[K' $done_ $total ${#bad[@]} $running "$(clock $now)" "$left"; shown=yes
   else echo "study: $done_ of $total finished, ${#bad[@]} failed, $running running, $(clock $now) gone, $left to go"; fi
 }
-collect_event () { # waits at most a second for the end of a run
+collect_event () { # the end of a run, if there is one; else waits a moment
   local line rc index
-  if read -rt 1 -u 8 rc index; then
-    running=$((running - 1)) line=${lines[index]}
+  if read -t 0 -u 8; then # a line is there, and whole: a read with a limit of time may end in the middle of one
+    read -r -u 8 rc index
+    line=${lines[index]}
     case $rc in
       0) done_=$((done_ + 1)); made=$((made + $(work "$line"))) ;;
       3) ;;
@@ -99,10 +100,9 @@ collect_event () { # waits at most a second for the end of a run
       *) bad+=("${line%% *}"); say "FAILED: ${line%% *}: $(tail -n 1 "$folder/${line%% *}.log" 2>/dev/null)"; todo=$((todo - $(work "$line"))) ;;
     esac
   else
-    line=$(jobs -rp | wc -l) # whoever was killed says nothing
-    [ "$running" -le "$line" ] || running=$line
+    sleep 0.2
   fi
-  [ $running -ge 0 ] || running=0
+  running=$(jobs -rp | wc -l) # counted, since whoever was killed says nothing
   progress
 }
 stop () {
@@ -118,13 +118,13 @@ run_all () {
   say "$total runs in $folder, $done_ of them finished before; $JOBS at once"
   trap stop TERM INT HUP USR1
   for i in "${!lines[@]}"; do
-    while [ $running -ge "$JOBS" ] && [ -z "$halt" ]; do collect_event; done
+    while [ "$running" -ge "$JOBS" ] && [ -z "$halt" ]; do collect_event; done
     [ -z "$halt" ] || break
     finished "${lines[i]}" && continue
     (trap - HUP; trap '' INT; make_run "${lines[i]}"; echo "$? $i" >&8) &
     running=$((running + 1))
   done
-  while [ $running -gt 0 ]; do collect_event; done
+  while [ "$running" -gt 0 ] || read -t 0 -u 8; do collect_event; done
   trap - TERM INT HUP USR1
   done_=$(count)
   progress end
