@@ -6,6 +6,21 @@ import os
 import h5py
 import numpy as np
 
+points = 0
+
+
+def ok(good, text):
+    """a point of the test, in TAP"""
+    global points
+    points += 1
+    print(f"{'' if good else 'not '}ok {points} - {text}")
+
+
+def plan():
+    """the last line: how many points there were"""
+    print(f"1..{points}")
+
+
 SETTINGS = """# program: solera 0.0 (test)
 # hosts: nowhere
 out: "{out}"

@@ -13,6 +13,12 @@ ok () { # STATUS TEXT
 }
 is () { [ "$1" = "$2" ]; ok $? "$3: expected '$1', found '$2'"; } # EXPECTED FOUND TEXT
 has () { grep -qE -- "$1" "$t/log"; ok $? "says '$1'"; }         # PATTERN in the last command's output
+refused () { # EXIT PATTERN COMMAND...
+  code=$1; pattern=$2; shift 2
+  run "$@"
+  is "$code" $rc "exit of: $(echo "$*" | sed 's,^[^ ]*/,,' | cut -c1-80)"
+  has "$pattern"
+}
 run () { "$@" >"$t/log" 2>&1; rc=$?; }                            # one command; exit status in $rc
 ranks () { np=$1; shift; run timeout -k 5 "${LIMIT-120}" "$MPIRUN" -n "$np" "$solera" train "$@"; }
 weights () { w=$("$solera" info "$1" 2>/dev/null | sed -n 's/.*weights: step \([0-9]*\) xxh3 \([0-9a-f]*\).*/\1 \2/p'); echo "${w:-none in $1}"; } # never equal where there are none

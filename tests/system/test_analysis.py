@@ -11,17 +11,9 @@ import numpy as np
 analysis, tmp = sys.argv[1:3]
 sys.path.insert(0, analysis)
 sys.dont_write_bytecode = True
-from analysis_runs import UP, make, statistics, study, tokens  # noqa: E402
+from analysis_runs import UP, make, ok, plan, statistics, study, tokens  # noqa: E402
 from solera_group import group_runs, interval, intervals, paired, share_interval, smooth  # noqa: E402
 from solera_run import Run, RunError, open_run, open_runs, read_settings  # noqa: E402
-
-count = 0
-
-
-def ok(good, text):
-    global count
-    count += 1
-    print(f"{'' if good else 'not '}ok {count} - {text}")
 
 
 def run(script, *args):
@@ -135,4 +127,4 @@ with open(os.path.join(tmp, "tau0.01", "settings.yaml"), "a") as f:
     f.write('staleness:\n  trace: "uniform:4:64"\n')
 labels = [g.label for g in group_runs(open_runs([tmp]))]
 ok(any(x.startswith("M2PO ") and x.endswith(" s=uniform:4:64") for x in labels), "a trace of lags is in the label")
-print(f"1..{count}")
+plan()

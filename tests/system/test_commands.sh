@@ -2,12 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # the commands as a user meets them: errors that say both sides, what a run leaves, what info says about it
 . "$top_srcdir/tests/system/lib.sh"
-refused () { # EXIT PATTERN COMMAND...
-  code=$1; pattern=$2; shift 2
-  run "$@"
-  is "$code" $rc "exit of: $(echo "$*" | sed 's,^[^ ]*/,,' | cut -c1-80)"
-  has "$pattern"
-}
 base
 train="$solera train small.yaml roles=solo"
 

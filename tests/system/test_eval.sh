@@ -2,12 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # solera eval: several data sets by name, the same bytes on any number of ranks, --resume after a kill, a protocol, the weights of a run
 . "$top_srcdir/tests/system/lib.sh"
-refused () { # EXIT PATTERN COMMAND...
-  code=$1; pattern=$2; shift 2
-  run "$@"
-  is "$code" $rc "exit of: $(echo "$*" | sed 's,^[^ ]*/,,' | cut -c1-80)"
-  has "$pattern"
-}
 data=$top_srcdir/tests/data
 cp -r "$data/tiny_models/llama-gqa" m && chmod -R u+w m && cp "$data"/tiny_tokenizer/*.json m/ && sed -i 's/"max_position_embeddings": 256/"max_position_embeddings": 1024/' m/config.json
 problems () { i=1; while [ $i -le "$2" ]; do printf '{"id":"%s-%d","problem":"%d+1","answer":"%d"}\n' "$1" $i $i $((i%7)); i=$((i+1)); done; }

@@ -15,20 +15,11 @@ import numpy as np
 analysis, tmp = sys.argv[1:3]
 sys.path.insert(0, analysis)
 sys.dont_write_bytecode = True
-from analysis_runs import UP, make, study  # noqa: E402
+from analysis_runs import UP, make, ok, plan, study  # noqa: E402
 from solera_draw import markdown  # noqa: E402
 from solera_group import group_runs  # noqa: E402
 from solera_run import RunError, open_runs  # noqa: E402
 import fig_accuracy, fig_clip_ratio, fig_collapse, fig_entropy, fig_lag, fig_m2, fig_methods, fig_rescore, fig_reward, fig_staleness, fig_tau, fig_words  # noqa: E401,E402
-
-count = 0
-
-
-def ok(good, text):
-    global count
-    count += 1
-    print(f"{'' if good else 'not '}ok {count} - {text}")
-
 
 def drawn(figure, panels):
     """a figure with so many panels, each with something in it"""
@@ -112,4 +103,4 @@ ok(done.returncode == 0 and open(png, "rb").read(8) == b"\x89PNG\r\n\x1a\n" and 
 shutil.rmtree(os.path.join(tmp, "seed1", "m2po_s256", "stats"))
 done = subprocess.run([sys.executable, "-B", os.path.join(analysis, "fig_words.py"), m2po, "--csv", "-"], capture_output=True, text=True)
 ok(done.returncode == 1 and done.stderr.count("\n") == 1 and "stats/0000.0000.h5 is missing" in done.stderr, "what is wrong is one line: " + done.stderr.strip()[-200:])
-print(f"1..{count}")
+plan()
