@@ -227,7 +227,21 @@ static sol_status_t finish (sol_learner_t *l)
   return SOL_END;
 }
 
-sol_status_t sol_learner_step (sol_learner_t *l)
+/* the next batch. Time counts as waiting until the broker has it: solo, until this rank's other roles have made it. */
+static sol_status_t wait_batch (sol_learner_t *l)
+{
+  const double now = sol_clock_s ();
+  sol_status_t st;
+  l->wait_s += now - l->waits_from;
+  l->waits_from = now;
+  st = sol_learner_take (l);
+  /* a stop need not wait for the batch: the launcher signals all ranks, so all learners come here or have the batch, and agree */
+  if (st == SOL_AGAIN && sol_stop_requested ()) return start_batch (l);
+  if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld", (long long) l->batch);
+  return st == SOL_OK ? start_batch (l) : st;
+}
+
+static sol_status_t step (sol_learner_t *l)
 {
   sol_status_t st;
   SOL_TRY (sol_report_fresh (l));
@@ -235,12 +249,7 @@ sol_status_t sol_learner_step (sol_learner_t *l)
   switch (l->state) {
     case LEARNER_START:
     case LEARNER_PUBLISH: return publish (l);
-    case LEARNER_WAIT:
-      st = sol_learner_take (l);
-      /* a stop need not wait for the batch: the launcher signals all ranks, so all learners come here or have the batch, and agree */
-      if (st == SOL_AGAIN && sol_stop_requested ()) return start_batch (l);
-      if (st == SOL_AGAIN) sol_watch_wait ("broker", "batch %lld", (long long) l->batch);
-      return st == SOL_OK ? start_batch (l) : st;
+    case LEARNER_WAIT: return wait_batch (l);
     case LEARNER_UPDATE: return make_update (l);
     case LEARNER_FRESH: return wait_fresh (l);
     case LEARNER_SAVE:
@@ -271,6 +280,14 @@ sol_status_t sol_learner_step (sol_learner_t *l)
     case LEARNER_END: return finish (l);
   }
   return SOL_END;
+}
+
+sol_status_t sol_learner_step (sol_learner_t *l)
+{
+  const int waits = l->state == LEARNER_WAIT;
+  const sol_status_t st = step (l);
+  if (!waits && l->state == LEARNER_WAIT) l->waits_from = sol_clock_s ();
+  return st;
 }
 
 int64_t sol_learner_update (const sol_learner_t *l) { return l->update; }

@@ -72,6 +72,7 @@ struct sol_learner {
   int64_t start_update, tokens_in_before;
   double start_s, last_s, last_phase[SOL_PHASE_COUNT];
   double phase[SOL_PHASE_COUNT];
+  double waits_from, wait_s, last_wait_s; /* for the batch: counted up to when; in all; at the last line of metrics */
   int lag0_said;
   int64_t next_trial;            /* version whose evaluation is awaited; SOL_TRIAL_NONE: none */
   double trial_asked_s, trial_pause_s; /* when its files were looked for last, and how long not to look again */

@@ -209,8 +209,10 @@ static void put_times (sol_learner_t *l, sol_metrics_row_t *m, const sol_broker_
     l->last_phase[i] = l->phase[i];
   }
   m->time_s = now;
+  m->wait_s = l->wait_s - l->last_wait_s;
   m->generate_s = NAN; /* the actors' own: see the table at the end */
-  m->wait_s = d[SOL_PHASE_WAIT];
+  if (l->c->roles == SOL_ROLES_SOLO) m->generate_s = m->wait_s, m->wait_s = 0; /* what this rank waits for is its own turn as actor */
+  l->last_wait_s = l->wait_s;
   m->forward_s = d[SOL_PHASE_FORWARD];
   m->select_s = d[SOL_PHASE_SELECT];
   m->backward_s = d[SOL_PHASE_BACKWARD];

@@ -31,7 +31,7 @@
   X (m2_before, D, "trust", "nats^2", "mean of d^2 over T before masking")                                                                 \
   X (m2_after, D, "trust", "nats^2", "mean of d^2 over the tokens of T that are kept")                                                     \
   X (m2_all, D, "trust", "nats^2", "mean of d^2 over all tokens")                                                                          \
-  X (cut, D, "trust", "nats^2", "largest d^2 that is kept; null when nothing is cut")                                                      \
+  X (cut, D, "trust", "nats^2", "smallest d^2 that is masked (m2po_clip: where the band begins); null when nothing is cut")                                                      \
   X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL from behaviour policy to learner")                                                     \
   X (kl_k3, D, "policy", "nats", "mean (exp d - 1 - d), another estimate of it")                                                           \
   X (kl_ref, D, "policy", "nats", "mean of the kl.term estimate of KL from policy to kl.reference over the tokens; null without kl.coef and without a frozen reference")  \
@@ -59,8 +59,8 @@
   X (tokens_per_s_generated, D, "speed", "tokens/s", "response tokens that arrived since the line before")                                 \
   X (tokens_per_s_trained, D, "speed", "tokens/s", "response tokens trained since the line before")                                        \
   X (seconds_left, D, "speed", "s", "time to the last update at this pace")                                                                \
-  X (generate_s, D, "time", "s", "solo: generating, since the line before")                                                                \
-  X (wait_s, D, "time", "s", "waiting for rollouts")                                                                                       \
+  X (generate_s, D, "time", "s", "solo: generating, and evaluating meanwhile, until the batch was there")                                                                \
+  X (wait_s, D, "time", "s", "waiting for the batch, in the line of its first update")                                                                                       \
   X (forward_s, D, "time", "s", "forward passes")                                                                                          \
   X (select_s, D, "time", "s", "advantages, selection and coefficients")                                                                   \
   X (backward_s, D, "time", "s", "backward passes")                                                                                        \

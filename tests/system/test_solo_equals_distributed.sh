@@ -30,6 +30,11 @@ try () { # NAME RANKS TEXT SETTINGS...
   same "$name" "$text" $some
 }
 try r3 3 "3 ranks"
+# seconds that the first update waited for its batch: of the learner, and solo, where they are the rank's own generation
+first () { sed -n '1s/.*"'"$2"'":\([^,}]*\).*/\1/p' "$1/metrics.jsonl"; }
+case $(first r3 wait_s) in 0|null|'') false ;; esac; ok $? "the learner's waiting is in the metrics: $(first r3 wait_s) s"
+case $(first solo generate_s) in 0|null|'') false ;; esac; ok $? "solo, generation: $(first solo generate_s) s"
+is "0 null" "$(first solo wait_s) $(first r3 generate_s)" "solo does not wait, a learner does not generate"
 if [ "$SOLERA_TESTS" = smoke ]; then finish; fi
 try r5 5 "3 actors"
 try l2 4 "2 learners" learners=2
