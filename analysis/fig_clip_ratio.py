@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Share of all response tokens that are clipped or masked, against updates (figures 4a and 7b of the paper). --split: the four parts of it, a panel each."""
-from solera_draw import SMOOTH, arrange, command, curve_rows, curves, looks, metric_curve, new_figure, styled
+from solera_draw import SMOOTH, arrange, command, curve_rows, curves, log_axis, looks, metric_curve, new_figure, styled
 
 PARTS = {"clip_share": "clipped or masked", "high_share": "clipped high", "low_share": "clipped low", "masked_share": "masked"}
 
@@ -22,7 +22,7 @@ def figure(groups, split=False, log=False):
         curves(ax, groups, metric_curve(column), SMOOTH, 100, look)
         ax.set(xlabel=f"optimizer update (mean of {SMOOTH})", ylabel=f"{PARTS[column]} (% of the tokens)")
         if log:
-            ax.set_yscale("log")
+            log_axis(ax)
         else:
             ax.set_ylim(bottom=0)
     arrange(fig, axes[0, 0])

@@ -4,7 +4,7 @@
 windows before and after it (for runs that do not collapse: in the same windows around the median collapse of the others)."""
 import numpy as np
 
-from solera_draw import SMOOTH, arrange, command, looks, new_figure, styled
+from solera_draw import SMOOTH, arrange, command, log_axis, looks, new_figure, styled
 from solera_group import middle
 
 PANELS = (("grad_norm", "gradient norm", True), ("m2_all", "M2 over all tokens (nats²)", True), ("m2_before", "M2 over T before the gate (nats²)", True),
@@ -57,7 +57,7 @@ def figure(groups):
     for ax, (_, title, log) in zip(axes.flat[1:], PANELS):
         ax.set_ylabel(title)
         if log:
-            ax.set_yscale("log")
+            log_axis(ax)
     for ax in axes[1]:
         ax.set_xlabel(f"optimizer update (median of {SMOOTH})")
     axes[0, 1].set_title("dotted: the update of its collapse")

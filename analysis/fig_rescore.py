@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What other gates would have done with the tokens of one run (TIS, k3 as a gate, asymmetric clips beside the run's own): share that each rule marks, kept weight and effective sample size against
-updates. FILE is what `solera rescore RUN --objective RULE,RULE --json` printed, or - for standard input. Exact for update 0, afterwards conditional on this run's own course (docs/rescore.md)."""
+updates, or, of more than 8 rules, which curves cannot tell apart, their means. FILE is what `solera rescore RUN --objective RULE,RULE --json` printed, or - for standard input. Exact for update 0, afterwards conditional on this run's own course (docs/rescore.md)."""
 import argparse
 import json
 import os
@@ -14,6 +14,8 @@ from solera_group import middle
 from solera_run import RunError
 
 PANELS = (("marked", "clipped or masked (% of the tokens)", 100), ("kept_weight", "kept weight (% of the sum of r)", 100), ("ess", "effective sample size (share)", 1))
+
+MOST_CURVES = 8
 
 
 def read(path):
@@ -46,8 +48,23 @@ def rows(rules):
     return [{"rule": r, "updates": len(c["update"]), **{name: scale * mean_known(c[name]) for name, _, scale in PANELS}} for r, c in rules.items()]
 
 
+def bars(rules, title):
+    found = rows(rules)
+    fig, axes = new_figure(1, len(PANELS), 4.2, 1.2 + 0.2 * len(found))
+    for ax, (name, label, _) in zip(axes.flat, PANELS):
+        ax.barh(range(len(found)), [r[name] for r in found], color=["#000000" if r["rule"] == "self" else "#1f77b4" for r in found], alpha=0.8)
+        ax.set_yticks(range(len(found)), ["the run's own rule" if r["rule"] == "self" else r["rule"] for r in found] if ax is axes[0, 0] else [""] * len(found))
+        ax.set(xlabel=label + ", mean of the updates")
+        ax.invert_yaxis()
+    axes[0, 1].set_title(title)
+    arrange(fig)
+    return fig
+
+
 @styled
 def figure(rules, title=""):
+    if len(rules) > MOST_CURVES:
+        return bars(rules, title)
     fig, axes = new_figure(1, len(PANELS), 4.2, 3.4)
     spare = list(OTHERS)
     for rule, c in rules.items():

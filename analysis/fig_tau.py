@@ -4,10 +4,12 @@
 import numpy as np
 
 from solera_draw import arrange, command, looks, new_figure, styled
+from solera_group import name_of
 from solera_run import RunError
 
 PANELS = (("end", "pass rate over the last tenth", lambda r: r.final()), ("best", "best pass rate", lambda r: r.collapse().best),
           ("masked", "clipped or masked (% of the tokens)", lambda r: 100 * np.nanmean(r.metric("clip_share"))))
+LEVELS = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))  # of one method with several s
 
 
 def has_tau(group):
@@ -33,17 +35,17 @@ def rows(groups):
 def figure(groups):
     fig, axes = new_figure(1, len(PANELS), 4, 3.4)
     colors = ("#2ca02c", "#17becf", "#8c564b", "#9467bd", "#ff7f0e", "#1f77b4", "#7f7f7f")
+    rest = [g for g in groups if not has_tau(g)]
     for ax, (_, title, f) in zip(axes.flat, PANELS):
         for k, ((objective, s), some) in enumerate(series(groups).items()):
             tau, each = [g.setting("objective.tau") for g in some], [g.of(f) for g in some]
             color = colors[k % len(colors)]
-            ax.plot(tau, [i.mean for i in each], "o-", ms=4, color=color, label=f"{objective} s={s}")
+            ax.plot(tau, [i.mean for i in each], "o-", ms=4, color=color, label=f"{name_of(objective)} s={s}")
             for t, i in zip(tau, each):
                 if i.n > 1:
                     ax.plot([t, t], [i.low, i.high], color=color, lw=1)
-        rest = [g for g in groups if not has_tau(g)]
         for g in rest:
-            ax.axhline(g.of(f).mean, color=looks(rest)[g.label][0], ls="--", lw=1, label=g.label)
+            ax.axhline(g.of(f).mean, color=looks(rest)[g.label][0], ls=LEVELS[[o.method for o in rest[:rest.index(g)]].count(g.method) % len(LEVELS)], lw=1, label=g.label)
         ax.set(xlabel="tau (nats²)", ylabel=title, xscale="log")
         ax.set_ylim(bottom=0)
     arrange(fig, axes[0, 0], 4)

@@ -100,10 +100,10 @@ def figure(runs, top=20, by="count", fewest=20):
     y, names = np.arange(len(found)), [visible(r["text"]).replace("$", r"\$") for r in found]
     left, right = axes[0]
     left.barh(y, [100 * r["rate"] for r in found], color="#1f77b4", alpha=0.8)
-    left.set(xlabel="clipped or masked (% of this token)")
+    left.set(xlabel="clipped or masked (% of this token)", ylabel="token")
     right.plot([r["entropy_marked"] for r in found], y, "o", ms=4, color="#d62728", label="where clipped or masked")
     right.plot([r["entropy"] for r in found], y, "o", ms=4, color="#7f7f7f", label="all places of this token")
-    right.set(xlabel="mean entropy (nats)")
+    right.set(xlabel="mean entropy (nats)", ylabel="times clipped or masked")
     right.set_xlim(left=0)
     left.set_yticks(y, names, family="monospace")
     right.set_yticks(y, [f"{r['marked']} of {r['tokens']}" for r in found])

@@ -115,7 +115,7 @@ def words_table(run, top):
         return '<p class="soft">No token was clipped or masked.</p>'
     most = max(r["rate"] for r in rows)
     cells = [[Raw(f'<span class="mono">{escape(visible(r["text"]))}</span>'), r["token"], number(r["marked"]), f"{100 * r['of_marked']:.1f}",
-              Raw(f'<span class="meter" style="width:{60 * r["rate"] / most:.1f}px"></span>{100 * r["rate"]:.3g}'), f"{r['entropy_marked']:.3f}", f"{r['entropy']:.3f}", f"{r['distance']:.3f}",
+              Raw(f'<span class="meter" style="width:{60 * r["rate"] / most:.1f}px"></span><span class="figure">{100 * r["rate"]:.3f}</span>'), f"{r['entropy_marked']:.3f}", f"{r['entropy']:.3f}", f"{r['distance']:.3f}",
               Raw(f'<span class="mono">{escape(r["before"])}<mark>{escape(r["text"])}</mark>{escape(r["after"])}</span> <small>update {r["update"]}</small>')] for r in rows]
     head = ["token", "id", "times", "% of all", "% of this token", "entropy there", "entropy anywhere", "|d| there", "farthest"]
     return (f'<p class="soft">{escape(why)}.</p>' if why else "") + table(head, cells, (0, 8), (8,))

@@ -54,12 +54,20 @@ def curves(ax, groups, xy, width=None, scale=1.0, look=None, how=smooth, name=No
     for g in groups:
         x, y, mean, low, high = g.curve(lambda r: smoothed(xy(r), width, how))
         color, dashes = look[g.label]
-        ax.plot(x, scale * mean, color=color, ls=dashes, lw=1.6, label=(name(g) if name else g.label) + (f" ({len(g.runs)} seeds)" if len(g.runs) > 1 else ""))
+        ax.plot(x, scale * mean, color=color, ls=dashes, lw=1.6, label=name(g) if name else g.label + (f" ({len(g.runs)} seeds)" if len(g.runs) > 1 else ""))
         if len(g.runs) >= 3:
             ax.fill_between(x, scale * low, scale * high, color=color, alpha=0.15, lw=0)
         elif len(g.runs) == 2:
             for one in y:
                 ax.plot(x, scale * one, color=color, ls=dashes, lw=0.6, alpha=0.5)
+
+
+def log_axis(ax):
+    """a logarithmic y axis that also has numbers between the powers of ten where it covers less than two of them"""
+    from matplotlib.ticker import LogFormatterSciNotation
+    ax.set_yscale("log")
+    ax.yaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.5)))
+    ax.tick_params(axis="y", which="minor", labelsize=7)
 
 
 def smoothed(curve, width, how=smooth):
@@ -163,4 +171,4 @@ def command(doc, figure, rows, add=None, grouped=True, table=False):
         sys.exit(1)
 
 
-__all__ = ["COLLAPSE_RULE", "SMOOTH", "arrange", "cell", "command", "curve_rows", "curves", "looks", "markdown", "metric_curve", "new_figure", "save", "say", "styled"]
+__all__ = ["COLLAPSE_RULE", "SMOOTH", "arrange", "cell", "command", "curve_rows", "curves", "log_axis", "looks", "markdown", "metric_curve", "new_figure", "save", "say", "styled"]

@@ -39,7 +39,7 @@ figcaption{font-weight:600;font-size:.92rem;margin-bottom:4px}figcaption small{f
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}th,td{padding:4px 10px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{color:var(--soft);font-weight:600;text-align:right}tr:last-child td{border-bottom:0}td.t,th.t{text-align:left}td.w{white-space:normal;overflow-wrap:anywhere;min-width:12em}
 .mono{font-family:ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace;white-space:pre-wrap}mark{background:var(--mark);color:inherit;border-radius:3px;padding:0 1px}
-.meter{display:inline-block;height:.65em;background:var(--c0);border-radius:2px;vertical-align:middle;margin-right:6px}
+.meter{display:inline-block;height:.65em;background:var(--c0);border-radius:2px;vertical-align:middle;margin-right:6px}.figure{display:inline-block;min-width:3.4em}
 .stack{display:flex;height:26px;border-radius:6px;overflow:hidden;margin:4px 0 8px}.stack span{min-width:0}
 .phases{display:flex;flex-wrap:wrap;gap:2px 16px;list-style:none;margin:0;padding:0;font-size:.84rem}
 details{margin:10px 0}summary{cursor:pointer;font-weight:600;margin-bottom:6px;overflow-wrap:anywhere}.bad{color:var(--bad)}.good{color:var(--good)}

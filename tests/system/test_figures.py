@@ -39,6 +39,7 @@ m2po = os.path.join(tmp, "seed1", "m2po_s256")
 r = only(fig_accuracy.rows(groups), run="GRPO s=0", update=320)
 ok(len(r) == 1 and abs(r[0]["pass_rate"] - (np.mean(UP[-5:]) + 0.02)) < 1e-9 and abs(r[0]["high"] - r[0]["pass_rate"] - 4.303 * 0.02 / 3 ** 0.5) < 1e-9, "accuracy with its interval")
 ok(drawn(fig_accuracy.figure(groups), 1) and drawn(fig_accuracy.figure(groups, by="s"), 2) and drawn(fig_accuracy.figure(groups, by="method"), 3), "accuracy drawn, in one panel and in several")
+ok([t.get_text() for t in fig_accuracy.figure(groups, by="s").legends[0].get_texts()] == ["GRPO", "GRPO no trust region", "M2PO"], "a panel a staleness: the legend names each method once")
 try:
     fig_accuracy.rows(groups, of="eval")
     ok(False, "held-out accuracy of runs without evaluations")
@@ -70,6 +71,8 @@ for tau in (0.01, 0.16):
 more = group_runs(open_runs([tmp]))
 r = fig_tau.rows(more)
 ok([(x["tau"], x["seeds"]) for x in r] == [(0.01, 1), (0.04, 3), (0.16, 1)] and drawn(fig_tau.figure(more), 3), "tau")
+levels = [line for line in fig_tau.figure(more).axes[0].lines if str(line.get_label()).startswith("GRPO")]
+ok(len({(line.get_color(), line.get_linestyle()) for line in levels}) == len(levels) >= 3, "tau: every level that is drawn beside it has a look of its own")
 
 r = fig_words.rows(open_runs([m2po]), top=5)
 whole = "0123456789+-*=;#" * 3
@@ -88,6 +91,8 @@ with open(path, "w") as f:
     f.write("\n".join(map(json.dumps, lines)))
 run, rules = fig_rescore.read(path)
 ok(run == "a/b" and abs(fig_rescore.rows(rules)[1]["marked"] - 2) < 1e-9 and len(fig_rescore.figure(rules).axes) == 3, "other gates")
+many = fig_rescore.figure({f"rule{i}": rules["tis"] for i in range(9)}, "a")
+ok(drawn(many, 3) and [t.get_text() for t in many.axes[0].get_yticklabels()] == [f"rule{i}" for i in range(9)] and len(many.axes[0].patches) == 9, "more rules than curves can show: bars")
 
 for script in sorted(glob.glob(os.path.join(analysis, "fig_*.py"))):
     sys.argv, said, code = [script, "--help"], io.StringIO(), None
