@@ -36,9 +36,12 @@ typedef struct {
 void sol_evals_name (const sol_config_t *config, int set, sol_evals_row_t *row);
 /* Appends one evaluation with its row->problems problems to the file at path, which is made when it is not there. The calling thread may call MPI, or HDF5 has been used before. */
 sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems);
+/* The same, unless the last row of its version, data set and preset is this one already, in all but seconds and time, with the same problems: for who does again what a kill may have interrupted
+ * right behind appending. */
+sol_status_t sol_evals_append_once (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems);
 /* The same for an evaluation whose problem i is of data set set[i] (its number in task.path; 0 where there is one or none): a row each of the data sets that were asked, with the set's name, problems and
- * estimates (for pass_k and seed of *all) and the rest of *all, which are the facts of the whole. */
-sol_status_t sol_evals_append_sets (const char *path, const sol_config_t *config, const sol_evals_row_t *all, const sol_evals_problem_t *problems, const int32_t *set);
+ * estimates (for pass_k and seed of *all) and the rest of *all, which are the facts of the whole. once: as sol_evals_append_once. */
+sol_status_t sol_evals_append_sets (const char *path, const sol_config_t *config, const sol_evals_row_t *all, const sol_evals_problem_t *problems, const int32_t *set, int once);
 
 /* the whole file; sol_evals_free. Refuses another version and rows that do not fit together. */
 typedef struct { int64_t n, n_problems; sol_evals_row_t *row; sol_evals_problem_t *problem; } sol_evals_t;

@@ -14,6 +14,8 @@ sol_status_t sol_file_map (const char *path, sol_map_t *map_p);
 void sol_file_unmap (sol_map_t *map);
 /* write to PATH.tmp, fsync, rename, fsync of the folder */
 sol_status_t sol_file_write (const char *path, const void *data, size_t bytes);
+/* the same for a path that several processes may write at once, with a name of its own for each in place of PATH.tmp: nobody fails, and the last one's file stays */
+sol_status_t sol_file_write_shared (const char *path, const void *data, size_t bytes);
 sol_status_t sol_file_sync_dir (const char *path);
 sol_status_t sol_dir_make (const char *path); /* mkdir -p */
 sol_status_t sol_dir_remove (const char *path); /* rm -r; a missing path is fine */

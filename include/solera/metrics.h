@@ -49,6 +49,8 @@ sol_status_t sol_metrics_cut (const char *path, int64_t resumed_update);
 
 /* status.json, atomic: state "running" | "done" | "stopped" | "failed" */
 sol_status_t sol_status_write (const char *run_dir, const char *state, const char *reason, int64_t update, int64_t updates, const char *checkpoint);
+/* The same with state "failed", by any rank, several at once too: an outcome that was told before stays, so the first failure does. update -1: that of checkpoints/latest, which is then the checkpoint. */
+sol_status_t sol_status_failed (const char *run_dir, const char *reason, int64_t update, int64_t updates, const char *checkpoint);
 
 /* where time went, per rank: phases by name; printed by rank 0 as a table role x phase with shares, which names the busiest role */
 typedef enum { SOL_PHASE_GENERATE, SOL_PHASE_EVALUATE, SOL_PHASE_WAIT, SOL_PHASE_FETCH, SOL_PHASE_FORWARD, SOL_PHASE_SELECT, SOL_PHASE_BACKWARD, SOL_PHASE_REDUCE, SOL_PHASE_OPTIMIZER,

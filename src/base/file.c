@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/file.h"
+#include "solera/buffer.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <errno.h>
@@ -138,13 +139,11 @@ static char *parent_of (const char *path)
   return dir;
 }
 
-sol_status_t sol_file_write (const char *path, const void *data, size_t bytes)
+static sol_status_t write_by (const char *path, const char *tmp, const void *data, size_t bytes)
 {
   sol_status_t st;
-  char *dir = parent_of (path), *tmp = sol_alloc (strlen (path) + 5);
+  char *dir = parent_of (path);
   int fd = -1;
-  strcpy (tmp, path);
-  strcat (tmp, ".tmp");
   fd = open (tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) {
     st = FAIL ("write", tmp);
@@ -163,8 +162,27 @@ sol_status_t sol_file_write (const char *path, const void *data, size_t bytes)
 out:
   if (fd >= 0) close (fd);
   if (st != SOL_OK && fd >= 0) unlink (tmp);
-  sol_free (tmp);
   sol_free (dir);
+  return st;
+}
+
+sol_status_t sol_file_write (const char *path, const void *data, size_t bytes)
+{
+  sol_buffer_t tmp = { 0 };
+  sol_buffer_printf (&tmp, "%s.tmp", path);
+  const sol_status_t st = write_by (path, tmp.data, data, bytes);
+  sol_buffer_free (&tmp);
+  return st;
+}
+
+sol_status_t sol_file_write_shared (const char *path, const void *data, size_t bytes)
+{
+  char host[64] = "";
+  sol_buffer_t tmp = { 0 };
+  gethostname (host, sizeof host - 1);
+  sol_buffer_printf (&tmp, "%s.%s.%ld.tmp", path, host, (long) getpid ());
+  const sol_status_t st = write_by (path, tmp.data, data, bytes);
+  sol_buffer_free (&tmp);
   return st;
 }
 

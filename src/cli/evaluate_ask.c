@@ -177,7 +177,7 @@ static sol_status_t append_sets (const ask_t *a, const char *path, const sol_eva
   int32_t *set = sol_alloc ((size_t) (a->problems + 1) * sizeof *set);
   all.median_tokens = all.ended = all.stopped = NAN;
   for (int64_t i = 0; i < a->problems; i++) set[i] = sol_task_set (a->task, (int) a->c->task_split, (uint64_t) i);
-  const sol_status_t st = sol_evals_append_sets (path, a->c, &all, problem, set);
+  const sol_status_t st = sol_evals_append_sets (path, a->c, &all, problem, set, a->r->o->resume);
   sol_free (set);
   return st;
 }
@@ -189,7 +189,7 @@ static sol_status_t append_row (const ask_t *a, const sol_evals_row_t *row, cons
   const char *folder = r->out ? r->out : r->from.run[0] ? r->from.run : NULL;
   if (!folder) return SOL_OK;
   char *path = sol_path_join (folder, SOL_EVALS_NAME);
-  const sol_status_t st = sol_task_sets (a->task) > 1 ? append_sets (a, path, row, problem) : sol_evals_append (path, row, problem);
+  const sol_status_t st = sol_task_sets (a->task) > 1 ? append_sets (a, path, row, problem) : r->o->resume ? sol_evals_append_once (path, row, problem) : sol_evals_append (path, row, problem);
   sol_free (path);
   return st;
 }
@@ -206,7 +206,7 @@ static sol_evals_problem_t counts (const ask_t *a, int64_t i)
   return p;
 }
 
-/* rank 0, when all is answered. What a kill interrupts here is done again: the parts go last. */
+/* rank 0, when all is answered. What a kill interrupts here is done again, and a row that it appended is found there: the parts go last. */
 static sol_status_t finish (ask_t *a, double seconds)
 {
   sol_evaluate_run_t *r = a->r;

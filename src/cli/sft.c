@@ -213,8 +213,8 @@ static void write_outcome (sft_t *t, sol_status_t st)
   if (!t->in_folder || (st == SOL_OK && !is_root (t))) return;
   if (st == SOL_OK) snprintf (last, sizeof last, "u%08lld", (long long) u);
   else sol_log (SOL_LOG_ERROR, "sft", "rank %d ends: %s; continue with --resume", sol_comm_rank (t->world), sol_status_string (st));
-  sol_status_write (t->config->out, st != SOL_OK ? "failed" : t->stopped ? "stopped" : "done",
-                    st != SOL_OK ? sol_status_string (st) : t->stopped ? sol_stop_name (t->stopped) : "all updates are made", u, t->config->updates, last);
+  if (st != SOL_OK) sol_status_failed (t->config->out, sol_status_string (st), u, t->config->updates, last);
+  else sol_status_write (t->config->out, t->stopped ? "stopped" : "done", t->stopped ? sol_stop_name (t->stopped) : "all updates are made", u, t->config->updates, last);
 }
 
 int sol_sft (const sol_train_options_t *o)

@@ -45,15 +45,7 @@ static const sol_config_t *watched; /* for the watchdog's thread */
 /* The watchdog of any rank ends the job: the outcome is told here, because the learner may be the one that is stuck. What was said before (done, failed) stays. */
 static void abort_job (void)
 {
-  char *path = sol_path_join (watched->out, "status.json"), *latest = sol_path_join (watched->out, "checkpoints/latest"), *text = NULL, *name = NULL;
-  size_t bytes;
-  long long update = 0;
-  if (sol_file_exists (latest) && sol_file_read (latest, 64, &name, &bytes) == SOL_OK) {
-    name[strcspn (name, "\n")] = 0;
-    sscanf (name, "u%lld", &update);
-  }
-  if (sol_file_read (path, 1 << 16, &text, &bytes) == SOL_OK && strstr (text, "\"running\""))
-    sol_status_write (watched->out, "failed", "watchdog: nobody made progress, or a rank is stopped or dead; continue with --resume", update, watched->updates, name ? name : "");
+  sol_status_failed (watched->out, "watchdog: nobody made progress, or a rank is stopped or dead; continue with --resume", -1, watched->updates, "");
   sol_comm_abort (SOL_WATCH_EXIT);
 }
 
@@ -342,8 +334,7 @@ static void write_outcome (const train_t *t)
 static void fail (train_t *t, sol_status_t st, int in_folder)
 {
   if (in_folder) {
-    int64_t update = t->learner ? sol_learner_update (t->learner) : 0;
-    sol_status_write (t->config->out, "failed", sol_status_string (st), update, t->config->updates, t->learner ? sol_learner_checkpoint (t->learner) : "");
+    sol_status_failed (t->config->out, sol_status_string (st), t->learner ? sol_learner_update (t->learner) : -1, t->config->updates, t->learner ? sol_learner_checkpoint (t->learner) : "");
     sol_log (SOL_LOG_ERROR, "run", "%s ends: %s; continue with --resume", sol_log_name (), sol_status_string (st));
   }
   sol_watch_trip ();

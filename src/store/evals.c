@@ -334,7 +334,27 @@ static int lock_folder (const char *path)
   return fd;
 }
 
-sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems)
+/* is the last row of its version, data set and preset this one, but for when it was made? */
+static int there_already (const sol_evals_t *old, const sol_evals_row_t *row, const sol_evals_problem_t *problems)
+{
+  int64_t k = old->n - 1;
+  while (k >= 0 && (old->row[k].version != row->version || strcmp (old->row[k].data, row->data) || strcmp (old->row[k].preset, row->preset))) k--;
+  if (k < 0) return 0;
+  const sol_evals_row_t *r = &old->row[k];
+  for (int i = 0; i < sol_evals_table[SOL_EVALS_ROWS].n; i++) {
+    const sol_evals_column_t *c = &sol_evals_table[SOL_EVALS_ROWS].column[i];
+    if (c->type == SOL_EVALS_TEXT || c->offset == offsetof (sol_evals_row_t, seconds) || c->offset == offsetof (sol_evals_row_t, time) || c->offset == offsetof (sol_evals_row_t, first_problem)) continue;
+    if (memcmp ((const char *) r + c->offset, (const char *) row + c->offset, c->bytes)) return 0;
+  }
+  for (int64_t i = 0; i < row->problems; i++) {
+    sol_evals_problem_t p = problems[i];
+    p.evaluation = k;
+    if (memcmp (&p, &old->problem[r->first_problem + i], sizeof p)) return 0;
+  }
+  return 1;
+}
+
+static sol_status_t append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems, int once)
 {
   sol_evals_t old = { 0 };
   char *data = NULL;
@@ -342,25 +362,30 @@ sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, con
   hid_t file = H5I_INVALID_HID;
   int64_t version = SOL_EVALS_VERSION;
   sol_status_t st = SOL_OK;
+  int add = 0;
   SOL_ASSERT (row->problems >= 0 && memchr (row->data, 0, sizeof row->data) && memchr (row->preset, 0, sizeof row->preset));
   const int lock = lock_folder (path), there = sol_file_exists (path);
   if (there) st = sol_file_read (path, 0, &data, &bytes);
   sol_h5_lock ();
   if (st == SOL_OK) st = open_image (path, data, bytes, &file);
   if (st == SOL_OK) st = there ? read_all (file, path, &version, &old) : create_tables (file, path);
-  if (st == SOL_OK && version != SOL_EVALS_VERSION) st = renew (&file, path, &old);
-  if (st == SOL_OK) st = append_rows (file, path, &old, row, problems);
+  add = !(once && st == SOL_OK && there_already (&old, row, problems));
+  if (add && st == SOL_OK && version != SOL_EVALS_VERSION) st = renew (&file, path, &old);
+  if (add && st == SOL_OK) st = append_rows (file, path, &old, row, problems);
   sol_free (data);
   data = NULL;
-  if (st == SOL_OK) st = take_image (file, path, &data, &bytes);
+  if (add && st == SOL_OK) st = take_image (file, path, &data, &bytes);
   sol_h5_close (file);
   sol_h5_unlock ();
-  if (st == SOL_OK) st = sol_file_write (path, data, bytes);
+  if (add && st == SOL_OK) st = sol_file_write (path, data, bytes);
   if (lock >= 0) close (lock);
   sol_free (data);
   sol_evals_free (&old);
   return st;
 }
+
+sol_status_t sol_evals_append (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems) { return append (path, row, problems, 0); }
+sol_status_t sol_evals_append_once (const char *path, const sol_evals_row_t *row, const sol_evals_problem_t *problems) { return append (path, row, problems, 1); }
 
 int sol_evals_is (const char *path)
 {

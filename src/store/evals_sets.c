@@ -39,7 +39,7 @@ static void estimate (const sol_evals_problem_t *problem, int64_t n, sol_evals_r
   row->mean_tokens = tokens / responses;
 }
 
-sol_status_t sol_evals_append_sets (const char *path, const sol_config_t *c, const sol_evals_row_t *all, const sol_evals_problem_t *problem, const int32_t *set)
+sol_status_t sol_evals_append_sets (const char *path, const sol_config_t *c, const sol_evals_row_t *all, const sol_evals_problem_t *problem, const int32_t *set, int once)
 {
   int n_sets = 1;
   sol_evals_problem_t *of = sol_alloc (((size_t) all->problems + 1) * sizeof *of);
@@ -53,7 +53,7 @@ sol_status_t sol_evals_append_sets (const char *path, const sol_config_t *c, con
     if (!n) continue; /* none of its problems was among those that were asked */
     sol_evals_name (c, j, &row);
     estimate (of, n, &row);
-    st = sol_evals_append (path, &row, of);
+    st = once ? sol_evals_append_once (path, &row, of) : sol_evals_append (path, &row, of);
   }
   sol_free (of);
   return st;

@@ -10,6 +10,8 @@
 #define ROOM "stats"
 #define TEXT_MOST ((size_t) 16 << 20)
 
+enum { REASON_MOST = 640 }; /* HDF5's own driver says the cause behind the time and the file's name */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void sol_h5_lock (void)
@@ -27,13 +29,13 @@ void sol_h5_unlock (void) { pthread_mutex_unlock (&lock); }
 
 static herr_t note_reason (unsigned n, const H5E_error2_t *e, void *to)
 {
-  if (n == 0 && e->desc) snprintf (to, 200, "%s", e->desc); /* upward: the innermost comes first */
+  if (n == 0 && e->desc) snprintf (to, REASON_MOST, "%s", e->desc); /* upward: the innermost comes first */
   return 0;
 }
 
 sol_status_t sol_h5_check (int64_t result, const char *call, const char *path)
 {
-  char reason[200] = "no reason given";
+  char reason[REASON_MOST] = "no reason given";
   if (result >= 0) return SOL_OK;
   H5Ewalk2 (H5E_DEFAULT, H5E_WALK_UPWARD, note_reason, reason);
   H5Eclear2 (H5E_DEFAULT);

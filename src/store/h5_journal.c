@@ -30,6 +30,15 @@ typedef struct {
   size_t n, room;
 } file_t;
 
+/* What errno says, as the innermost of HDF5's stack of errors, where sol_h5_check finds it: of a driver HDF5 itself knows only that it failed. Returns -1. */
+static int failed (const char *what)
+{
+  const char *why = strerror (errno);
+  H5Eclear2 (H5E_DEFAULT);
+  H5Epush2 (H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_IO, H5E_WRITEERROR, "%s: %s", what, why);
+  return -1;
+}
+
 static size_t padded (uint64_t n) { return (size_t) (n + 7) / 8 * 8; }
 
 static int write_all (int fd, const void *data, size_t n, uint64_t at)
@@ -37,6 +46,7 @@ static int write_all (int fd, const void *data, size_t n, uint64_t at)
   for (size_t done = 0; done < n;) {
     ssize_t k = pwrite (fd, (const char *) data + done, n - done, (off_t) (at + done));
     if (k < 0 && errno == EINTR) continue;
+    if (k == 0) errno = ENOSPC;
     if (k <= 0) return -1;
     done += (size_t) k;
   }
@@ -162,19 +172,20 @@ static int commit (file_t *f)
   head_t h = { MAGIC, 0, f->n, f->eoa };
   if (f->dead || !f->write) return 0;
   if (f->eof < f->eoa) {
-    if (ftruncate (f->fd, (off_t) f->eoa)) return -1;
+    if (ftruncate (f->fd, (off_t) f->eoa)) return failed ("making the file longer");
     f->eof = f->eoa;
   }
   if (f->n > sizeof h) {
     memcpy (f->log, &h, sizeof h);
     h.hash = log_hash (f->log, f->n);
     memcpy (f->log, &h, sizeof h);
-    if ((f->journal < 0 && open_journal (f)) || fdatasync (f->fd)) return -1;
-    if (write_all (f->journal, f->log, f->n, 0) || fdatasync (f->journal)) return -1;
-    if (log_write (f->log, f->n, f->fd)) return -1;
+    if (f->journal < 0 && open_journal (f)) return failed ("creating its journal");
+    if (fdatasync (f->fd)) return failed ("syncing");
+    if (write_all (f->journal, f->log, f->n, 0) || fdatasync (f->journal)) return failed ("writing its journal");
+    if (log_write (f->log, f->n, f->fd)) return failed ("writing");
   }
   if (f->shrink && f->eof > f->eoa) {
-    if (ftruncate (f->fd, (off_t) f->eoa)) return -1;
+    if (ftruncate (f->fd, (off_t) f->eoa)) return failed ("making the file shorter");
     f->eof = f->eoa;
   }
   f->shrink = 0;
@@ -200,7 +211,11 @@ static H5FD_t *drv_open (const char *path, unsigned flags, hid_t access, haddr_t
   (void) most;
   *f = (file_t){ .journal = -1, .write = (flags & H5F_ACC_RDWR) != 0, .path = sol_strdup (path) };
   f->fd = open (path, (f->write ? O_RDWR : O_RDONLY) | (flags & H5F_ACC_CREAT ? O_CREAT : 0) | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0) | (flags & H5F_ACC_EXCL ? O_EXCL : 0) | O_CLOEXEC, 0666);
-  if (f->fd < 0 || fstat (f->fd, &s)) { file_free (f); return NULL; }
+  if (f->fd < 0 || fstat (f->fd, &s)) {
+    failed ("opening");
+    file_free (f);
+    return NULL;
+  }
   f->device = s.st_dev;
   f->inode = s.st_ino;
   f->eof = f->kept = (haddr_t) s.st_size;
@@ -225,7 +240,7 @@ static herr_t drv_close (H5FD_t *file)
   int bad = commit (f);
   if (!bad && !f->dead && f->journal >= 0) { /* nothing is left to repair */
     char *name = journal_path (f->path);
-    bad = fsync (f->fd);
+    bad = fsync (f->fd) ? failed ("syncing") : 0;
     if (!bad) unlink (name);
     sol_free (name);
   }
@@ -257,7 +272,8 @@ static herr_t drv_read (H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t a
   file_t *f = (file_t *) file;
   (void) type;
   (void) transfer;
-  if (at > ADDRESS_MOST - n || read_all (f->fd, to, n, at)) return -1;
+  if (at > ADDRESS_MOST - n) return -1;
+  if (read_all (f->fd, to, n, at)) return failed ("reading");
   log_lay_over (f, at, n, to);
   return 0;
 }
@@ -271,7 +287,7 @@ static herr_t drv_write (H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t 
   if (f->dead) return 0;
   if (at > ADDRESS_MOST - n) return -1;
   if (old) log_add (f, at, old, data);
-  if (n > old && write_all (f->fd, (const char *) data + old, n - old, at + old)) return -1;
+  if (n > old && write_all (f->fd, (const char *) data + old, n - old, at + old)) return failed ("writing");
   if (at + n > f->eof) f->eof = at + n;
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static void put_text (sol_buffer_t *b, const char *key, const char *text)
@@ -21,7 +22,7 @@ static void put_text (sol_buffer_t *b, const char *key, const char *text)
 /* a full disk has no room for a new file, but the old one has its block: the outcome must be told */
 static int write_in_place (const char *path, const sol_buffer_t *b)
 {
-  int fd = open (path, O_WRONLY | O_CLOEXEC), ok = fd >= 0 && pwrite (fd, b->data, b->bytes, 0) == (ssize_t) b->bytes && ftruncate (fd, (off_t) b->bytes) == 0;
+  int fd = open (path, O_WRONLY | O_CLOEXEC), ok = fd >= 0 && flock (fd, LOCK_EX) == 0 && pwrite (fd, b->data, b->bytes, 0) == (ssize_t) b->bytes && ftruncate (fd, (off_t) b->bytes) == 0;
   if (fd >= 0) close (fd);
   return ok;
 }
@@ -41,10 +42,36 @@ sol_status_t sol_status_write (const char *run_dir, const char *state, const cha
   put_text (&b, "time", now);
   put_text (&b, "host", host);
   sol_buffer_printf (&b, ",\n  \"pid\": %ld,\n  \"program\": \"%s\"\n}\n", (long) getpid (), PACKAGE_STRING);
-  sol_status_t st = sol_file_write (path, b.data, b.bytes);
+  sol_status_t st = sol_file_write_shared (path, b.data, b.bytes);
   if (st != SOL_OK && write_in_place (path, &b)) st = SOL_OK;
   sol_buffer_free (&b);
   sol_free (path);
+  return st;
+}
+
+/* a file that cannot be read says nothing */
+static int is_told (const char *run_dir)
+{
+  char *path = sol_path_join (run_dir, "status.json"), *text = NULL;
+  size_t bytes;
+  const int told = sol_file_exists (path) && sol_file_read (path, 1 << 16, &text, &bytes) == SOL_OK && !strstr (text, "\"state\": \"running\"") && strstr (text, "\"state\": \"");
+  sol_free (text);
+  sol_free (path);
+  return told;
+}
+
+sol_status_t sol_status_failed (const char *run_dir, const char *reason, int64_t update, int64_t updates, const char *checkpoint)
+{
+  char *latest = sol_path_join (run_dir, "checkpoints/latest"), *name = NULL;
+  size_t bytes;
+  sol_status_t st = SOL_OK;
+  if (update < 0 && sol_file_exists (latest) && sol_file_read (latest, 64, &name, &bytes) == SOL_OK) {
+    name[strcspn (name, "\n")] = 0;
+    if (sscanf (name, "u%" SCNd64, &update) == 1) checkpoint = name;
+  }
+  if (!is_told (run_dir)) st = sol_status_write (run_dir, "failed", reason, update > 0 ? update : 0, updates, checkpoint);
+  sol_free (name);
+  sol_free (latest);
   return st;
 }
 

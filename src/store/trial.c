@@ -152,7 +152,7 @@ static sol_status_t add_row (const sol_config_t *c, const sol_trial_t *t, const 
                         .avg = t->avg.mean, .avg_low = t->avg.low, .avg_high = t->avg.high, .pass_k = t->samples, .pass = t->pass.mean, .pass_low = t->pass.low, .pass_high = t->pass.high,
                         .truncated = t->truncated, .mean_tokens = t->mean_tokens, .seconds = t->seconds, .time = (int64_t) time (NULL), .median_tokens = NAN, .ended = NAN, .stopped = NAN };
   char *path = sol_path_join (c->out, SOL_EVALS_NAME);
-  const sol_status_t st = sol_evals_append_sets (path, c, &r, problem, set);
+  const sol_status_t st = sol_evals_append_sets (path, c, &r, problem, set, 1);
   sol_free (path);
   return st;
 }

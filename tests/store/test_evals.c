@@ -187,7 +187,7 @@ static void test_sets (void)
   sol_evals_problem_t p[5];
   sol_evals_t e = { 0 };
   for (int i = 0; i < 5; i++) p[i] = (sol_evals_problem_t){ .index = i, .id = 90 + (uint64_t) i, .samples = 4, .correct = set[i] ? i : 4, .truncated = i == 4, .tokens = 8 };
-  ok (sol_evals_append_sets (at ("sets.h5"), &c, &all, p, set) == SOL_OK && sol_evals_read (at ("sets.h5"), &e) == SOL_OK && e.n == 2 && e.n_problems == 5);
+  ok (sol_evals_append_sets (at ("sets.h5"), &c, &all, p, set, 0) == SOL_OK && sol_evals_read (at ("sets.h5"), &e) == SOL_OK && e.n == 2 && e.n_problems == 5);
   need (e.n == 2 && e.n_problems == 5);
   ok (!strcmp (e.row[0].data, "a") && e.row[0].problems == 2 && e.row[0].avg == 1 && e.row[0].avg_low == 1 && e.row[0].pass == 1 && e.row[0].truncated == 0.125);
   /* 0, 2 and 3 of 4: 5/12; of two out of four, 1 - C(2,2)/6 and 1 hold a right one */
@@ -197,12 +197,46 @@ static void test_sets (void)
   sol_evals_free (&e);
 }
 
+static int64_t rows_there (const char *path)
+{
+  sol_evals_t e = { 0 };
+  need (sol_evals_read (path, &e) == SOL_OK);
+  const int64_t n = e.n;
+  sol_evals_free (&e);
+  return n;
+}
+
+/* what is done again after a kill adds nothing; another outcome does, also when the first one comes back behind it */
+static void test_once (void)
+{
+  const char *path = at ("once.h5");
+  sol_evals_row_t r = row_of (2, 3), other;
+  sol_evals_problem_t p[3];
+  for (int i = 0; i < 3; i++) p[i] = problem_of (2, i);
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 1);
+  r.seconds = 99;
+  r.time++;
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 1);
+  ok (sol_evals_append (path, &r, p) == SOL_OK && rows_there (path) == 2); /* asked for again */
+  p[1].correct++;
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 3);
+  p[1].correct--;
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 4);
+  other = r;
+  other.version++;
+  ok (sol_evals_append_once (path, &other, p) == SOL_OK && rows_there (path) == 5);
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 5);
+  r.temperature = 0.75;
+  ok (sol_evals_append_once (path, &r, p) == SOL_OK && rows_there (path) == 6);
+}
+
 int main (void)
 {
   scratch_make ();
   test_name ();
   test_append ();
   test_sets ();
+  test_once ();
   test_damage ();
   test_version_1 ();
   test_kill ();

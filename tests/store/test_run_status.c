@@ -3,6 +3,7 @@
 #include "helpers.h"
 #include "solera/metrics.h"
 #include <cjson/cJSON.h>
+#include <sys/wait.h>
 
 static void test_status (void)
 {
@@ -25,6 +26,46 @@ static void test_status (void)
   quiet (1);
   ok (sol_status_write (at ("nowhere"), "done", NULL, 1, 1, NULL) == SOL_ERR_IO);
   quiet (0);
+}
+
+static char *state_of (void)
+{
+  static char text[4096];
+  FILE *f = fopen (at ("run/status.json"), "r");
+  need (f != NULL);
+  text[fread (text, 1, sizeof text - 1, f)] = 0;
+  fclose (f);
+  return text;
+}
+
+/* the first failure stays; who tells nothing of an update names the last checkpoint's */
+static void test_failed (void)
+{
+  need (sol_dir_make (at ("run/checkpoints")) == SOL_OK && put_file (at ("run/checkpoints/latest"), "u00000012\n", 10) == 0);
+  ok (sol_status_write (at ("run"), "running", "", 0, 320, NULL) == SOL_OK);
+  ok (sol_status_failed (at ("run"), "the first", -1, 320, "") == SOL_OK && strstr (state_of (), "the first") && strstr (state_of (), "\"update\": 12") && strstr (state_of (), "\"u00000012\""));
+  ok (sol_status_failed (at ("run"), "the second", 17, 320, "u00000016") == SOL_OK && strstr (state_of (), "the first"));
+  ok (sol_status_write (at ("run"), "done", NULL, 320, 320, "") == SOL_OK && sol_status_failed (at ("run"), "too late", 17, 320, "") == SOL_OK && strstr (state_of (), "\"done\""));
+  need (put_file (at ("run/status.json"), "", 0) == 0); /* cut off by whatever it was: says nothing */
+  ok (sol_status_failed (at ("run"), "the third", 17, 320, "u00000016") == SOL_OK && strstr (state_of (), "the third") && strstr (state_of (), "\"update\": 17"));
+}
+
+/* ranks that fail together: none of them is in another's way, and one whole status is left */
+static void test_together (void)
+{
+  enum { RANKS = 6, TIMES = 40 };
+  pid_t pid[RANKS];
+  int good = 1, rc;
+  for (int r = 0; r < RANKS; r++)
+    if (!(pid[r] = fork ())) {
+      int bad = 0;
+      quiet (1);
+      for (int i = 0; i < TIMES; i++) bad |= sol_status_write (at ("run"), "failed", "all of us", i, 320, "") != SOL_OK;
+      _exit (bad);
+    }
+  for (int r = 0; r < RANKS; r++) good &= pid[r] > 0 && waitpid (pid[r], &rc, 0) == pid[r] && rc == 0;
+  tap_ok (good, "%d ranks write status.json at once", RANKS);
+  ok (strstr (state_of (), "\"update\": 39") && state_of ()[strlen (state_of ()) - 2] == '}');
 }
 
 static void test_times (void)
@@ -55,6 +96,8 @@ int main (void)
 {
   scratch_make ();
   test_status ();
+  test_failed ();
+  test_together ();
   test_times ();
   scratch_remove ();
   return tap_done ();

@@ -117,13 +117,16 @@ static void test_full (void)
   sol_stats_params_t p = params_of (at ("full"), 0, 0, 0);
   struct rlimit old, small;
   sol_status_t st = SOL_OK;
+  char said[2000] = "";
   need (sol_stats_open (&p, &s) == SOL_OK);
   signal (SIGXFSZ, SIG_IGN);
   getrlimit (RLIMIT_FSIZE, &old);
   small = old;
   small.rlim_cur = 300000;
   setrlimit (RLIMIT_FSIZE, &small);
-  quiet (1);
+  int log = open (at ("log"), O_RDWR | O_CREAT | O_TRUNC, 0666), err = dup (2);
+  fflush (stderr);
+  need (log >= 0 && err >= 0 && dup2 (log, 2) == 2);
   for (int u = 0; u < 100 && st == SOL_OK; u++) {
     st = add_tokens (s, u, 1000 * u, 5000, 0);
     if (st == SOL_OK) st = sol_stats_flush (s);
@@ -132,7 +135,12 @@ static void test_full (void)
   ok (add_tokens (s, 1000, 0, 7, 0) == SOL_ERR_HDF5);
   ok (sol_stats_close (s) == SOL_ERR_HDF5);
   ok (sol_stats_broken ());
-  quiet (0);
+  fflush (stderr);
+  dup2 (err, 2);
+  close (err);
+  need (pread (log, said, sizeof said - 1, 0) > 0);
+  close (log);
+  tap_ok (strstr (said, "0000.0000.h5: H5") && strstr (said, ": File too large"), "the cause is named: %s", said);
   setrlimit (RLIMIT_FSIZE, &old);
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RUN/stats.h5 over several learners and launches: which rows it shows, that it moves with its folder, that a missing source is noticed */
 #include "stats_rows.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* the writer of a launch adds updates [from, to); learner l trains sequences 1000 u + 10 l ... */
@@ -154,6 +157,33 @@ static void test_shorter (void)
   quiet (0);
 }
 
+/* the file that links them does not fit: the cause is named, also by HDF5's own driver, and nothing half made is left */
+static void test_full (void)
+{
+  sol_stats_t *s;
+  sol_stats_params_t p = params_of (at ("full"), 0, 0, 0);
+  char said[2000] = "";
+  int rc = 0;
+  need (sol_stats_open (&p, &s) == SOL_OK && add_update (s, 0, 0) == SOL_OK && sol_stats_close (s) == SOL_OK);
+  const pid_t pid = fork ();
+  if (!pid) { /* HDF5 1.10 may not end well */
+    const struct rlimit small = { 8192, 8192 };
+    const int log = open (at ("log"), O_RDWR | O_CREAT | O_TRUNC, 0666);
+    signal (SIGXFSZ, SIG_IGN);
+    setrlimit (RLIMIT_FSIZE, &small);
+    dup2 (log, 2);
+    _exit (sol_stats_link (at ("full")) == SOL_ERR_HDF5 ? 0 : 1);
+  }
+  ok (waitpid (pid, &rc, 0) == pid && rc == 0);
+  FILE *f = fopen (at ("log"), "r");
+  need (f != NULL);
+  said[fread (said, 1, sizeof said - 1, f)] = 0;
+  fclose (f);
+  tap_ok (strstr (said, "File too large") != NULL, "the cause is named: %.400s", said);
+  ok (!sol_file_exists (at ("full/stats.h5")) && !sol_file_exists (at ("full/stats.h5.tmp")));
+  ok (sol_stats_link (at ("full")) == SOL_OK && sol_file_exists (at ("full/stats.h5")));
+}
+
 int main (void)
 {
   scratch_make ();
@@ -162,6 +192,7 @@ int main (void)
   test_optional ();
   test_longer ();
   test_shorter ();
+  test_full ();
   scratch_remove ();
   return tap_done ();
 }

@@ -91,6 +91,17 @@ static void test_damage (void)
   sol_free (path);
 }
 
+static int64_t rows (void)
+{
+  sol_evals_t e = { 0 };
+  char *path = sol_path_join (c.out, SOL_EVALS_NAME);
+  if (sol_evals_read (path, &e) != SOL_OK) abort ();
+  const int64_t n = e.n;
+  sol_evals_free (&e);
+  sol_free (path);
+  return n;
+}
+
 static void test_begin (void)
 {
   int64_t first;
@@ -103,11 +114,14 @@ static void test_begin (void)
   sol_free (text);
   for (int64_t v = 0; v <= 16; v += 4)
     if (v != 4) { put (v, 0, 1); ok (sol_trial_take (&c, v, &t) == SOL_OK); }
+  const int64_t before = rows ();
   put (20, 0, 2);
   ok (sol_trial_begin (&c, 12, &first) == SOL_OK && first == 16);
   text = read_lines ();
   ok (strstr (text, "\"version\":12,") && !strstr (text, "\"version\":16,")); /* 16 is of a history that the run has left */
   sol_free (text);
+  put (16, 0, 1);
+  ok (sol_trial_take (&c, 16, &t) == SOL_OK && before > 0 && rows () == before); /* the same again: its row stands there */
   put (20, 1, 2);
   ok (sol_trial_take (&c, 20, &t) == SOL_AGAIN); /* the share from before is gone */
   ok (sol_trial_begin (&c, 24, &first) == SOL_OK && first == 24);

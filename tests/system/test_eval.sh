@@ -75,6 +75,9 @@ is "$(all whole)" "$(all killed)" "responses after kill -9 and --resume"
 is "$(figures whole)" "$(figures killed)" "evals.h5 after kill -9 and --resume"
 run "$solera" eval $L out=killed --resume; is 0 $rc "--resume of a finished evaluation"
 is "$(figures whole)" "$(figures killed)" "it adds no row"
+mkdir killed/parts; mv killed/responses.long.jsonl killed/parts/long.0.jsonl # killed when the rows stood, but parts were not removed yet
+run "$solera" eval $L out=killed --resume; is 0 $rc "--resume of what was killed at its very end"
+is "$(figures whole)" "$(figures killed)" "no row stands twice"; is "$(all whole)" "$(all killed)" "and the responses are the same"
 has '^long +120 +2 '
 "$solera" eval $L out=term >"$t/log" 2>&1 &
 job=$!; wait_for 30 begun term; kill -TERM $job; wait $job; is 1 $? "exit after TERM"
