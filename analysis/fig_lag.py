@@ -5,17 +5,17 @@
 import numpy as np
 
 from solera_draw import OTHERS, arrange, command, new_figure, styled
-from solera_run import MARKED, RunError
+from solera_run import MARKED, RunError, lag_edges
 
 RATIO_EDGES = np.linspace(-2, 2, 81)  # of the log-ratio; what is beyond falls into the outer bins
 FIELDS = ("tokens", "m2", "r", "r2", "marked")
 
 
 def bands(run, most):
-    """edges of the lag bands: every lag where there are few, else `most` bands of equal width"""
+    """edges of the lag bands: every lag where there are few, else at most `most` bands of equal width"""
     lags, _ = run.lag_histogram()
     low, high = (int(np.nanmin(run.metric("lag_min"))), int(np.nanmax(run.metric("lag_max")))) if len(lags) else (0, 0)
-    return np.unique(np.linspace(low, high + 1, min(most, high + 1 - low) + 1).round().astype(int))
+    return np.minimum(lag_edges(low, high, most), high + 1)
 
 
 def by_lag(run, most=16):

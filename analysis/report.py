@@ -72,7 +72,7 @@ def card(run, name, color):
     _, status = state(run)
     c, (_, total) = verdict(run), seconds(run)
     fell = "–" if c is None else Raw(f'<span class="bad">at {c.at}, down to {c.low:.3f}</span>') if c.collapsed else Raw('<span class="good">no</span>')
-    pairs = [("objective", run.objective()), ("staleness", f"{run.setting('staleness.mode')}, {run.staleness_text()}"), ("task", run.setting("task.name")), ("seed", run.setting("seed")),
+    pairs = [("objective", run.objective()), ("staleness", ", ".join(dict.fromkeys((str(run.setting("staleness.mode")), run.staleness_text())))), ("task", run.setting("task.name")), ("seed", run.setting("seed")),
              ("state", status["state"]), ("updates", f"{number(status.get('update'))} of {number(status.get('updates'))}"), ("time", duration(total)),
              ("pass rate, last tenth", "–" if c is None else f"{c.end:.3f}"), ("best", "–" if c is None else f"{c.best:.3f} at {c.best_at}"), ("collapse", fell),
              ("clipped or masked", f"{100 * np.nanmean(run.metric('clip_share')):.2f} %"), ("tokens trained", number(float(np.nansum(run.metric("n_tokens"))))),

@@ -5,7 +5,7 @@ import numpy as np
 from fig_entropy import FEWEST, MIDDLE
 from solera_draw import SMOOTH
 from solera_group import middle, smooth
-from solera_run import RunError
+from solera_run import RunError, lag_edges
 from solera_svg import COLORS, Series, bar_chart, line_chart
 
 LAG_BARS = 32
@@ -87,7 +87,7 @@ def rewards(runs, labels):
     out = line_chart("Reward of fresh rollouts", fresh, note="of the present weights, mean over five versions")
     out += line_chart("Reward of consumed rollouts", consumed, note=f"of those that were trained on, mean of {SMOOTH} updates")
     out += line_chart("Right answers by data set (share)", sets, note=f"of the responses trained on, mean of {SMOOTH} updates", low=0)
-    return out + line_chart("Held-out prompts: avg@n", held, "version", "95 % interval over prompts")
+    return out + line_chart("Held-out prompts: avg@n", held, "version", "95 % interval over prompts", low=0)
 
 
 def entropies(runs, labels):
@@ -119,7 +119,7 @@ def lags(runs, labels):
         lag, tokens = run.lag_histogram()
         if not len(lag):
             continue
-        edges = np.arange(lag[0], lag[-1] + 2) if lag[-1] - lag[0] < LAG_BARS else np.unique(np.linspace(lag[0], lag[-1] + 1, LAG_BARS + 1).round().astype(int))
+        edges = lag_edges(lag[0], lag[-1], LAG_BARS)
         counts = np.histogram(lag, edges, weights=tokens)[0]
         out += bar_chart("Tokens by lag" + ("" if len(runs) == 1 else f": {label}"), edges, 100 * counts / counts.sum(), i, "lag (updates)", "% of the tokens", "%")
     return out

@@ -182,7 +182,7 @@ class Run:
         return total
 
     def lag_histogram(self):
-        """lags, tokens of each lag over all updates. The last of an update's 16 counts has also what is beyond."""
+        """lags, tokens of each lag over all updates (runs of older programs: of 16 lags an update, the last with what is beyond)"""
         n = {}
         for r in self.metrics():
             for i, c in enumerate(r.get("lag_histogram") or []):
@@ -338,6 +338,12 @@ class Run:
             n += np.histogram(dev, BINS)[0]
             total += np.histogram(dev, BINS, weights=part["entropy"].astype(float))[0]
         return n, np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
+
+
+def lag_edges(least, most, bars):
+    """edges of at most so many bars of one width, a whole number of lags: a wider one would stand out as if it were a peak"""
+    width = -(-(most + 1 - least) // bars)
+    return np.arange(least, most + 1 + width, width)
 
 
 def is_run(folder):

@@ -11,7 +11,7 @@
 /* One update. One table (src/store/metrics.c) gives the names in metrics.jsonl, TensorBoard tags and docs. NaN: unknown, written as null. */
 /* Tokens by lag and log-ratio. Lags in buckets of doubling width: 0, 1, 2-3, 4-7, ..., the last from 16384 on. Log-ratios d by these edges in nats; a bin holds its edge that is farther from 0, the
  * middle one both. */
-enum { SOL_METRICS_LAGS = 16, SOL_METRICS_BINS = 15 };
+enum { SOL_METRICS_LAGS = 16, SOL_METRICS_BINS = 15, SOL_METRICS_LAG_SPAN = 4096 };
 #define SOL_METRICS_EDGES { -1, -0.3, -0.1, -0.03, -0.01, -0.003, -0.001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1 }
 typedef struct { int64_t n, clipped /* high, low or masked */, d[SOL_METRICS_BINS]; double m2 /* mean of d^2, nats^2 */, ess /* share of n */; } sol_metrics_lag_t;
 int sol_metrics_lag_bucket (int64_t lag);   /* lags below 0 count as 0 */
@@ -31,7 +31,7 @@ typedef struct {
   double tokens_per_s_generated, tokens_per_s_trained, queue_groups, seconds_left;
   double generate_s, wait_s, forward_s, select_s, backward_s, reduce_s, optimizer_s, write_s, publish_s;
   sol_metrics_lag_t lag[SOL_METRICS_LAGS]; /* by sol_metrics_lag_bucket */
-  int64_t lag_histogram[16]; int64_t lag_first; /* counts of lag lag_first + i; wider lags in the last */
+  const int64_t *lag_histogram; int64_t lag_first, lag_span; /* [lag_span] tokens of lag lag_first + i, of the caller; beyond SOL_METRICS_LAG_SPAN in the last */
   double entropy_sum[2][28]; int64_t entropy_n[2][28]; /* |r-1| in 28 bins of .025 on [0, .7), by sign of A (0: A <= 0, 1: A > 0) */
   int n_sets; /* over 1: pass rate of every data set in the mini-batch, by name; NaN: it has no response there. Both of the caller. */
   const char *const *set_name;

@@ -66,17 +66,41 @@ sol_status_t sol_report_open (sol_learner_t *l)
 
 /* ---- the sums behind a line of metrics; one flat vector, added over the learners in rank order */
 enum { SUM_N, SUM_SEQ, SUM_LAG, SUM_ENT, SUM_ENTB, SUM_DEV, SUM_K1, SUM_K3, SUM_R, SUM_R2, SUM_LEN, SUM_TRUNC, SUM_CHECK, SUM_CHECK_K3, SUM_CAPPED, SUM_SCALARS };
-#define HIST 16
 #define BINS 28
-typedef struct { double s[SUM_SCALARS], hist[HIST], bin_n[2][BINS], bin_e[2][BINS]; } sums_t;
+typedef struct { double s[SUM_SCALARS], bin_n[2][BINS], bin_e[2][BINS]; } sums_t;
 
-static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
+/* tokens by lag, of all learners, into n [SOL_METRICS_LAG_SPAN]; collective */
+static sol_status_t count_lags (const sol_learner_t *l, int64_t *n, sol_metrics_row_t *m)
+{
+  int64_t minmax[2] = { INT64_MIN, INT64_MIN };
+  m->lag_min = m->lag_max = NAN;
+  for (int64_t i = 0; i < l->col.n; i++) {
+    const int64_t lag = l->update - l->col.version[i];
+    if (-lag > minmax[0]) minmax[0] = -lag;
+    if (lag > minmax[1]) minmax[1] = lag;
+  }
+  SOL_TRY (sol_comm_max_i64 (l->p.comm, minmax, 2));
+  if (minmax[0] == INT64_MIN) return SOL_OK;
+  m->lag_min = (double) -minmax[0];
+  m->lag_max = (double) minmax[1];
+  m->lag_first = -minmax[0];
+  m->lag_span = minmax[1] + minmax[0] + 1 < SOL_METRICS_LAG_SPAN ? minmax[1] + minmax[0] + 1 : SOL_METRICS_LAG_SPAN;
+  m->lag_histogram = n;
+  memset (n, 0, (size_t) m->lag_span * sizeof *n);
+  for (int64_t i = 0; i < l->col.n; i++) {
+    const int64_t at = l->update - l->col.version[i] - m->lag_first;
+    n[at < m->lag_span ? at : m->lag_span - 1]++;
+  }
+  return sol_comm_sum_i64 (l->p.comm, n, (int) m->lag_span);
+}
+
+static void sum_tokens (const sol_learner_t *l, sums_t *s)
 {
   const sol_columns_t *k = &l->col;
   const double log_cap = log (l->c->lp_cap);
   for (int64_t i = 0; i < k->n; i++) {
     double d = (double) k->d[i], r = exp (d), dev = fabs (r - 1);
-    int64_t lag = l->update - k->version[i], h = lag - lag_first, b = dev < 0.7 ? (int64_t) (dev / 0.025) : BINS; /* beyond the last bin, where the quotient may not fit an integer */
+    int64_t lag = l->update - k->version[i], b = dev < 0.7 ? (int64_t) (dev / 0.025) : BINS; /* beyond the last bin, where the quotient may not fit an integer */
     int sign = k->adv[i] > 0;
     s->s[SUM_LAG] += (double) lag;
     s->s[SUM_ENT] += (double) k->entropy[i];
@@ -92,7 +116,6 @@ static void sum_tokens (const sol_learner_t *l, int64_t lag_first, sums_t *s)
     }
     s->s[SUM_R] += r;
     s->s[SUM_R2] += r * r;
-    s->hist[h < 0 ? 0 : h < HIST ? h : HIST - 1] += 1;
     if (b < BINS) {
       s->bin_n[sign][b] += 1;
       s->bin_e[sign][b] += (double) k->entropy[i];
@@ -193,7 +216,6 @@ static void put_sums (const sums_t *s, sol_metrics_row_t *m)
   m->kl_k1 = s->s[SUM_K1] / n;
   m->kl_k3 = s->s[SUM_K3] / n;
   m->ess = s->s[SUM_R2] > 0 ? s->s[SUM_R] * s->s[SUM_R] / s->s[SUM_R2] / n : NAN;
-  for (int i = 0; i < HIST; i++) m->lag_histogram[i] = (int64_t) s->hist[i];
   for (int j = 0; j < 2; j++)
     for (int i = 0; i < BINS; i++) {
       m->entropy_n[j][i] = (int64_t) s->bin_n[j][i];
@@ -302,7 +324,7 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   sol_metrics_row_t m = { .update = l->update, .batch = l->batch, .lr = l->lr, .grad_norm = l->norm };
   sums_t s = { 0 };
   sol_broker_counts_t n = { 0 };
-  int64_t minmax[2] = { INT64_MIN, INT64_MIN };
+  int64_t lags[SOL_METRICS_LAG_SPAN];
   double t0 = sol_clock_s ();
   sol_status_t st;
   SOL_TRY (say_lag0 (l));
@@ -311,14 +333,8 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
     SOL_TRY (write_sequences (l, mini));
   }
   l->phase[SOL_PHASE_WRITE] += sol_clock_s () - t0;
-  for (int64_t i = 0; i < l->col.n; i++) {
-    int64_t lag = l->update - l->col.version[i];
-    if (-lag > minmax[0]) minmax[0] = -lag;
-    if (lag > minmax[1]) minmax[1] = lag;
-  }
-  SOL_TRY (sol_comm_max_i64 (l->p.comm, minmax, 2));
-  m.lag_first = minmax[0] == INT64_MIN ? 0 : -minmax[0];
-  sum_tokens (l, m.lag_first, &s);
+  SOL_TRY (count_lags (l, lags, &m));
+  sum_tokens (l, &s);
   SOL_TRY (sol_comm_sum_f64 (l->p.comm, (double *) &s, (int) (sizeof s / sizeof (double))));
   SOL_TRY (sol_report_lags (l, &m));
   SOL_TRY (put_check (l, &s, &m));
@@ -332,8 +348,6 @@ sol_status_t sol_report_update (sol_learner_t *l, int64_t mini)
   put_terms (l, mini, &m);
   put_sums (&s, &m);
   put_times (l, &m, &n);
-  m.lag_min = minmax[0] == INT64_MIN ? NAN : (double) -minmax[0];
-  m.lag_max = minmax[1] == INT64_MIN ? NAN : (double) minmax[1];
   m.reward_fresh = l->fresh_reward;
   m.fresh_version = l->fresh_version;
   m.dropped_sequences = (double) l->dropped_total;

@@ -161,7 +161,7 @@ static void json_line (const sol_metrics_row_t *r, sol_buffer_t *b)
     } else sol_buffer_double (b, sol_metrics_value (r, c));
   }
   sol_buffer_printf (b, ",\"lag_first\":%" PRId64, r->lag_first);
-  put_counts (b, ",\"lag_histogram\":", r->lag_histogram, 16);
+  put_counts (b, ",\"lag_histogram\":", r->lag_histogram, (int) r->lag_span);
   put_lags (b, r->lag);
   put_counts (b, ",\"entropy_n\":[", r->entropy_n[0], 28);
   put_counts (b, ",", r->entropy_n[1], 28);

@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 import chromium  # noqa: E402
 from fig_words import words  # noqa: E402
 from report import page, seconds  # noqa: E402
-from solera_run import MARKED, Run, open_runs  # noqa: E402
+from solera_run import MARKED, Run, lag_edges, open_runs  # noqa: E402
 from solera_text import decoder, visible  # noqa: E402
 
 VOID = {"meta", "link", "br", "path", "rect", "circle"}
@@ -92,6 +92,8 @@ ok(all(len(s["x"]) == len(s["y"]) > 0 for d in t.data + t2.data for s in d["seri
 held = next(d for d in t.data if d["x"] == "version")
 ok(held["series"][0]["x"] == [e["version"] for e in run.evals()] == [0, 8, 12, 16, 24] and np.allclose(held["series"][0]["low"], [e["avg_low"] for e in run.evals()], rtol=1e-5),
    "evaluations with their intervals")
+ok(lag_edges(0, 3, 32).tolist() == [0, 1, 2, 3, 4] and all(len(set(np.diff(e))) == 1 and e[0] == 5 and e[-1] > most and e[-2] <= most and len(e) <= 33 for most in (5, 36, 37, 67, 263) for e in [lag_edges(5, most, 32)]),
+   "bars of lags have one width and hold every lag")
 ok({r[0] for r in t.rows} >= {"staleness.k", "objective.name", "train.lr"} and [r[1:] for r in t2.rows if r[0] == "objective.name"][0] == ["m2po", "grpo"], "settings, and those that differ")
 
 with run.statistics() as f:

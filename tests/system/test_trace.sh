@@ -29,6 +29,7 @@ edges = np.array ([-1, -.3, -.1, -.03, -.01, -.003, -.001, .001, .003, .01, .03,
 for line in open ("five/metrics.jsonl"):
     m = json.loads (line)
     assert sum (b["n"] for b in m["lags"]) == m["n_tokens"]
+    assert (np.bincount (lag[t["update"] == m["update"]])[m["lag_first"]:] == m["lag_histogram"]).all () and len (m["lag_histogram"]) == m["lag_max"] - m["lag_min"] + 1, "every lag is counted"
     for b in m["lags"]:
         here = (t["update"] == m["update"]) & (lag >= b["lag"]) & (lag < max (1, 2 * b["lag"]))
         x, r = d[here], np.exp (d[here])
@@ -42,6 +43,9 @@ print (sorted (set ((2 * s["batch"] - s["version_min"]).tolist ())))'
   is 0 $rc "every group has the lag that the file gives it"
   has '^\[0, 2, 4, .*16\]$'
 fi
+
+run "$solera" info five; is 0 $rc "solera info"
+has '^  16-17: [1-9]'
 
 # stopped at the end of a shorter run, and in the middle by a signal: the queue of the checkpoint holds groups of many lags
 ranks 3 $mixed out=part train.updates=20 staleness.trace=file:lags; is 0 $rc "a shorter run"
