@@ -56,7 +56,8 @@ PLUGIN_cuda = $(CUDA_PARTS:%=$O/cuda-$(ARCH)/%.o)
 PLUGIN_emu = $(CUDA_PARTS:%=$O/emu/%.op.o) $(EMU_PARTS:%=$O/emu/%.rt.o)
 
 # ---- programs: the tests of random numbers and of ops, then the steps of a model, and the speeds
-OP_TESTS ?= $(patsubst $(TOP)/tests/cuda/%.c,%,$(shell grep -lE '"(both|twice)\.h"' $(TOP)/tests/cuda/test_*.c | xargs grep -L 'mpi'))
+# op tests are those with both.h or twice.h that need no more of the program than C_FILES
+OP_TESTS ?= $(patsubst $(TOP)/tests/cuda/%.c,%,$(shell grep -lE '"(both|twice)\.h"' $(TOP)/tests/cuda/test_*.c | xargs grep -LE 'mpi|src/(comm|learner|actor)/'))
 PROGRAMS := test_random $(OP_TESTS) gpu_steps gpu_bench gpu_models
 TEST_DIRS = $(TOP)/tests/cuda $(TOP)/tests/base
 source_of = $(firstword $(wildcard $(TEST_DIRS:%=%/$1.c)))

@@ -7,10 +7,14 @@
 command -v gcc >/dev/null || { echo "1..0 # SKIP no gcc"; exit 0; }
 . "$top_srcdir/tests/system/lib.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL SOLERA_PLUGINS SOLERA_DEVICE
-# quick to build rather than to run, the plugin as it is there; one op test stands for the others, which are tests of their own here
-gpu () { run make -f "$top_srcdir/kernels/cuda/gpu.mk" GPU_BUILD="$t/gpu" CUDA_DIR="$CUDA_DIR" PLUGIN="$top_builddir/libsolera-emu.so" ISAS=portable BUILD_FLAGS=-O0 CPU_FLAGS= JOBS=2 OP_TESTS=test_flat "$@"; }
+# quick to build rather than to run, the plugin as it is there; all op tests are built, and one runs for the others, which are tests of their own here
+gpu () { run make -f "$top_srcdir/kernels/cuda/gpu.mk" GPU_BUILD="$t/gpu" CUDA_DIR="$CUDA_DIR" PLUGIN="$top_builddir/libsolera-emu.so" ISAS=portable BUILD_FLAGS=-O0 CPU_FLAGS= JOBS=2 $some "$@"; }
+some=
 holds () { grep -qE -- "$2" "$1"; ok $? "$(basename "$1") has '$2'"; } # FILE PATTERN
 
+gpu DEVICE=emu gpu-files; is 0 $rc "everything is built"
+is 0 "$(for p in random attention decode device flat head norm products rows sample; do [ -x "$t/gpu/test_$p" ] || echo "$p"; done | wc -l)" "every op test is built"
+some=OP_TESTS=test_flat
 gpu DEVICE=emu gpu-all; is 0 $rc "gpu-all on emu"
 [ -s "$t/gpu/bench.json" ] || finish # not even built: the rest would say nothing new
 has '^gpu-all: passed in'; has '^  op tests +[0-9]+ checks of 2 programs hold'; has 'emulated on the host, small shapes'
