@@ -120,16 +120,30 @@ static sol_status_t check_group (const sol_learner_t *l, int64_t i)
   return SOL_OK;
 }
 
+int sol_learner_lost (const sol_learner_t *l, int64_t group)
+{
+  const int64_t per = l->c->group;
+  int64_t s = 0;
+  while (l->penalty && s < per && isfinite (l->c->kl_coef * l->penalty[group * per + s])) s++;
+  return l->penalty && s < per;
+}
+
 sol_status_t sol_learner_advantages (sol_learner_t *l)
 {
   const sol_config_t *c = l->c;
   const int64_t groups = sol_learner_groups (l), per = c->group;
   for (int64_t first = 0; first < c->prompts; first += groups) { /* a mini-batch, which is what an update sees */
-    for (int64_t i = 0; i < groups * per; i++) l->reward[i] = l->group[first + i / per].reward[i % per] - (l->penalty ? c->kl_coef * l->penalty[first * per + i] : 0);
-    SOL_TRY (sol_advantage_batch (c->advantage, l->reward, groups, (int) per, l->advantage));
-    for (int64_t i = 0; i < groups * per; i++) {
-      const int masked = c->truncated == SOL_TRUNCATED_MASK && l->group[first + i / per].finish[i % per] == SOL_FINISH_LENGTH;
-      l->adv[first * per + i] = masked ? 0.0f : (float) l->advantage[i];
+    int64_t n = 0, at = 0;
+    for (int64_t g = first; g < first + groups; g++)
+      for (int64_t s = 0; s < per && !sol_learner_lost (l, g); s++) l->reward[n++] = l->group[g].reward[s] - (l->penalty ? c->kl_coef * l->penalty[g * per + s] : 0);
+    if (n > 0) SOL_TRY (sol_advantage_batch (c->advantage, l->reward, n / per, (int) per, l->advantage));
+    for (int64_t g = first; g < first + groups; g++) {
+      const int lost = sol_learner_lost (l, g);
+      for (int64_t s = 0; s < per; s++) {
+        const int masked = c->truncated == SOL_TRUNCATED_MASK && l->group[g].finish[s] == SOL_FINISH_LENGTH;
+        l->adv[g * per + s] = lost ? NAN : masked ? 0.0f : (float) l->advantage[at + s];
+      }
+      if (!lost) at += per;
     }
   }
   return SOL_OK;

@@ -97,6 +97,7 @@ sol_status_t sol_learner_room_bytes (const sol_config_t *c, uint64_t *bytes_p); 
 void sol_learner_room_free (sol_learner_t *l);
 sol_status_t sol_learner_take (sol_learner_t *l);  /* AGAIN: not there; reads, checks and grades batch l->batch */
 sol_status_t sol_learner_advantages (sol_learner_t *l); /* of the batch's records into adv */
+int sol_learner_lost (const sol_learner_t *l, int64_t group); /* of the batch: a response whose KL cannot be taken off its reward (kl.in: reward): it has no advantages, and is dropped */
 void sol_learner_cut (sol_learner_t *l, int64_t mini); /* segments and columns of mini-batch `mini` */
 static inline int64_t sol_learner_groups (const sol_learner_t *l) { return l->c->prompts / l->c->ups; }
 

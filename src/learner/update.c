@@ -126,10 +126,14 @@ sol_status_t sol_learner_reference (sol_learner_t *l)
   l->phase[SOL_PHASE_FORWARD] += sol_clock_s () - t0;
   if (!l->penalty) return SOL_OK;
   SOL_TRY (sol_comm_sum_f64 (l->p.comm, l->penalty, (int) n)); /* each has its own, the others 0: exact */
-  for (int64_t i = 0; i < n; i++)
-    if (!isfinite (l->c->kl_coef * l->penalty[i]))
-      return sol_fail (SOL_ERR_NUMERIC, "learner", "batch %lld, ticket %lld, response %lld: the KL to the reference is %g: it cannot be taken off a reward", (long long) l->batch,
-                       (long long) l->group[i / l->c->group].ticket, (long long) (i % l->c->group), l->penalty[i]);
+  for (int64_t i = 0; i < n; i++) {
+    const long long batch = l->batch, ticket = (long long) l->group[i / l->c->group].ticket, response = i % l->c->group;
+    if (isfinite (l->c->kl_coef * l->penalty[i])) continue;
+    if (l->c->on_refused == SOL_REFUSED_STOP)
+      return sol_fail (SOL_ERR_NUMERIC, "learner", "batch %lld, ticket %lld, response %lld: the KL to the reference is %g: it cannot be taken off a reward; objective.on_refused: drop would go on without its group", batch,
+                       ticket, response, l->penalty[i]);
+    if (l->rank == 0) sol_log (SOL_LOG_WARN, "learner", "batch %lld, ticket %lld, response %lld: the KL to the reference is %g, which cannot be taken off its reward: the group has no advantages and is dropped", batch, ticket, response, l->penalty[i]);
+  }
   return sol_learner_advantages (l);
 }
 

@@ -137,6 +137,18 @@ static void test_refused (void)
   ok (a.st == SOL_OK && a.dropped == 2);
   ok (same (a, train (sol_comm_self (), beside)));
   sol_free (a.w);
+  /* a KL that no reward can hold leaves its group without advantages, and the means of the others without it */
+  static const char inward[] = "objective: {name: grpo, on_refused: drop, advantage: global}\nlearner: {leaves: 8}\ntrain: {lr: 1.0e-2}\nkl: {coef: 0.1, term: k3, reference: initial, in: reward}\n";
+  for (int t = 0; t < group[2].n_tokens; t++)
+    if (mem[2].lp[t] == -200) mem[2].lp[t] = -2000; /* e^2000 */
+  a = train (sol_comm_world (), inward);
+  ok (a.st == SOL_OK && a.dropped == 2 * GROUP);
+  ok (a.n == 2 * (all - group[2].n_tokens) && a.norm > 0);
+  ok (same (a, train (sol_comm_self (), inward)));
+  sol_free (a.w);
+  a = train (sol_comm_world (), "objective: {name: grpo}\nlearner: {leaves: 8}\nkl: {coef: 0.1, term: k3, reference: initial, in: reward}\n");
+  ok (a.st == SOL_ERR_NUMERIC);
+  sol_free (a.w);
 }
 
 /* nothing is left of the first mini-batch, wherever its sequences are: it is skipped, and the second is trained as ever */
