@@ -37,7 +37,8 @@
   X (OBJECTIVE, "--objective", "LIST", "rules: NAME[:param=value[:param=value...]], parted by commas")                                         \
   X (FROM, "--from", "N", "first update (0)")                                                                                                 \
   X (TO, "--to", "N", "last update (the last that is whole)")                                                                                 \
-  X (TOKENS, "--tokens", "N", "list the N token ids about which each rule and self differ most")                                              \
+  X (TOKENS, "--tokens", "N", "list the N token ids about which each rule and self (or --against) differ most")                               \
+  X (AGAINST, "--against", "RULE", "with --tokens: the rule that the others are compared with, self or one of --objective")                      \
   X (HDF5, "--hdf5", "FILE", "write all figures by update and rule to FILE too")                                                              \
   X (DECODE, "--decode", NULL, "from ids to text")                                                                                            \
   X (SPECIAL, "--special", NULL, "put the model's special tokens around a text; with --decode, leave special tokens out")                     \

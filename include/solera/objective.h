@@ -59,6 +59,8 @@ const char *sol_objective_param_setting (const sol_objective_t *o, int i); /* th
 sol_status_t sol_objective_create_config (const sol_config_t *config, sol_objective_t **objective_p);
 /* the same checks, and what the objective has and the settings leave SOL_AUTO becomes its value in config, so that the resolved settings say what was computed */
 sol_status_t sol_objective_resolve (sol_config_t *config);
+/* parameters that go together, of an objective whose parameters were set one by one. SOL_ERR_USAGE: a band that holds no ratio */
+sol_status_t sol_objective_check (const sol_objective_t *o);
 int sol_objective_needs_prox (const sol_objective_t *o);
 /* 0, or how it bounds M2: SELECTS_MASK removes the largest (cut, tie_kept, n_kept), SELECTS_BAND clips (cut, band) */
 enum { SOL_SELECTS_MASK = 1, SOL_SELECTS_BAND };

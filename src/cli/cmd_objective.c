@@ -135,6 +135,7 @@ static sol_status_t create (const filter_t *f, sol_objective_t **o_p)
     else st = sol_objective_set (o, key, x);
     sol_free (key);
   }
+  if (st == SOL_OK) st = sol_objective_check (o);
   if (st == SOL_OK) *o_p = o;
   else sol_objective_destroy (o);
   return st;

@@ -23,11 +23,12 @@ static sol_status_t number (const sol_options_t *o, int index, const char *name,
 static sol_status_t take (const sol_options_t *o, sol_rescore_options_t *r)
 {
   int64_t tokens = 0;
-  *r = (sol_rescore_options_t){ .run = o->args[0], .objectives = o->value[SOL_OPTION_INDEX_OBJECTIVE], .hdf5 = o->value[SOL_OPTION_INDEX_HDF5], .json = (o->given & SOL_OPTION_JSON) != 0, .to = -1 };
+  *r = (sol_rescore_options_t){ .run = o->args[0], .objectives = o->value[SOL_OPTION_INDEX_OBJECTIVE], .against = o->value[SOL_OPTION_INDEX_AGAINST], .hdf5 = o->value[SOL_OPTION_INDEX_HDF5], .json = (o->given & SOL_OPTION_JSON) != 0, .to = -1 };
   SOL_TRY (number (o, SOL_OPTION_INDEX_FROM, "--from", INT32_MAX, &r->from));
   SOL_TRY (number (o, SOL_OPTION_INDEX_TO, "--to", INT32_MAX, &r->to));
   SOL_TRY (number (o, SOL_OPTION_INDEX_TOKENS, "--tokens", 1000000, &tokens));
   r->tokens = (int) tokens;
+  if (r->against && tokens == 0) return sol_fail (SOL_ERR_USAGE, "rescore", "--against says what --tokens compares with: give --tokens N too");
   return SOL_OK;
 }
 
@@ -50,14 +51,14 @@ static int run (int argc, char **argv)
 const sol_command_t sol_command_rescore = {
   .name = "rescore",
   .line = "what other objectives would have done with a run's tokens",
-  .usage = "RUN [--objective NAME[:param=value...],...] [--tokens N]",
+  .usage = "RUN [--objective NAME[:param=value...],...] [--tokens N [--against RULE]]",
   .about = "Reads the token statistics of a run's folder and puts the tokens of every update through other objectives: what each would have clipped and masked, the weight that it keeps, its effective "
            "sample size, entropy and lag of what it marks, the gradient weight of good and bad responses, and the tokens on which two of them differ. By update, and in sum.\n\n"
            "Update 0 is exact. Later updates are conditional on this run's own course: a run with another objective would have come to other tokens.\n\n"
            "The names and parameters are those of solera help objectives, as in --objective grpo,m2po:tau=0.02,dppo_tv; a parameter that is not given has the objective's default (max_length: the run's "
            "rollout.max_tokens). The run's own objective with its own settings, self, is always the first, and must give the recorded verdicts again, byte for byte; where it does not, that is an error.\n\n"
            "mpirun -n N shares the updates over N ranks; the output has the same bytes. Ctrl-C ends it with the sums so far and exit status 1. docs/rescore.md says what the figures mean.",
-  .options = SOL_OPTION_OBJECTIVE | SOL_OPTION_FROM | SOL_OPTION_TO | SOL_OPTION_TOKENS | SOL_OPTION_JSON | SOL_OPTION_HDF5,
+  .options = SOL_OPTION_OBJECTIVE | SOL_OPTION_FROM | SOL_OPTION_TO | SOL_OPTION_TOKENS | SOL_OPTION_AGAINST | SOL_OPTION_JSON | SOL_OPTION_HDF5,
   .min_args = 1,
   .max_args = 1,
   .run = run

@@ -6,6 +6,7 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/stop.h"
+#include "solera/task.h"
 #include "solera/tokenizer.h"
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ typedef struct {
   sol_rescore_words_t words;
   sol_rescore_work_t work;
   sol_rescore_head_t head;
-  sol_tokenizer_t *tokenizer; /* rank 0; NULL: none */
+  sol_rescore_texts_t texts;  /* rank 0 */
   size_t block_bytes;
   char *block, *all;          /* of this rank, of all */
   /* rank 0 */
@@ -89,6 +90,7 @@ static sol_status_t open_run (run_t *r)
   SOL_TRY (check_range (r));
   SOL_TRY (read_settings (r));
   SOL_TRY (sol_rescore_rules (r->config, r->o->objectives, &r->rules));
+  SOL_TRY (sol_rescore_against (&r->rules, r->o->against));
   SOL_TRY (check_columns (r));
   r->work.rules = &r->rules;
   r->work.words = r->o->tokens > 0 ? &r->words : NULL;
@@ -100,20 +102,21 @@ static sol_status_t open_run (run_t *r)
   return SOL_OK;
 }
 
-/* the final model's folder, else the one that the run began with, if it has a tokenizer */
-static sol_status_t open_tokenizer (run_t *r)
+/* the final model's folder, else the one that the run began with, if it has a tokenizer; the chain task has texts of its own */
+static sol_status_t open_texts (run_t *r)
 {
   char *model = sol_path_join (r->o->run, "model");
   const char *const folder[] = { model, r->config->model_path };
   sol_status_t st = SOL_OK;
-  for (int i = 0; i < 2 && st == SOL_OK && !r->tokenizer; i++) {
+  for (int i = 0; i < 2 && st == SOL_OK && !r->texts.tokenizer; i++) {
     if (!folder[i] || !*folder[i]) continue;
     char *file = sol_path_join (folder[i], "tokenizer.json"), *words = sol_path_join (folder[i], "vocab.json");
-    if (sol_file_exists (file) || sol_file_exists (words)) st = sol_tokenizer_load (folder[i], &r->tokenizer);
+    if (sol_file_exists (file) || sol_file_exists (words)) st = sol_tokenizer_load (folder[i], &r->texts.tokenizer);
     sol_free (file);
     sol_free (words);
   }
   sol_free (model);
+  if (st == SOL_OK && !r->texts.tokenizer && !sol_task_needs_tokenizer (r->config)) st = sol_task_create (r->config, NULL, NULL, &r->texts.chain);
   return st;
 }
 
@@ -121,7 +124,7 @@ static sol_status_t set_up (run_t *r)
 {
   sol_status_t st = SOL_OK;
   if (r->rank == 0) st = open_run (r);
-  if (r->rank == 0 && st == SOL_OK && r->o->tokens > 0) st = open_tokenizer (r);
+  if (r->rank == 0 && st == SOL_OK && r->o->tokens > 0) st = open_texts (r);
   SOL_TRY (sol_comm_agree (r->world, st));
   if (r->rank > 0) st = open_run (r);
   SOL_TRY (sol_comm_agree (r->world, st));
@@ -256,8 +259,8 @@ static sol_status_t finish (run_t *r)
   if (r->rank == 0) {
     if (r->o->json) sol_rescore_json_sum (&r->head, &r->sum, &r->text);
     else sol_rescore_text_sum (&r->head, &r->sum, &r->text);
-    if (r->o->tokens > 0 && r->o->json) sol_rescore_json_words (&r->head, &r->words, r->o->tokens, r->tokenizer, &r->text);
-    else if (r->o->tokens > 0) sol_rescore_text_words (&r->head, &r->words, r->o->tokens, r->tokenizer, &r->text);
+    if (r->o->tokens > 0 && r->o->json) sol_rescore_json_words (&r->head, &r->words, r->o->tokens, &r->texts, &r->text);
+    else if (r->o->tokens > 0) sol_rescore_text_words (&r->head, &r->words, r->o->tokens, &r->texts, &r->text);
     st = print (r);
     if (st == SOL_OK && r->o->hdf5) st = write_grid (r);
   }
@@ -307,7 +310,8 @@ sol_status_t sol_rescore (const sol_rescore_options_t *o, sol_comm_t *world)
   sol_rescore_work_free (&r.work);
   sol_rescore_words_free (&r.words);
   sol_rescore_rules_free (&r.rules);
-  if (r.tokenizer) sol_tokenizer_destroy (r.tokenizer);
+  if (r.texts.tokenizer) sol_tokenizer_destroy (r.texts.tokenizer);
+  if (r.texts.chain) sol_task_destroy (r.texts.chain);
   sol_buffer_free (&r.text);
   sol_free (r.block), sol_free (r.all), sol_free (r.sum.sum), sol_free (r.sum.pair), sol_free (r.grid), sol_free (r.grid_update);
   return st;

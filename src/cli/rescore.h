@@ -13,13 +13,15 @@ enum { SOL_RESCORE_RULES = 64 };
 
 /* the rules; the first is "self": the run's own objective with its own settings */
 typedef struct {
-  int n;
+  int n, base; /* base: whose differences from the others are listed by token */
   char *label[SOL_RESCORE_RULES]; /* as it was asked for */
   char *full[SOL_RESCORE_RULES];  /* with all parameters: "m2po:tau=0.04" */
   sol_objective_t *o[SOL_RESCORE_RULES];
 } sol_rescore_rules_t;
 /* list: "NAME[:param=value...],..." or NULL. max_length is the run's rollout.max_tokens unless given. */
 sol_status_t sol_rescore_rules (const sol_config_t *config, const char *list, sol_rescore_rules_t *rules);
+/* the rule that tokens are listed against; NULL: self */
+sol_status_t sol_rescore_against (sol_rescore_rules_t *rules, const char *label);
 void sol_rescore_rules_free (sol_rescore_rules_t *rules);
 
 /* one rule on the tokens of one update, or of several: plain sums, added in order of updates whatever the number of ranks */
@@ -72,8 +74,8 @@ extern const sol_rescore_figure_t sol_rescore_figure[SOL_RESCORE_N];
 /* of rule i of a row (of n rules); NaN: there is none */
 void sol_rescore_figures (const sol_rescore_row_t *row, int n, int i, double figure[SOL_RESCORE_N]);
 
-/* ---- tokens on which a rule differs from self, by token id: whole numbers, so that their sums do not depend on ranks */
-typedef struct { int64_t rule, self, all, entropy, lag; } sol_rescore_word_t; /* marked by the rule only, by self only; occurrences; entropy in 2^-24 nats and lag, over the two */
+/* ---- tokens on which a rule differs from rules->base, by token id: whole numbers, so that their sums do not depend on ranks */
+typedef struct { int64_t rule, base, all, entropy, lag; } sol_rescore_word_t; /* marked by the rule only, by the other only; occurrences; entropy in 2^-24 nats and lag, over the two */
 typedef struct { int64_t room; sol_rescore_word_t *word[SOL_RESCORE_RULES]; } sol_rescore_words_t;
 sol_status_t sol_rescore_words_add (sol_rescore_words_t *w, const sol_rescore_rules_t *rules, const sol_stats_update_t *t, int64_t update, const uint64_t *const *marks);
 /* collective: the sums of all ranks */
@@ -81,6 +83,12 @@ sol_status_t sol_rescore_words_sum (sol_rescore_words_t *w, int n, sol_comm_t *w
 /* ids of the up to n words of a rule with most differences, most first; how many */
 int sol_rescore_words_top (const sol_rescore_words_t *w, int rule, int n, int64_t *id);
 void sol_rescore_words_free (sol_rescore_words_t *w);
+/* what gives texts of token ids: both NULL, or one of them */
+struct sol_tokenizer;
+struct sol_task;
+typedef struct { struct sol_tokenizer *tokenizer; struct sol_task *chain; } sol_rescore_texts_t;
+/* a token's text in quotes, as JSON; 0: there are no texts */
+int sol_rescore_text_of (const sol_rescore_texts_t *texts, int32_t token, sol_buffer_t *out);
 
 /* ---- one update through all rules */
 typedef struct {
@@ -106,17 +114,16 @@ typedef struct {
   int64_t from, to, done; /* asked for; the last that was done */
   int stopped;
 } sol_rescore_head_t;
-struct sol_tokenizer;
 void sol_rescore_text_head (const sol_rescore_head_t *h, sol_buffer_t *out);
 void sol_rescore_text_update (const sol_rescore_head_t *h, const sol_rescore_row_t *row, sol_buffer_t *out);
 void sol_rescore_text_sum (const sol_rescore_head_t *h, const sol_rescore_row_t *row, sol_buffer_t *out);
-void sol_rescore_text_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const struct sol_tokenizer *tokenizer, sol_buffer_t *out);
+void sol_rescore_text_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_rescore_texts_t *texts, sol_buffer_t *out);
 void sol_rescore_json_head (const sol_rescore_head_t *h, sol_buffer_t *out);
 void sol_rescore_json_update (const sol_rescore_head_t *h, const sol_rescore_row_t *row, sol_buffer_t *out);
 void sol_rescore_json_sum (const sol_rescore_head_t *h, const sol_rescore_row_t *row, sol_buffer_t *out);
-void sol_rescore_json_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const struct sol_tokenizer *tokenizer, sol_buffer_t *out);
+void sol_rescore_json_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_rescore_texts_t *texts, sol_buffer_t *out);
 
-typedef struct { const char *run, *objectives, *hdf5; int64_t from, to; int tokens, json; } sol_rescore_options_t; /* to < 0: the last; tokens: 0 none */
+typedef struct { const char *run, *objectives, *against, *hdf5; int64_t from, to; int tokens, json; } sol_rescore_options_t; /* to < 0: the last; tokens: 0 none */
 /* collective over world; writes to standard output on rank 0 */
 sol_status_t sol_rescore (const sol_rescore_options_t *options, sol_comm_t *world);
 #endif

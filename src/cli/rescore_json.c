@@ -2,7 +2,6 @@
 /* rescore_json.c: the same as JSON lines: one row of kind run, rows of kind update and sum (one a rule), rows of kind token. */
 #include "rescore.h"
 #include "solera/memory.h"
-#include "solera/tokenizer.h"
 #include <math.h>
 #include <string.h>
 
@@ -84,30 +83,27 @@ void sol_rescore_json_sum (const sol_rescore_head_t *h, const sol_rescore_row_t 
   }
 }
 
-void sol_rescore_json_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_tokenizer_t *tokenizer, sol_buffer_t *out)
+void sol_rescore_json_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_rescore_texts_t *texts, sol_buffer_t *out)
 {
   int64_t *id = sol_alloc ((size_t) n * sizeof *id);
-  sol_buffer_t text = { 0 };
-  for (int k = 1; k < h->rules->n; k++) {
+  for (int k = 0; k < h->rules->n; k++) {
+    if (k == h->rules->base) continue;
     const int have = sol_rescore_words_top (w, k, n, id);
     for (int i = 0; i < have; i++) {
       const sol_rescore_word_t *x = &w->word[k][id[i]];
-      const double both = (double) (x->rule + x->self);
-      const int32_t token = (int32_t) id[i];
+      const double both = (double) (x->rule + x->base);
       sol_buffer_printf (out, "{\"kind\":\"token\",");
       string (out, "objective", h->rules->label[k]);
+      sol_buffer_printf (out, ",");
+      string (out, "against", h->rules->label[h->rules->base]);
       sol_buffer_printf (out, ",\"token\":%lld,\"text\":", (long long) id[i]);
-      sol_buffer_clear (&text);
-      if (tokenizer) sol_tokenizer_decode (tokenizer, &token, 1, 0, &text);
-      if (tokenizer) sol_buffer_json (out, text.bytes ? text.data : "", text.bytes);
-      else sol_buffer_printf (out, "null");
-      sol_buffer_printf (out, ",\"there\":%lld,\"rule_only\":%lld,\"self_only\":%lld,\"entropy\":", (long long) x->all, (long long) x->rule, (long long) x->self);
+      if (!sol_rescore_text_of (texts, (int32_t) id[i], out)) sol_buffer_printf (out, "null");
+      sol_buffer_printf (out, ",\"there\":%lld,\"rule_only\":%lld,\"against_only\":%lld,\"entropy\":", (long long) x->all, (long long) x->rule, (long long) x->base);
       sol_buffer_double (out, (double) x->entropy / 16777216 / both);
       sol_buffer_printf (out, ",\"lag\":");
       sol_buffer_double (out, (double) x->lag / both);
       sol_buffer_printf (out, "}\n");
     }
   }
-  sol_buffer_free (&text);
   sol_free (id);
 }

@@ -19,13 +19,19 @@ const sol_rescore_figure_t sol_rescore_figure[SOL_RESCORE_N] = {
 };
 
 /* ---- the list */
-static sol_status_t set_param (sol_objective_t *o, const char *label, char *pair)
+static sol_status_t set_param (sol_objective_t *o, const char *label, char *pair, uint64_t *given)
 {
   char *equals = strchr (pair, '='), *end;
   if (!equals) return sol_fail (SOL_ERR_USAGE, ROOM, "--objective: %s: expected param=value, found \"%s\"", label, pair);
   *equals = 0;
   const double x = strtod (equals + 1, &end);
   if (end == equals + 1 || *end || !isfinite (x)) return sol_fail (SOL_ERR_USAGE, ROOM, "--objective: %s: %s: expected a number, found \"%s\"", label, pair, equals + 1);
+  const char *param;
+  for (int k = 0; (param = sol_objective_param (o, k, NULL, NULL)) != NULL; k++) {
+    if (strcmp (param, pair) != 0) continue;
+    if (*given >> k & 1) return sol_fail (SOL_ERR_USAGE, ROOM, "--objective: %s: %s is there twice", label, pair);
+    *given |= (uint64_t) 1 << k;
+  }
   return sol_objective_set (o, pair, x);
 }
 
@@ -60,11 +66,13 @@ static sol_status_t add_rule (const sol_config_t *config, char *text, sol_rescor
   const char *param;
   for (int k = 0; (param = sol_objective_param (r->o[i], k, NULL, NULL)) != NULL; k++)
     if (!strcmp (param, "max_length")) SOL_TRY (sol_objective_set (r->o[i], param, (double) config->max_new));
+  uint64_t given = 0;
   for (; at; at = next) {
     next = strchr (at, ':');
     if (next) *next++ = 0;
-    SOL_TRY (set_param (r->o[i], r->label[i], at));
+    SOL_TRY (set_param (r->o[i], r->label[i], at, &given));
   }
+  SOL_TRY (sol_objective_check (r->o[i]));
   r->full[i] = full_name (text, r->o[i]);
   return SOL_OK;
 }
@@ -84,6 +92,14 @@ sol_status_t sol_rescore_rules (const sol_config_t *config, const char *list, so
   }
   sol_free (copy);
   return st;
+}
+
+sol_status_t sol_rescore_against (sol_rescore_rules_t *r, const char *label)
+{
+  r->base = 0;
+  if (!label) return SOL_OK;
+  while (r->base < r->n && strcmp (label, r->label[r->base]) != 0) r->base++;
+  return r->base < r->n ? SOL_OK : sol_fail (SOL_ERR_USAGE, ROOM, "--against: expected self or a rule as it stands in --objective, found \"%s\"", label);
 }
 
 void sol_rescore_rules_free (sol_rescore_rules_t *r)

@@ -2,7 +2,6 @@
 /* rescore_text.c: the tables for people. */
 #include "rescore.h"
 #include "solera/memory.h"
-#include "solera/tokenizer.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,29 +87,24 @@ void sol_rescore_text_sum (const sol_rescore_head_t *h, const sol_rescore_row_t 
   sol_buffer_printf (out, "\n");
 }
 
-void sol_rescore_text_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_tokenizer_t *tokenizer, sol_buffer_t *out)
+void sol_rescore_text_words (const sol_rescore_head_t *h, const sol_rescore_words_t *w, int n, const sol_rescore_texts_t *texts, sol_buffer_t *out)
 {
+  const char *base = h->rules->label[h->rules->base];
+  const int wide = (int) strlen (base) + 5 > 9 ? (int) strlen (base) + 5 : 9;
   int64_t *id = sol_alloc ((size_t) n * sizeof *id);
-  sol_buffer_t text = { 0 };
-  for (int k = 1; k < h->rules->n; k++) {
+  for (int k = 0; k < h->rules->n; k++) {
+    if (k == h->rules->base) continue;
     const int have = sol_rescore_words_top (w, k, n, id);
-    sol_buffer_printf (out, "\n%s and self differ about%s\n", h->rules->label[k], have ? "" : " no token");
-    if (have) sol_buffer_printf (out, "%8s  %9s  %9s  %9s  %8s  %8s%s\n", "token", "there", "rule only", "self only", "entropy", "lag", tokenizer ? "  text" : "");
+    sol_buffer_printf (out, "\n%s and %s differ about%s\n", h->rules->label[k], base, have ? "" : " no token");
+    if (have) sol_buffer_printf (out, "%8s  %9s  %9s  %*s only  %8s  %8s%s\n", "token", "there", "rule only", wide - 5, base, "entropy", "lag", texts->tokenizer || texts->chain ? "  text" : "");
     for (int i = 0; i < have; i++) {
       const sol_rescore_word_t *x = &w->word[k][id[i]];
-      const double both = (double) (x->rule + x->self);
-      const int32_t token = (int32_t) id[i];
-      sol_buffer_printf (out, "%8lld  %9lld  %9lld  %9lld  %8.4f  %8.2f", (long long) id[i], (long long) x->all, (long long) x->rule, (long long) x->self, (double) x->entropy / 16777216 / both,
-                         (double) x->lag / both);
-      if (tokenizer) {
-        sol_buffer_clear (&text);
-        sol_tokenizer_decode (tokenizer, &token, 1, 0, &text);
-        sol_buffer_printf (out, "  ");
-        sol_buffer_json (out, text.bytes ? text.data : "", text.bytes);
-      }
+      const double both = (double) (x->rule + x->base);
+      sol_buffer_printf (out, "%8lld  %9lld  %9lld  %*lld  %8.4f  %8.2f%s", (long long) id[i], (long long) x->all, (long long) x->rule, wide, (long long) x->base, (double) x->entropy / 16777216 / both,
+                         (double) x->lag / both, texts->tokenizer || texts->chain ? "  " : "");
+      sol_rescore_text_of (texts, (int32_t) id[i], out);
       sol_buffer_printf (out, "\n");
     }
   }
-  sol_buffer_free (&text);
   sol_free (id);
 }

@@ -157,6 +157,13 @@ sol_status_t sol_objective_resolve (sol_config_t *config)
   return SOL_OK;
 }
 
+sol_status_t sol_objective_check (const sol_objective_t *o)
+{
+  const sol_rule_t *r = o->rule;
+  if (!r->band || o->param[0] <= o->param[1]) return SOL_OK;
+  return sol_fail (SOL_ERR_USAGE, "objective", "%s: %s is %g, but %s is %g: every token would be masked", r->name, r->param[0].name, o->param[0], r->param[1].name, o->param[1]);
+}
+
 int sol_objective_needs_prox (const sol_objective_t *o) { return o->rule->needs_prox; }
 
 int sol_objective_selects (const sol_objective_t *o)

@@ -43,10 +43,18 @@ for o, s in sums.items ():
     assert s["tokens"] == n and abs (s["marked"] * n - sum (u["marked"] * u["tokens"] for u in mine)) < 1e-6 and abs (s["mass_pos"] - sum (u["mass_pos"] for u in mine)) < 1e-9
     assert abs (s["differ"] - s["differ_from"].get ("self", 0)) < 1e-15 and abs (s["high"] + s["low"] + s["masked"] - s["marked"]) < 1e-12
 tok = [r for r in rows if r["kind"] == "token" and r["objective"] == "m2po:tau=0.0002"]
-assert tok and sum (r["rule_only"] + r["self_only"] for r in tok) <= round (sums["m2po:tau=0.0002"]["differ"] * n)
+assert tok and sum (r["rule_only"] + r["against_only"] for r in tok) <= round (sums["m2po:tau=0.0002"]["differ"] * n)
 END
   ok $? "figures agree with each other and with the run's metrics"
 else n=$((n+1)); echo "ok $n - figures # SKIP no python3"; fi
+# tokens on which two rules differ, neither of them self: each pair is the same from both sides, and from three ranks
+"$solera" rescore m2po --objective $list --tokens 99 --against icepop:low=0.9:high=1.1 --json 2>log >against; is 0 $? "--against"
+rescore 3 m2po --objective $list --tokens 99 --against icepop:low=0.9:high=1.1 --json >against3; cmp against against3; ok $? "--against from three ranks"
+"$solera" rescore m2po --objective $list --tokens 99 --against vespo --json 2>log >from_vespo
+pick () { grep '"kind":"token","objective":"'"$2"'","against":"'"$3"'"' "$1" | sed 's/.*"token":\([0-9]*\),"text":\("[^"]*"\),"there":\([0-9]*\),"rule_only":\([0-9]*\),"against_only":\([0-9]*\),/\1 \2 \3 '"$4"' /' | sort; }
+pick against vespo icepop:low=0.9:high=1.1 '\4 \5' >one_side; pick from_vespo icepop:low=0.9:high=1.1 vespo '\5 \4' >other_side
+[ -s one_side ] && cmp one_side other_side; ok $? "two rules differ about the same tokens from both sides"
+has_text () { grep -qE '^[0-9]+ "[-0-9+*=;#]" ' "$1"; }; has_text one_side; ok $? "the chain task's tokens have texts"
 "$solera" rescore m2po --from 2 --to 3 --json 2>log | grep -c '"kind":"update"' >count; is 2 "$(cat count)" "--from and --to"
 
 # a resumed run: what it went back behind does not count
@@ -61,6 +69,10 @@ refused 2 'm2po:tau=x: tau: expected a number, found "x"' m2po --objective m2po:
 refused 2 'expected param=value, found "tau"' m2po --objective m2po:tau
 refused 2 'between commas, found nothing' m2po --objective grpo,,m2po
 refused 2 'grpo is there twice' m2po --objective grpo,grpo
+refused 2 'm2po:tau=0.1:tau=0.2: tau is there twice' m2po --objective m2po:tau=0.1:tau=0.2
+refused 2 'icepop: low is 6, but high is 5: every token would be masked' m2po --objective icepop:low=6
+refused 2 '--against: expected self or a rule as it stands in --objective, found "gspo"' m2po --objective grpo --tokens 3 --against gspo
+refused 2 'give --tokens N too' m2po --objective grpo --against grpo
 refused 2 'decoupled_ppo needs tokens/lp_prox, which m2po did not record: .*objective.name: decoupled_ppo' m2po --objective decoupled_ppo
 run "$solera" rescore decoupled_ppo --objective decoupled_ppo:eps_low=0.1; is 0 $rc "with the column"
 refused 2 "--to is 8: m2po has updates 0 to 7" m2po --to 8
