@@ -6,6 +6,8 @@
 #include "solera/log.h"
 #include "solera/memory.h"
 #include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +39,26 @@ static char *find (const char *name)
   return NULL;
 }
 
+/* Whether a file holds all that its own headers say is to be loaded. dlopen does not ask: of a copy that was cut short it maps pages that are not there, and the process ends with a bus error. What is no
+ * ELF file of this machine is left to dlopen, which says so. */
+static int is_whole (const char *path)
+{
+  ElfW (Ehdr) h;
+  ElfW (Phdr) part;
+  FILE *f = fopen (path, "rb");
+  int whole = 1;
+  if (!f) return 1;
+  const int is_elf = fread (&h, sizeof h, 1, f) == 1 && !memcmp (h.e_ident, ELFMAG, SELFMAG) && h.e_ident[EI_CLASS] == (sizeof (void *) == 8 ? ELFCLASS64 : ELFCLASS32) && h.e_phentsize == sizeof part;
+  const long bytes = fseek (f, 0, SEEK_END) == 0 ? ftell (f) : -1;
+  for (int i = 0; is_elf && bytes >= 0 && whole && i < h.e_phnum; i++) {
+    const uint64_t at = h.e_phoff + (uint64_t) i * sizeof part;
+    whole = at + sizeof part <= (uint64_t) bytes && fseek (f, (long) at, SEEK_SET) == 0 && fread (&part, sizeof part, 1, f) == 1;
+    if (whole && part.p_type == PT_LOAD) whole = part.p_filesz <= (uint64_t) bytes && part.p_offset <= (uint64_t) bytes - part.p_filesz;
+  }
+  fclose (f);
+  return whole;
+}
+
 const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *why, size_t n)
 {
   char *path = find (name);
@@ -54,6 +76,11 @@ const sol_plugin_t *sol_plugin_open (const char *name, void **handle_p, char *wh
     return NULL;
   }
   if (driver) dlclose (driver);
+  if (!is_whole (path)) {
+    snprintf (why, n, "%s: shorter than its own headers say: a copy that was cut short, build or install it again", path);
+    sol_free (path);
+    return NULL;
+  }
   void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); /* a CUDA runtime that has run once must not be unmapped */
   if (!handle) {
     snprintf (why, n, "%s", dlerror ());

@@ -27,7 +27,7 @@ static const sol_accelerator_row_t rows[] = {
   { "network_share", "reached of link_gb_s, network_gb_s and pcie_gb_s", AT (link_share), 1, 0.7, 1e-3, 1 },
   { "launch_us", "the least time of an operation, 10^-6 s", AT (launch), 1e-6, 4, 0, 1e6 },
 };
-enum { ROWS = sizeof rows / sizeof *rows };
+enum { MEMORY = 0, RESERVE = 8, ROWS = sizeof rows / sizeof *rows };
 
 /* Data sheets of NVIDIA (A100 80GB, H100 and H200, SXM; products dense, not sparse; NVLink's 600 and 900 GB/s are both directions) and of hosts with eight of them (DGX A100, H100, H200:
  * one network adapter of 200 or 400 Gb/s a device, 2 TB of memory). */
@@ -51,8 +51,10 @@ static sol_status_t set_number (reading_t *r, const sol_loading_t *l, int i, con
 {
   char where[512], *end;
   const double x = strtod (text, &end);
-  if (end == text || *end || !(x >= rows[i].min && x <= rows[i].max))
-    return sol_fail (SOL_ERR_USAGE, "device", "%s: %s: expected a number from %g to %g, found '%.60s'", sol_loading_where (l, line, where, sizeof where), rows[i].key, rows[i].min, rows[i].max, text);
+  const int whole = rows[i].offset == AT (devices);
+  if (end == text || *end || !(x >= rows[i].min && x <= rows[i].max) || (whole && x != floor (x)))
+    return sol_fail (SOL_ERR_USAGE, "device", "%s: %s: expected a%s number from %g to %g, found '%.60s'", sol_loading_where (l, line, where, sizeof where), rows[i].key, whole ? " whole" : "", rows[i].min, rows[i].max,
+                     text);
   *number (r->a, i) = x * rows[i].unit;
   r->line[i] = line;
   return SOL_OK;
@@ -95,7 +97,10 @@ static sol_status_t load_file (const char *path, sol_accelerator_t *a)
   SOL_TRY (st);
   for (int i = 0; i < ROWS; i++)
     if (isnan (rows[i].def) && !r.line[i]) return sol_fail (SOL_ERR_USAGE, "device", "%s: %s is missing: %s", path, rows[i].key, rows[i].doc);
-  if (a->reserve >= a->memory) return sol_fail (SOL_ERR_USAGE, "device", "%s:%d: reserve_gb is %g: expected less than memory_gb, %g", path, r.line[8], a->reserve / 1e9, a->memory / 1e9);
+  if (a->reserve >= a->memory && r.line[RESERVE])
+    return sol_fail (SOL_ERR_USAGE, "device", "%s:%d: reserve_gb is %g: expected less than memory_gb, %g", path, r.line[RESERVE], a->reserve / 1e9, a->memory / 1e9);
+  if (a->reserve >= a->memory)
+    return sol_fail (SOL_ERR_USAGE, "device", "%s:%d: memory_gb is %g: expected more than reserve_gb, %g when it is not given", path, r.line[MEMORY], a->memory / 1e9, a->reserve / 1e9);
   return SOL_OK;
 }
 

@@ -81,6 +81,8 @@ refused 'compute_share: 1.5' "a share over 1" "bad.yaml:9: compute_share: expect
 refused 'launch_us: [3]' "a list" "bad.yaml:9: launch_us: expected a single value, found a sequence"
 refused 'reserve_gb: 2' "nothing left" "bad.yaml:9: reserve_gb is 2: expected less than memory_gb, 1.5"
 refused 'launch_us: "3' "no YAML" "bad.yaml:[0-9]+: not valid YAML"
+sed 's/^devices: .*/devices: 2.5/' "$t/dev.yaml" >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "half a device"; err "bad.yaml:[0-9]+: devices: expected a whole number from 1 to 4096, found '2.5'"
+sed 's/^memory_gb: .*/memory_gb: 0.5/' "$t/dev.yaml" >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "less than is kept by default"; err "bad.yaml:2: memory_gb is 0.5: expected more than reserve_gb, 1 when it is not given"
 grep -v hbm "$t/dev.yaml" >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "a key that is missing"; err 'bad.yaml: hbm_gb_s is missing: bandwidth of its memory'
 printf '# nothing\n' >"$t/bad.yaml"; run $small --device "$t/bad.yaml"; is 2 "an empty file"; err 'bad.yaml: memory_gb is missing'
 

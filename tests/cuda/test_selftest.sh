@@ -12,6 +12,16 @@ if command -v cc >/dev/null; then # a plugin of which a library (as NCCL's) is n
   mkdir lacks; echo 'int f (void) { return 1; }' >f.c; echo 'int f (void); int g (void); int g (void) { return f (); }' >g.c
   cc -shared -fPIC -Wl,-soname,libabsent.so.2 f.c -o lacks/libabsent.so.2 && cc -shared -fPIC g.c lacks/libabsent.so.2 -o lacks/libsolera-emu.so && rm lacks/libabsent.so.2; ok $? "a plugin is built"
   run env SOLERA_PLUGINS=lacks "$solera" info; has '^ *emu: runs no because libabsent.so.2: cannot open shared object file'
+  # files that are no plugin, or not all of one: a line each, and info goes on to the next
+  mkdir odd; why () { run env SOLERA_PLUGINS=odd "$solera" info; is 0 $rc "$1"; has "^ *emu: runs no because odd/libsolera-emu.so: $2"; has '^ *ptx: runs no because'; }
+  : >odd/libsolera-emu.so; why "an empty file" 'file too short'
+  echo 'libsolera, in words, of more than the sixty-four bytes of a header of an ELF file' >odd/libsolera-emu.so; why "a text" 'invalid ELF header'
+  echo 'int g (void) { return 1; }' >g.c; cc -shared -fPIC g.c -o odd/libsolera-emu.so; why "a library" 'no plugin of Solera'
+  for part in 9 5 2; do # of twenty
+    cc -shared -fPIC g.c -o whole.so; head -c $(($(wc -c <whole.so) * part / 20)) whole.so >odd/libsolera-emu.so; why "a copy that was cut short, $part of 20 parts" 'shorter than its own headers say'
+  done
+  echo 'struct { unsigned abi, bytes; char more[1000]; } p = { 1, 2, "" }; const void *sol_plugin (void); const void *sol_plugin (void) { return &p; }' >p.c
+  cc -shared -fPIC p.c -o odd/libsolera-emu.so; why "an older plugin" 'of another version \(interface 1\.0, expected [0-9]+\.[0-9]+\): build it together with the program'
 fi
 run "$solera" selftest cuda; is 1 $rc "cuda without a device"; has 'cuda cannot run here: '
 if "$solera" info | grep -q 'emu: runs yes'; then

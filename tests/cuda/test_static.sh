@@ -19,11 +19,17 @@ awk 'NR == FNR { if ($1 !~ /^#/) { threads[$1] = $2; dynamic[$1] = $3 } next }
   { t = $7 > 0 ? $7 : ($1 in threads) ? threads[$1] : 256; print $2, $3, $6, dynamic[$1] + 0, t, $0 }' "$budget" "$tmp/found" | "$tmp/occupancy" >"$tmp/all" || exit 1
 # from here: 1 blocks, 2 limit, 3 arch, 4 registers, 5 static, 6 dynamic, 7 threads, 8 name, 9 arch, 10 registers, 11 stack, 12 spills, 13 static, 14 maxntid, 15 load, 16 store, 17 mma, 18 ldmatrix, 19 cp.async, 20 atomics
 
+# a line a kernel: threads, shared memory, spills; for sm_80, 90 and 100 registers, blocks that fit, and the share of a multiprocessor's threads that these are; instructions of the PTX
+table () {
+  printf '%-46s %7s %7s %6s %6s  %-11s %-8s %-14s %s\n' kernel threads dynamic static spills registers blocks occupancy 'load16 store16 mma ldmatrix cp.async'
+  sort -k8,8 -k3,3n "$tmp/all" | awk '
+    function flush() { if (k != "") printf "%-46s %7d %7d %6d %6d  %-11s %-8s %-14s %s\n", k, threads, dynamic, static, spills, registers, blocks, share, what }
+    $8 != k { flush(); k = $8; threads = $7; dynamic = $6; static = $5; spills = 0; registers = blocks = share = ""; what = $15 " " $16 " " $17 " " $18 " " $19 }
+    { at = registers == "" ? "" : " "; registers = registers at $4; blocks = blocks at $1; share = share at int (100 * $1 * $7 / 2048) "%"; if ($12 > spills) spills = $12; if ($5 > static) static = $5 }
+    END { flush() }'
+}
 case $1 in
-table)
-  printf '%-46s %5s %5s %6s %6s %7s %8s %7s %7s %5s %-9s  %s\n' kernel arch regs stack spills static dynamic threads blocks occ limit 'instructions (load16 store16 mma ldmatrix cp.async)'
-  sort -k8,8 -k3,3n "$tmp/all" | awk '{ printf "%-46s sm_%-3d %4d %6d %6d %7d %8d %7d %7d %4d%% %-9s  %d %d %d %d %d\n", $8, $3, $4, $11, $12, $5, $6, $7, $1, 100 * $1 * $7 / 2048, $2, $15, $16, $17, $18, $19 }'
-  exit 0 ;;
+table) table; exit 0 ;;
 write)
   sed -n '/^#/p' "$budget" >"$tmp/new"
   sort -k8,8 -k3,3n "$tmp/all" | awk '
@@ -61,4 +67,14 @@ done
 archs=$(cut -d' ' -f2 "$tmp/found" | sort -nu | tr '\n' ' ')
 n=$((n + 1)); if [ "$archs" = "80 90 100 " ]; then echo "ok $n - for sm_80, sm_90 and sm_100"; else echo "not ok $n - for sm_80, sm_90 and sm_100, found $archs"; fi
 n=$((n + 1)); if [ -s "$tmp/all" ]; then echo "ok $n - $(wc -l <"$tmp/all") kernels and architectures were looked at"; else echo "not ok $n - some kernels were found"; fi
+
+# the plugin exports one function; neither it nor the program is linked with the driver, and the program with nothing of CUDA
+needs () { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
+check () { n=$((n + 1)); if [ "$2" = "$3" ]; then echo "ok $n - $1"; else echo "not ok $n - $1: expected '$2', found '$3'"; fi; } # TEXT EXPECTED FOUND
+if command -v readelf >/dev/null && command -v nm >/dev/null; then
+  check "libsolera-cuda.so exports sol_plugin and nothing else" sol_plugin "$(nm -D --defined-only "$top_builddir/libsolera-cuda.so" | awk '{ printf "%s%s", by, $3; by = " " }')"
+  check "it needs cuBLASLt, and is not linked with the driver" 1 "$(needs "$top_builddir/libsolera-cuda.so" | grep -cE '^lib(cuda\.|cublasLt\.)')"
+  check "solera is linked with nothing of CUDA" "" "$(needs "$top_builddir/solera" | grep -E '^lib(cuda|cublas|nccl|nv)')"
+fi
+table
 echo "1..$n"
