@@ -41,6 +41,9 @@ const char *sol_tokenizer_bytes (const sol_tokenizer_t *tokenizer, int32_t id, s
 /* does an occurrence of what end inside the last token of ids? For stop strings: cheap, allocates nothing, may be called after every token. */
 int sol_tokenizer_ends_with (const sol_tokenizer_t *tokenizer, const int32_t *ids, int32_t n, const char *what, size_t what_bytes);
 
+/* the first id that does not mean the same in both: other bytes, or a token in one of them only; -1: none */
+int32_t sol_tokenizer_differ (const sol_tokenizer_t *a, const sol_tokenizer_t *b);
+
 /* largest id + 1 (the model's vocabulary may be larger: padding) */
 int32_t sol_tokenizer_size (const sol_tokenizer_t *tokenizer);
 /* id of a token by its spelling in text ("<|im_end|>", "\n"); -1: there is none */

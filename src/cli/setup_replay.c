@@ -45,7 +45,45 @@ static sol_status_t compare (sol_conflict_t kind, const char *option, const char
   return st;
 }
 
-static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char *run_dir, sol_record_t **record_p)
+static void say_token (const sol_tokenizer_t *t, int32_t id, sol_buffer_t *out)
+{
+  size_t n;
+  const char *bytes = sol_tokenizer_bytes (t, id, &n);
+  sol_buffer_clear (out);
+  if (bytes) sol_buffer_json (out, bytes, n);
+  else sol_buffer_printf (out, "no token");
+}
+
+/* The ids of the record mean what the run's tokenizer says, which its folder holds; now: that of this run's model, NULL where the task has none. */
+static sol_status_t same_tokens (const sol_config_t *c, const char *run_dir, const sol_tokenizer_t *now)
+{
+  char *whole = sol_path_join (run_dir, "tokenizer.json"), *parts = sol_path_join (run_dir, "vocab.json");
+  const int there = sol_file_exists (whole) || sol_file_exists (parts);
+  sol_tokenizer_t *was = NULL;
+  sol_buffer_t a = { 0 }, b = { 0 };
+  sol_status_t st = SOL_OK;
+  if (!now) goto out;
+  if (!there) {
+    sol_log (SOL_LOG_WARN, "replay", "%s has no tokenizer.json: whether its token ids mean the same as those of %s cannot be told", run_dir, c->model_path);
+    goto out;
+  }
+  SOL_GO (sol_tokenizer_load (run_dir, &was));
+  const int32_t id = sol_tokenizer_differ (was, now);
+  if (id < 0) goto out;
+  say_token (was, id, &a);
+  say_token (now, id, &b);
+  st = sol_fail (SOL_ERR_USAGE, "replay", "the rollouts of %s are of a vocabulary of %d tokens, the model %s has another one, of %d: token %d is %.80s there, %.80s here; choose a model with the run's tokenizer", run_dir,
+                 sol_tokenizer_size (was), c->model_path, sol_tokenizer_size (now), id, a.data, b.data);
+out:
+  sol_buffer_free (&a);
+  sol_buffer_free (&b);
+  sol_tokenizer_destroy (was);
+  sol_free (whole);
+  sol_free (parts);
+  return st;
+}
+
+static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char *run_dir, const sol_tokenizer_t *tokenizer, sol_record_t **record_p)
 {
   const int replay = kind == SOL_CONFLICT_REPLAY;
   sol_stats_reader_t *reader;
@@ -54,6 +92,7 @@ static sol_status_t load (sol_conflict_t kind, const sol_config_t *c, const char
   SOL_TRY (sol_stats_reader_open (run_dir, &reader));
   if (sol_path_inside (run_dir, c->out)) SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "out is %s, where the run that is read lies (%s): choose another folder", c->out, run_dir));
   SOL_GO (compare (kind, replay ? "--replay" : "--reuse-rollouts", run_dir, sol_stats_reader_settings (reader), c));
+  SOL_GO (same_tokens (c, run_dir, tokenizer));
   SOL_GO (sol_record_load (reader, c, &r));
   if (!replay && r->updates / c->ups < c->updates / c->ups)
     SOL_GO (sol_fail (SOL_ERR_USAGE, "replay", "train.updates is %lld, but %s has the rollouts of %lld updates in whole batches", (long long) c->updates, run_dir, (long long) (r->updates / c->ups * c->ups)));
@@ -75,7 +114,7 @@ static sol_status_t share (sol_conflict_t kind, sol_comm_t *world, const sol_con
 {
   sol_record_t *r = NULL;
   sol_status_t st = SOL_OK;
-  if (sol_comm_rank (world) == 0) st = load (kind, c, run_dir, &r);
+  if (sol_comm_rank (world) == 0) st = load (kind, c, run_dir, s->tokenizer, &r);
   SOL_TRY (sol_comm_agree (world, st));
   st = sol_record_share (world, &r);
   if (st != SOL_OK) {

@@ -59,13 +59,22 @@ void sol_tokenizer_destroy (sol_tokenizer_t *t)
 
 /* ---- facts */
 
-
 const char *sol_tokenizer_bytes (const sol_tokenizer_t *t, int32_t id, size_t *bytes_p)
 {
   *bytes_p = 0;
   if (id < 0 || id >= t->size || !t->name[id].bytes) return NULL;
   *bytes_p = t->text[id].bytes;
   return t->bytes.data + t->text[id].at;
+}
+
+int32_t sol_tokenizer_differ (const sol_tokenizer_t *a, const sol_tokenizer_t *b)
+{
+  for (int32_t id = 0; id < a->size || id < b->size; id++) {
+    size_t n, m;
+    const char *x = sol_tokenizer_bytes (a, id, &n), *y = sol_tokenizer_bytes (b, id, &m);
+    if (!x != !y || n != m || (n && memcmp (x, y, n))) return id;
+  }
+  return -1;
 }
 
 int sol_tokenizer_ends_with (const sol_tokenizer_t *t, const int32_t *ids, int32_t n, const char *what, size_t what_bytes)

@@ -47,6 +47,17 @@ with h5py.File ("four/stats.h5") as f:
   is 0 $rc "data sets of the groups in the statistics"
 fi
 
+# rollouts that were recorded mean something else with another vocabulary
+cp -r model swapped; sed 's/"a": 97, "b": 98/"b": 97, "a": 98/' model/tokenizer.json >swapped/tokenizer.json
+cp -r model more; sed 's/"added_tokens": \[/&{"id": 276, "content": "<more>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}, /' model/tokenizer.json >more/tokenizer.json
+reuse () { ranks 3 two.yaml eval.every=0 out=again --reuse-rollouts solo "$@"; }
+reuse model.path=swapped; is 2 $rc "rollouts of another vocabulary"
+has 'the rollouts of solo are of a vocabulary of 276 tokens, the model swapped has another one, of 276: token 97 is "a" there, "b" here'; is 1 "$(grep -c 'vocabulary' log)" "it is said once"
+reuse model.path=more; is 2 $rc "rollouts of a smaller vocabulary"
+has 'of 276 tokens, the model more has another one, of 277: token 276 is no token there, "<more>" here'
+[ ! -e again ]; ok $? "no folder is left"
+cp -r model same; reuse model.path=same; is 0 $rc "the same vocabulary elsewhere"
+
 # problems of a run that goes on
 more () { run "$solera" train two.yaml roles=solo out=four train.updates=18 --resume "$@"; }
 more 'task.path=[b.jsonl,a.jsonl]'; is 2 $rc "another order on --resume"

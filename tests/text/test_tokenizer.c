@@ -100,6 +100,7 @@ static void test_smollm2 (void)
   ok (sol_tokenizer_size (t) == 49152 && sol_tokenizer_bos (t) == 1);
   ok (sol_tokenizer_eos (t, &n)[0] == 2 && n == 1 && sol_tokenizer_is_eos (t, 2) && !sol_tokenizer_is_eos (t, 0));
   ok (sol_tokenizer_id (t, "<|im_end|>") == 2 && sol_tokenizer_id (t, "\n") == 198 && sol_tokenizer_id (t, " France") >= 0 && sol_tokenizer_id (t, "no such token") == -1);
+  ok (sol_tokenizer_differ (t, t) == -1);
   ok (GIVES (t, "=\x16=", sol_tokenizer_id (t, "=="))); /* byte 16 has no token and is dropped before merging */
   sol_tokenizer_destroy (t);
   sol_free (folder);
