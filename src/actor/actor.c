@@ -250,10 +250,12 @@ static sol_status_t start_again (sol_actor_t *a)
   return a->refill.waiting > 0 ? SOL_AGAIN : SOL_OK;
 }
 
+/* Responses may go on under newer weights. Not in a replay: what is recorded there had one version from its first token to its last. */
+static int goes_on (const sol_actor_t *a) { return a->p.config->in_flight && !a->p.record; }
+
 /* claims one group and starts it. AGAIN: nothing to claim, no version yet, or the running sequences must end first */
 static sol_status_t claim (sol_actor_t *a)
 {
-  const sol_config_t *c = a->p.config;
   if (!a->held) {
     sol_status_t st = sol_broker_claim (a->p.broker, &a->ticket, &a->want);
     if (st == SOL_END) a->no_more = 1;
@@ -262,7 +264,7 @@ static sol_status_t claim (sol_actor_t *a)
   }
   if (a->want != a->version) { /* new weights only between sequences, unless they may go on under them */
     sol_status_t st;
-    if (sol_decoder_running (a->decoder) > 0 && !c->in_flight) return SOL_AGAIN;
+    if (sol_decoder_running (a->decoder) > 0 && !goes_on (a)) return SOL_AGAIN;
     if (a->want > a->trial.next) return SOL_AGAIN; /* first what is to be evaluated before it */
     st = fetch (a, a->want);
     if (st == SOL_ERR_STALE && sol_broker_params (a->p.broker)->mode != SOL_STALE_EXACT) { /* overwritten meanwhile: a newer one serves as well */
@@ -281,7 +283,7 @@ static sol_status_t refresh (sol_actor_t *a)
 {
   int64_t newest;
   sol_status_t st;
-  if (!a->p.config->in_flight || sol_decoder_running (a->decoder) == 0 || a->held) return SOL_OK;
+  if (!goes_on (a) || sol_decoder_running (a->decoder) == 0 || a->held) return SOL_OK;
   SOL_TRY (sol_broker_newest (a->p.broker, &newest));
   if (newest <= a->version || newest > a->trial.next) return SOL_OK;
   st = fetch (a, newest);

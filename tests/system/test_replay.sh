@@ -70,6 +70,10 @@ has 'update 0: the record begins it with weights xxh3 [0-9a-f]+, replay made [0-
 ranks 3 small.yaml train.updates=200 batch.group=64 actor.slots=2 staleness.mode=bounded staleness.in_flight=true out=flight
 run "$solera" train small.yaml train.updates=200 batch.group=64 roles=solo staleness.mode=bounded staleness.in_flight=true out=none2 --replay flight
 [ $rc -eq 0 ] || has 'responses went on under newer weights'
+calm="small.yaml batch.group=64 actor.slots=2 staleness.mode=bounded staleness.in_flight=true" # solo: allowed to, but none did; nor do they when ranks make it again
+run "$solera" train $calm roles=solo out=calm; is 0 $rc "in flight, solo"
+ranks 3 $calm out=calm_r --replay calm; is 0 $rc "replay of it on 3 ranks"
+same calm calm_r "responses that could have gone on under newer weights, and did not"
 
 # ---- the recorded rollouts without generating: with the same settings the same weights
 s="$tr staleness.mode=free"
