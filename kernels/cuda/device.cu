@@ -160,7 +160,10 @@ sol_status_t sol_device_open (const sol_plugin_host_t *host, int index, void **d
   if (e == cudaSuccess) e = cudaMalloc (&d->workspace, d->workspace_bytes);
   if (e != cudaSuccess) return refuse (d, "opening", cudaGetErrorString (e));
   if (cublasLtCreate (&d->lt) != CUBLAS_STATUS_SUCCESS) return refuse (d, "cublasLtCreate", "cuBLASLt cannot start");
+  /* a sum over k that is parted among blocks may otherwise be added up in the type of the result: bf16 */
+  const uint32_t sums = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   if (cublasLtMatmulPreferenceCreate (&d->preference) != CUBLAS_STATUS_SUCCESS ||
+      cublasLtMatmulPreferenceSetAttribute (d->preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &sums, sizeof sums) != CUBLAS_STATUS_SUCCESS ||
       cublasLtMatmulPreferenceSetAttribute (d->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &d->workspace_bytes, sizeof d->workspace_bytes) != CUBLAS_STATUS_SUCCESS)
     return refuse (d, "cublasLtMatmulPreferenceCreate", "failed");
   describe (d, major, minor);

@@ -78,6 +78,7 @@ static int choose (sol_queue_t *q, const sol_product_t *p, sol_shape_t *s)
   int n = 0;
   cublasStatus_t st = tell_alignment (d->preference, p);
   if (st == CUBLAS_STATUS_SUCCESS) st = cublasLtMatmulAlgoGetHeuristic (d->lt, s->desc, s->a, s->b, s->c, s->c, d->preference, 1, &r, &n);
+  if (st == CUBLAS_STATUS_SUCCESS && n > 0) st = r.state;
   if (st != CUBLAS_STATUS_SUCCESS || n < 1) {
     sol_cuda_fail (q, SOL_ERR_DEVICE, "cuBLASLt has no algorithm for a product of %lld x %lld x %lld (m, n, k; rows every %lld, %lld, %lld elements; %s result%s): status %d", (long long) p->m,
                    (long long) p->n, (long long) p->k, (long long) p->lda, (long long) p->ldb, (long long) p->ldc, p->c_type == SOL_F32 ? "f32" : "bf16", p->bias ? ", bias" : "", (int) st);

@@ -114,12 +114,14 @@ cudaError_t cudaMemsetAsync (void *p, int value, size_t n, cudaStream_t s)
   enqueue (s, [=] { memset (p, value, n); });
   return cudaSuccess;
 }
-cudaError_t cudaMemset (void *p, int value, size_t n)
+cudaError_t cudaMemset (void *p, int value, size_t n) /* the host does not wait: device memory */
 {
   ENTER;
   outside ("cudaMemset");
   if (cudaError_t e = needs_no_capture ()) return e;
-  return cudaMemsetAsync (p, value, n, nullptr);
+  require_device ("cudaMemset", p, n);
+  default_add ([=] { memset (p, value, n); });
+  return cudaSuccess;
 }
 cudaError_t cudaMemset2DAsync (void *p, size_t pitch, int value, size_t width, size_t height, cudaStream_t s)
 {
@@ -132,11 +134,13 @@ cudaError_t cudaMemset2DAsync (void *p, size_t pitch, int value, size_t width, s
 }
 
 /* ---- streams and events */
-cudaError_t cudaStreamCreateWithPriority (cudaStream_t *s, unsigned, int)
+cudaError_t cudaStreamCreateWithPriority (cudaStream_t *s, unsigned flags, int)
 {
   ENTER;
   outside ("cudaStreamCreateWithPriority");
-  *s = (cudaStream_t) stream_new ();
+  stream *made = stream_new ();
+  made->blocking = !(flags & cudaStreamNonBlocking);
+  *s = (cudaStream_t) made;
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreateWithFlags (cudaStream_t *s, unsigned flags) { return cudaStreamCreateWithPriority (s, flags, 0); }

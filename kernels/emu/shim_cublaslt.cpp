@@ -41,22 +41,22 @@ template <class T> bool set (T *into, const void *from, size_t n)
 }
 
 /* ---- the product of one batch: op (A) as panels of 16 rows, k after k; op (B) column by column */
-enum { PANEL = 16, COLUMNS = 4 };
+enum { PANEL = 16, COLUMNS = 4, PARTS_OF = 16 };
 typedef float lanes __attribute__ ((vector_size (4 * PANEL)));
 
-/* sums [COLUMNS] of one panel with up to four columns of b [k], apart `k` from each other */
-__attribute__ ((always_inline)) inline void panel_loop (const float *panel, const float *b, size_t k, lanes *sums)
+/* sums [COLUMNS] over n of k of one panel with up to four columns of b [k], apart `k` from each other */
+__attribute__ ((always_inline)) inline void panel_loop (const float *panel, const float *b, size_t k, size_t n, lanes *sums)
 {
   lanes s0 = {}, s1 = {}, s2 = {}, s3 = {};
-  for (size_t i = 0; i < k; i++) {
+  for (size_t i = 0; i < n; i++) {
     lanes x;
     memcpy (&x, panel + i * PANEL, sizeof x);
     s0 += x * b[i], s1 += x * b[k + i], s2 += x * b[2 * k + i], s3 += x * b[3 * k + i];
   }
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
-__attribute__ ((target ("avx2,fma"))) void panel_avx2 (const float *panel, const float *b, size_t k, lanes *sums) { panel_loop (panel, b, k, sums); }
-void panel_any (const float *panel, const float *b, size_t k, lanes *sums) { panel_loop (panel, b, k, sums); }
+__attribute__ ((target ("avx2,fma"))) void panel_avx2 (const float *panel, const float *b, size_t k, size_t n, lanes *sums) { panel_loop (panel, b, k, n, sums); }
+void panel_any (const float *panel, const float *b, size_t k, size_t n, lanes *sums) { panel_loop (panel, b, k, n, sums); }
 
 struct product {
   description how;
@@ -64,12 +64,22 @@ struct product {
   const char *pa, *pb, *pc;
   char *pd;
   float alpha, beta;
-  uint64_t m, n, k;
+  uint64_t m, n, k, parts_of; /* k is summed in parts of so many, which are added up in the type of D; 0: at once */
 };
 float bias_of (const product &p, size_t i)
 {
   if (p.how.epilogue != CUBLASLT_EPILOGUE_BIAS) return 0;
   return load (p.how.bias, p.how.bias_typed ? p.how.bias_type : p.d.type, i);
+}
+void in_parts (void (*loop) (const float *, const float *, size_t, size_t, lanes *), const product &p, const float *panel, const float *b, lanes *sums)
+{
+  for (int c = 0; c < COLUMNS; c++) sums[c] = lanes{};
+  for (size_t at = 0; at < p.k; at += p.parts_of) {
+    lanes part[COLUMNS];
+    loop (panel + at * PANEL, b + at, p.k, p.k - at < p.parts_of ? p.k - at : p.parts_of, part);
+    for (int c = 0; c < COLUMNS; c++)
+      for (int q = 0; q < PANEL; q++) sums[c][q] = __bfloat162float (__float2bfloat16_rn (sums[c][q] + part[c][q]));
+  }
 }
 void run_batch (const product &p, int64_t batch)
 {
@@ -88,7 +98,8 @@ void run_batch (const product &p, int64_t batch)
         panel[i * PANEL + q] = q < rows ? load (a, p.a.type, p.how.a == CUBLAS_OP_N ? i * (size_t) p.a.ld + r + q : (r + q) * (size_t) p.a.ld + i) : 0;
     for (size_t j = 0; j < p.n; j += COLUMNS) {
       lanes sums[COLUMNS];
-      loop (panel.get (), bs.get () + j * k, k, sums);
+      if (p.parts_of) in_parts (loop, p, panel.get (), bs.get () + j * k, sums);
+      else loop (panel.get (), bs.get () + j * k, k, k, sums);
       for (size_t jj = j; jj < j + COLUMNS && jj < p.n; jj++)
         for (size_t q = 0; q < rows; q++) {
           float x = p.alpha * sums[jj - j][q];
@@ -102,6 +113,7 @@ void run_batch (const product &p, int64_t batch)
 /* what addresses are multiples of: A, B, C, D; the library supposes 256 bytes unless it is told */
 struct preference {
   uint64_t workspace = 0;
+  uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK; /* how parts of a sum over k may be added up: in the type of D, too, unless it is told */
   uint32_t alignment[4] = { 256, 256, 256, 256 };
 };
 
@@ -218,6 +230,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute (cublasLtMatmulPreference_t 
 {
   switch (a) {
   case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: return did (set (&PREFERENCE (p)->workspace, from, n));
+  case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: return did (set (&PREFERENCE (p)->reductions, from, n));
   case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return did (set (&PREFERENCE (p)->alignment[0], from, n));
   case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return did (set (&PREFERENCE (p)->alignment[1], from, n));
   case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return did (set (&PREFERENCE (p)->alignment[2], from, n));
@@ -238,6 +251,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic (cublasLtHandle_t, cublasLtMatmulD
   results[0].state = CUBLAS_STATUS_SUCCESS;
   results[0].workspaceSize = 0;
   memcpy (results[0].algo.data, PREFERENCE (wish)->alignment, sizeof PREFERENCE (wish)->alignment); /* the algorithm is for such addresses */
+  const uint32_t rough = PREFERENCE (wish)->reductions & (CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE);
+  results[0].algo.data[4] = rough && p.d.type == CUDA_R_16BF ? PARTS_OF : 0; /* the worst that it may choose */
   *found = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -250,6 +265,7 @@ cublasStatus_t cublasLtMatmul (cublasLtHandle_t, cublasLtMatmulDesc_t how, const
   const void *const at[] = { A, B, C, D };
   uint32_t wanted[4] = { 1, 1, 1, 1 }; /* without an algorithm the library looks for one that fits the addresses */
   if (algo) memcpy (wanted, algo->data, sizeof wanted);
+  p.parts_of = algo ? algo->data[4] : 0;
   for (int i = 0; i < 4; i++)
     if (at[i] && (uintptr_t) at[i] % (wanted[i] ? wanted[i] : 1) != 0) return refuse (CUBLAS_STATUS_NOT_SUPPORTED, "an address that is not aligned as the algorithm was told");
   p.alpha = *(const float *) alpha, p.beta = *(const float *) beta;

@@ -35,7 +35,7 @@ stream *stream_new ()
   streams ().back ()->number = (int) streams ().size () - 1;
   return streams ().back ();
 }
-/* NULL, the legacy stream: everything else is before it */
+/* NULL, the legacy stream: what is put into it runs at once, everything else before it; but default_add */
 stream *stream_of (cudaStream_t s)
 {
   stream *t = (stream *) s;
@@ -58,8 +58,23 @@ void stream_run (stream *s, uint64_t seq)
     s->done++;
   }
 }
+/* what the default stream began and nobody has waited for */
+std::vector<std::function<void ()>> &begun ()
+{
+  static auto *all = new std::vector<std::function<void ()>> ();
+  return *all;
+}
+void run_default ()
+{
+  while (!begun ().empty ()) {
+    const auto f = begun ().front ();
+    begun ().erase (begun ().begin ());
+    f ();
+  }
+}
 void run_all ()
 {
+  run_default ();
   for (size_t i = 0; i < streams ().size (); i++) stream_run (streams ()[i], streams ()[i]->issued);
 }
 bool capturing ()
@@ -68,8 +83,21 @@ bool capturing ()
     if (s->capture) return true;
   return false;
 }
+void default_add (std::function<void ()> f)
+{
+  if (capturing ()) die ("the default stream is used while a stream is captured");
+  for (stream *s : streams ())
+    if (s->blocking) stream_run (s, s->issued);
+  begun ().push_back ([f] {
+    memory_open ();
+    f ();
+    memory_close ();
+  });
+  if (!setting ().late) run_default ();
+}
 void stream_add (stream *s, operation o)
 {
+  if (s && s->blocking) run_default ();
   if (!s) {
     if (capturing ()) die ("the default stream is used while a stream is captured");
     run_all ();

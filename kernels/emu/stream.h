@@ -27,6 +27,7 @@ struct stream {
   uint64_t done = 0, issued = 0;
   int number = 0; /* of those that were made */
   bool destroyed = false;
+  bool blocking = false; /* what the default stream began comes first (no cudaStreamNonBlocking) */
   graph *capture = nullptr;
 };
 stream *stream_new ();
@@ -34,6 +35,8 @@ stream *stream_of (cudaStream_t s);
 void stream_run (stream *s, uint64_t seq);
 void stream_add (stream *s, operation o);
 void run_all ();
+/* into the default stream, for which the host does not wait (cudaMemset) */
+void default_add (std::function<void ()> f);
 bool capturing ();
 double clock_now ();
 cudaError_t take_error (bool clear);

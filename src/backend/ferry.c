@@ -57,7 +57,7 @@ sol_status_t sol_ferry_put (sol_ferry_t *f, void *dst, const void *host, size_t 
   sol_status_t st = SOL_OK;
   if (!f->half[0]) {
     f->ops->put (f->compute, dst, host, bytes);
-    return f->ops->sync (f->compute);
+    return f->ops->sync (f->compute); /* redundant: a host backend has copied; its errors are told here */
   }
   begin (f);
   for (size_t at = 0, i = 0; at < bytes && st == SOL_OK; at += f->piece, i ^= 1) {
@@ -75,7 +75,7 @@ sol_status_t sol_ferry_get (sol_ferry_t *f, void *host, const void *src, size_t 
   sol_status_t st = SOL_OK;
   if (!f->half[0]) {
     f->ops->get (f->compute, host, src, bytes);
-    return f->ops->sync (f->compute);
+    return f->ops->sync (f->compute); /* redundant: a host backend has copied; its errors are told here */
   }
   begin (f);
   if (bytes > 0) f->ops->get (f->copy, f->half[0], src, piece_at (f, 0, bytes));

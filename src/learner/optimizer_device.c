@@ -74,7 +74,7 @@ void sol_optimizer_device_destroy (sol_optimizer_t *o)
   void *all[] = { d->whole, o->w, o->m, o->v, o->grad == d->whole ? NULL : o->grad, d->partial };
   sol_collective_destroy (d->group);
   sol_event_t *event[] = { d->complete, d->made, d->brought };
-  d->ops->sync (d->copy); /* a block that nobody waited for */
+  d->ops->sync (d->copy); /* redundant: giving memory back waits, too. A block that nobody waited for */
   for (int i = 0; i < 3; i++)
     if (event[i]) d->ops->event_destroy (d->backend, event[i]);
   sol_free (d->part);
@@ -164,13 +164,10 @@ sol_status_t sol_optimizer_device_install (sol_optimizer_t *o)
   char *block = sol_model_block (o->model);
   if (d->fetched) d->ops->wait (d->queue, d->brought); /* the old block may be on its way to the host still */
   d->ops->round (d->queue, sol_tensor (o->w, SOL_F32, 1, o->n), sol_tensor (block + (size_t) o->first * sol_dtype_bytes (dtype), dtype, 1, o->n));
-  if (d->group) {
-    sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
-    SOL_TRY (d->ops->sync (d->queue)); /* as in reduce */
-  }
+  if (d->group) sol_collective_share (d->group, d->queue, block, o->cut, sol_dtype_bytes (dtype));
   sol_model_install (o->model);
   d->fetched = 0;
-  return d->ops->sync (d->queue);
+  return d->ops->sync (d->queue); /* redundant: for what is on queues. A learner that was lost, and any error of this update, is told here and not in the next */
 }
 
 /* of several updates between two publications the last one's block only */

@@ -178,5 +178,5 @@ sol_status_t sol_pass_backward (sol_pass_t *p, const sol_batch_t *batch, const f
     if (done) done (ctx, l);
   }
   m->ops->embed_dw (m->queue, sol_first (p->ids, p->n_tokens), sol_tensor_rows (p->dx, 0, p->n_tokens), grad_of (&b, m->embed_row));
-  return m->ops->sync (m->queue);
+  return m->ops->sync (m->queue); /* redundant: who reads the gradient waits, and the next forward before the columns are written again. Errors of this pass are told here */
 }

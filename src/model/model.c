@@ -166,7 +166,7 @@ sol_status_t sol_model_set (sol_model_t *m, const void *block)
 {
   SOL_TRY (sol_ferry_put (m->ferry, m->block, block, sol_model_bytes (m)));
   sol_model_install (m);
-  return m->ops->sync (m->queue);
+  return m->ops->sync (m->queue); /* redundant: the ferry has waited, and what follows is on the same queue. Errors are told here */
 }
 
 void sol_model_send (sol_model_t *m, const void *block)

@@ -53,6 +53,7 @@ int main (void)
   test (130, 96, 200, 0, SOL_BF16);
   test (33, 257, 40, 1, SOL_F32);
   test (33, 257, 40, 1, SOL_F32);
+  test (6, 24, 1600, 0, SOL_BF16); /* a long sum: added up in float32, whatever the library parts it into */
   both_close ();
   return tap_done ();
 }
