@@ -28,7 +28,7 @@ typedef enum {
   N_FUNC,  /* name, arguments */
   N_PM,    /* the term of a sum that is added or taken away; op '-': the other way round */
   N_TUPLE, /* op '(' or '[' or '<' */
-  N_LIST,  /* not bracketed; op ';' where groups are parted by semicolons, 'o' where all are parted by or, else ',' */
+  N_LIST,  /* not bracketed; op ';' where groups are parted by semicolons, 'o' where all are parted by or, 'a' by and, else ',' */
   N_SET,
   N_INTERVAL, /* two ends; op: 1 open below, 2 open above, 4 written as a pair or a list of two, which it may be as well */
   N_UNION, N_INTERSECT, N_MINUS,
@@ -117,6 +117,7 @@ void sol_parse_next (sol_parser_t *s); /* to the next token */
 int sol_parse_take (sol_parser_t *s, const char *what); /* the next token is this: goes past it */
 int sol_parse_starts (const sol_parser_t *s); /* may a factor begin here? */
 sol_node_t *sol_parse_power (sol_parser_t *s); /* an atom with what stands behind it */
+sol_node_t *sol_parse_behind (sol_parser_t *s, sol_node_t *x); /* x with the factorials, percent signs and exponent that follow */
 sol_node_t *sol_parse_function (sol_parser_t *s); /* NULL: no function's name */
 const char *sol_function_name (const sol_token_t *t); /* NULL: none */
 _Noreturn void sol_parse_fail (sol_parser_t *s);
@@ -163,6 +164,9 @@ sol_node_t *sol_relation_solve (sol_pool_t *p, sol_node_t *x, sol_node_t **subje
 sol_node_t *sol_unit_split (sol_pool_t *p, sol_node_t *x, sol_node_t **unit_p);
 /* both signs of every \pm written out, then folded */
 sol_node_t *sol_answer_prepare (sol_pool_t *p, sol_node_t *x);
+/* ---- answer_whole.c
+ * text[*from, *end) is the last number of a text: is it part of something larger? Then *from and *end become that one's, and 1. */
+int sol_answer_whole (const char *text, size_t bytes, size_t *from, size_t *end);
 /* is all of the text one number, perhaps with a unit? Cheap and bounded. */
 int sol_answer_is_number (const char *text, size_t bytes);
 #endif

@@ -123,7 +123,7 @@ static sol_node_t *parse_letters (sol_parser_t *s)
     if (!strcmp (unit, "%")) {
       x = sol_node_number (s->pool, 1);
       mpz_set_ui (mpq_denref (x->q), 100);
-    }
+    } else if (unit[0] == '#') x = sol_node_number (s->pool, strtol (unit + 1, NULL, 10));
     return power == 1 ? x : sol_node_pair (s->pool, N_POW, x, sol_node_number (s->pool, power));
   }
   if (!s->used && n == 2 && !memcmp (c, "pi", 2)) return sol_parse_next (s), sol_node_name (s->pool, N_CONST, "pi", 2);
@@ -251,7 +251,7 @@ sol_node_t *sol_parse_function (sol_parser_t *s)
   const char *name = s->used || (t->kind != T_COMMAND && t->kind != T_LETTERS) ? NULL : sol_function_name (t);
   sol_node_t *base = NULL, *power = NULL, *x;
   if (!name || (t->kind == T_COMMAND && !strcmp (name, "sqrt"))) return NULL;
-  if (t->kind == T_LETTERS && strcmp (name, "ln") && t->bytes == 2) return NULL; /* lg */
+  if (t->kind == T_LETTERS && ((strcmp (name, "ln") && t->bytes == 2) || (t->text && !strcmp (name, "sec")))) return NULL; /* lg, seconds */
   sol_parse_next (s);
   if (++s->depth > SOL_ANSWER_DEPTH) sol_parse_fail (s);
   if (!strcmp (name, "log") && sol_parse_take (s, "_")) {
@@ -322,7 +322,7 @@ static sol_node_t *parse_command (sol_parser_t *s)
     sol_parse_next (s);
     sol_node_t *inf = sol_node_name (s->pool, N_CONST, "inf", 3);
     sol_node_t *x = sol_node_pair (s->pool, N_INTERVAL, sol_node_pair (s->pool, N_MUL, sol_node_number (s->pool, -1), inf), inf);
-    x->op = 3;
+    x->op = 7; /* as (-\infty, \infty) is written */
     return x;
   }
   for (int k = 0; k < 3; k++)
@@ -361,9 +361,10 @@ sol_node_t *sol_parse_atom (sol_parser_t *s)
   return x;
 }
 
-sol_node_t *sol_parse_power (sol_parser_t *s)
+sol_node_t *sol_parse_power (sol_parser_t *s) { return sol_parse_behind (s, sol_parse_atom (s)); }
+
+sol_node_t *sol_parse_behind (sol_parser_t *s, sol_node_t *x)
 {
-  sol_node_t *x = sol_parse_atom (s);
   for (int powers = 0; !s->used;) {
     if (is_char (s->t, '!') && !is_char (s->t + 1, '!')) {
       sol_parse_next (s);

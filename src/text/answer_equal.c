@@ -178,18 +178,29 @@ static int named_equal (sol_pool_t *p, const items_t *a, const items_t *b)
   return 1;
 }
 
-/* x < 1 or x > 2: a union */
-static sol_node_t *union_of (sol_pool_t *p, const sol_node_t *x)
+/* The set that x says, *subject_p: of what, or NULL: x < 1 or x > 2 is a union, x > 1 and x < 2 what both leave. NULL: none, or several relations of which it is not said how they go together. */
+static sol_node_t *region (sol_pool_t *p, sol_node_t *x, sol_node_t **subject_p)
 {
-  sol_node_t *subject = NULL, *s, *sets = NULL;
-  if (x->kind != N_LIST || x->op != 'o') return NULL;
+  sol_node_t *subject = NULL, *sets = NULL;
+  *subject_p = NULL;
+  if (x->kind != N_LIST) return sol_is_set (x) ? x : sol_relation_solve (p, x, subject_p);
+  if (x->op != 'o' && x->op != 'a') return NULL;
   for (int i = 0; i < x->n; i++) {
-    sol_node_t *one = sol_relation_solve (p, x->kid[i], &s);
-    if (!one || !s || (subject && sol_node_order (s, subject))) return NULL;
-    subject = s;
-    sets = sets ? sol_node_pair (p, N_UNION, sets, one) : one;
+    sol_node_t *one = sol_relation_solve (p, x->kid[i], &subject);
+    if (!one || !subject || (*subject_p && sol_node_order (subject, *subject_p))) return NULL;
+    *subject_p = subject;
+    sets = sets ? sol_node_pair (p, x->op == 'o' ? N_UNION : N_INTERSECT, sets, one) : one;
   }
   return sets;
+}
+
+/* inequalities joined by words */
+static int inequalities (const sol_node_t *x)
+{
+  if (x->kind != N_LIST || (x->op != 'o' && x->op != 'a')) return 0;
+  for (int i = 0; i < x->n; i++)
+    if (x->kid[i]->kind != N_REL || strspn (x->kid[i]->name, "<>lg") != strlen (x->kid[i]->name)) return 0;
+  return 1;
 }
 
 /* k \in \{1, 2, 3\} beside a list: its set, when the names agree; else x itself */
@@ -204,8 +215,12 @@ int sol_list_equal (sol_pool_t *p, sol_node_t *x, sol_node_t *y)
 {
   x = membership (p, x, y);
   y = membership (p, y, x);
-  sol_node_t *name_x, *name_y, *set_x = union_of (p, x), *set_y = union_of (p, y);
-  if ((set_x || set_y) && !(set_x && set_y) && sol_is_set (set_x ? y : x)) return sol_set_equal (p, set_x ? set_x : x, set_y ? set_y : y) == 1;
+  sol_node_t *name_x, *name_y, *of_x, *of_y, *set_x = region (p, x, &of_x), *set_y = region (p, y, &of_y);
+  if (set_x && set_y) {
+    const int same = of_x && of_y && sol_node_order (of_x, of_y) ? 0 : sol_set_equal (p, set_x, set_y);
+    if (same >= 0 || x->kind != y->kind || x->op != y->op) return same == 1;
+  }
+  if (x->op != y->op && inequalities (x) && inequalities (y)) return 0; /* x < a and x > b is not x < a or x > b */
   const items_t a = items_of (p, x), b = items_of (p, y);
   const int tuple_x = is_tuple (x), tuple_y = is_tuple (y), set = x->kind == N_SET || y->kind == N_SET, apart_a = all_named_apart (&a), apart_b = all_named_apart (&b);
   if (tuple_x || tuple_y) /* p = 5, q = 2 is the tuple (5, 2); a bare list is no tuple */

@@ -70,9 +70,9 @@ static size_t to_brace (const char *s, const char *end)
 /* length of the thousands separator at s, 0: none; *kind: the sort, the same one all the way */
 static size_t separator (const lexer_t *x, const char *s, const char *end, int *kind)
 {
-  static const char *const sep[] = { ",\\!", "{,}", "\\,", "\\ ", "\xe2\x80\xaf", "\xe2\x80\x89", "\xc2\xa0", ",", " " };
-  for (int k = 0; k < 9; k++) {
-    if ((*kind >= 0 && k != *kind) || !starts (s, end, sep[k]) || (k >= 7 && x->group)) continue;
+  static const char *const sep[] = { ",\\!", "\\!,\\!", "{,}", "\\,", "\\ ", "\xe2\x80\xaf", "\xe2\x80\x89", "\xc2\xa0", ",", " " };
+  for (int k = 0; k < 10; k++) {
+    if ((*kind >= 0 && k != *kind) || !starts (s, end, sep[k]) || (k >= 8 && x->group)) continue;
     size_t n = strlen (sep[k]);
     while (k == 0 && s + n < end && s[n] == ' ') n++;
     if (digits (s + n, end) != 3) continue;
@@ -90,12 +90,12 @@ static const char *number (lexer_t *x, const char *s, const char *end, int text)
   int kind = -1;
   memcpy (copy, s, n);
   const char *p = s + n, *q = p;
-  while (n && n <= 3 && (sep = separator (x, q, end, &kind))) {
+  while (n && n <= 3 && *s != '0' && (sep = separator (x, q, end, &kind))) { /* 0,123 is no 123 */
     memcpy (copy + total, q + sep, 3);
     total += 3;
     q += sep + 3;
   }
-  if (kind == 8 && q < end && *q == '/') total = n; /* 1 100/200: a mixed number */
+  if (kind == 9 && q < end && *q == '/') total = n; /* 1 100/200: a mixed number */
   else p = q;
   if (p < end && *p == '.' && !starts (p, end, "..")) {
     size_t decimals = digits (p + 1, end);
@@ -160,9 +160,9 @@ static const char *command (lexer_t *x, const char *s, const char *end, int text
     if (strlen (fonts[i]) == n && !memcmp (fonts[i], name, n)) return font (x, name, n, s, end, text);
   if (n == 5 && !memcmp (name, "begin", 5)) return environment (x, "begin", s, end);
   if (n == 3 && !memcmp (name, "end", 3)) return environment (x, "end", s, end);
-  if (n == 6 && !memcmp (name, "mathbb", 6) && starts (s, end, "{R}")) {
-    put_alias (x, "reals");
-    return s + 3;
+  if (n == 6 && !memcmp (name, "mathbb", 6)) {
+    const size_t skip = starts (s, end, "{R}") ? 3 : starts (s, end, " R") ? 2 : starts (s, end, " {R}") ? 4 : 0;
+    if (skip) return put_alias (x, "reals"), s + skip;
   }
   if (n == 7 && !memcmp (name, "phantom", 7)) sol_pool_give_up (x->pool);
   for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
@@ -297,12 +297,20 @@ static int same_bytes (const sol_token_t *x, const sol_token_t *y)
   return 1;
 }
 
+/* No solution, no solution: the first letter of answers that are words only */
+static int same_start (const sol_tokens_t *x, const sol_tokens_t *y)
+{
+  const sol_token_t *a = x->t, *b = y->t;
+  return x->n > 1 && a->kind == T_LETTERS && a->bytes == b->bytes && a->bytes > 1 && tolower ((unsigned char) a->s[0]) == tolower ((unsigned char) b->s[0]) &&
+         !memcmp (a->s + 1, b->s + 1, (size_t) a->bytes - 1) && sol_tokens_words (x) && sol_tokens_words (y);
+}
+
 int sol_tokens_equal (const sol_tokens_t *x, const sol_tokens_t *y)
 {
   if (x->n != y->n || !x->n) return 0;
   for (int i = 0; i < x->n; i++) {
     const sol_token_t *a = &x->t[i], *b = &y->t[i];
-    if (a->kind != b->kind || !same_bytes (a, b)) return 0;
+    if (a->kind != b->kind || (!same_bytes (a, b) && !(i == 0 && same_start (x, y)))) return 0;
     if (i && alnum_token (a) && alnum_token (a - 1) && a->space != b->space) return 0;
   }
   return 1;

@@ -26,13 +26,13 @@ static int is_char (const sol_token_t *t, char c) { return t->kind == T_CHAR && 
 
 static int is_joint (const sol_token_t *t) { return (t->kind == T_LETTERS || t->kind == T_COMMAND) && (sol_token_is (t, "and") || sol_token_is (t, "or")); }
 
-/* the characters and words that part the items of a list: ',' ';' 'o' (or), 0: none */
+/* the characters and words that part the items of a list: ',' ';' 'o' (or) 'a' (and), 0: none */
 static int separator (sol_parser_t *s)
 {
   int found = 0;
   while (!s->used && (is_char (s->t, ',') || is_char (s->t, ';') || is_joint (s->t))) {
     if (is_char (s->t, ';')) found = ';';
-    else if (sol_token_is (s->t, "or")) found = 'o';
+    else if (is_joint (s->t)) found = sol_token_is (s->t, "or") ? 'o' : 'a';
     else if (!found) found = ',';
     if (is_char (s->t, ';') || is_char (s->t, ',')) {
       sol_parse_next (s);
@@ -63,7 +63,7 @@ static sol_node_t *list_of (sol_parser_t *s, sol_node_t **item, int n, int op)
 sol_node_t *sol_parse_list (sol_parser_t *s, int inside)
 {
   sol_node_t *item[MAX_ITEMS], *group[MAX_ITEMS];
-  int n = 0, groups = 0, by, ors = 0;
+  int n = 0, groups = 0, by, ors = 0, ands = 0;
   if (++s->depth > SOL_ANSWER_DEPTH) sol_parse_fail (s);
   for (;;) {
     if (n == MAX_ITEMS || groups == MAX_ITEMS - 1) sol_parse_fail (s);
@@ -71,13 +71,14 @@ sol_node_t *sol_parse_list (sol_parser_t *s, int inside)
     by = separator (s);
     if (!by) break;
     ors += by == 'o';
+    ands += by == 'a';
     if (by == ';' && !inside) {
       group[groups++] = list_of (s, item, n, ',');
       n = 0;
     }
   }
   s->depth--;
-  if (!groups) return list_of (s, item, n, ors == n - 1 ? 'o' : ',');
+  if (!groups) return list_of (s, item, n, ors == n - 1 ? 'o' : ands == n - 1 ? 'a' : ',');
   group[groups++] = list_of (s, item, n, ',');
   return list_of (s, group, groups, ';');
 }
@@ -211,8 +212,9 @@ static sol_node_t *parse_mixed (sol_parser_t *s, sol_node_t *whole)
 {
   sol_node_t *fraction;
   if (is_command (s->t, "frac")) {
-    fraction = sol_parse_power (s);
-    if (fraction->kind != N_MUL || fraction->kid[0]->kind != N_NUM || fraction->kid[1]->kid[0]->kind != N_NUM) return sol_node_pair (s->pool, N_MUL, whole, fraction);
+    fraction = sol_parse_atom (s);
+    if (fraction->kind != N_MUL || fraction->kid[0]->kind != N_NUM || fraction->kid[1]->kid[0]->kind != N_NUM) return sol_node_pair (s->pool, N_MUL, whole, sol_parse_behind (s, fraction));
+    if (is_char (s->t, '^') || is_char (s->t, '!')) sol_parse_fail (s);
   } else {
     if (!is_whole (s->t) || !s->t->space || !is_char (s->t + 1, '/') || !is_whole (s->t + 2)) return NULL;
     sol_node_t *top = sol_parse_atom (s);
@@ -221,7 +223,7 @@ static sol_node_t *parse_mixed (sol_parser_t *s, sol_node_t *whole)
   }
   sol_node_t *top = fraction->kid[0], *bottom = fraction->kid[1]->kid[0];
   if (mpq_sgn (top->q) <= 0 || mpq_cmp (top->q, bottom->q) >= 0 || mpz_cmp_ui (mpq_denref (top->q), 1) || mpz_cmp_ui (mpq_denref (bottom->q), 1) || top->digits || bottom->digits) sol_parse_fail (s);
-  return sol_node_pair (s->pool, N_ADD, whole, fraction);
+  return sol_parse_behind (s, sol_node_pair (s->pool, N_ADD, whole, fraction)); /* 33\frac13\% */
 }
 
 /* May the number that stands here be a factor without a sign of multiplication? Only behind a power, a closing bracket or a currency sign, and a power of it behind what is no number:

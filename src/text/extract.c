@@ -73,6 +73,9 @@ static size_t with_sign (span_t t, size_t i)
   return isalnum (c) || strchr (")]}", c) || c >= 0x80 ? i : i - sign;
 }
 
+/* the number at i, sign and all, is an exponent or index: 10^{-3} */
+static int raised (span_t t, size_t i) { return i > 1 && t.s[i - 1] == '{' && (t.s[i - 2] == '^' || t.s[i - 2] == '_'); }
+
 /* behind one argument of \frac at i, or 0 */
 static size_t skip_argument (span_t t, size_t i)
 {
@@ -116,15 +119,28 @@ static size_t skip_decimal (span_t t, size_t i)
   if (i < t.n && t.s[i] == '/' && is_digit (t, i + 1)) i = skip_digits (t, i + 1);
   k = i;
   while (k < t.n && t.s[k] == ' ') k++;
-  return (k = skip_frac (t, k)) ? k : i; /* mixed */
+  const size_t top = skip_digits (t, k);
+  if (k == i + 1 && top > k && top < t.n && t.s[top] == '/' && is_digit (t, top + 1)) return skip_digits (t, top + 1); /* mixed: 1 1/2, 1\frac12 */
+  return (k = skip_frac (t, k)) ? k : i;
 }
 
-/* may the number end at i? Not inside a word, unless the word is a unit. */
+/* Behind a word of magnitude behind the number that ends at i, else i: 3.5 million */
+static size_t with_magnitude (span_t t, size_t i)
+{
+  size_t k = i;
+  while (k < t.n && t.s[k] == ' ') k++;
+  const size_t word = k;
+  while (k < t.n && isalpha ((unsigned char) t.s[k])) k++;
+  const char *unit = k > word ? sol_unit_word (t.s + word, k - word) : NULL;
+  return unit && unit[0] == '#' ? k : i;
+}
+
+/* may the number end at i? Not inside a word, unless the word is a unit or a lone letter, a factor. */
 static int ends_well (span_t t, size_t i)
 {
   size_t k = i;
   while (k < t.n && isalpha ((unsigned char) t.s[k])) k++;
-  if (k == i || sol_unit_word (t.s + i, k - i)) return 1;
+  if (k == i || (k == i + 1 && !is_digit (t, k)) || sol_unit_word (t.s + i, k - i)) return 1;
   return k == i + 1 && t.s[i] == 'm' && k < t.n && (t.s[k] == '^' || t.s[k] == '\xc2'); /* m^2 */
 }
 
@@ -150,14 +166,23 @@ static int last_number (span_t t, span_t *found)
       i++;
       continue;
     }
-    if (begins_well (t, i) && ends_well (t, end)) {
-      size_t from = with_sign (t, i);
-      *found = (span_t) { t.s + from, end - from, percent_at (t, end) };
+    const size_t from = with_sign (t, i);
+    if (begins_well (t, i) && !raised (t, from) && ends_well (t, end)) {
+      *found = (span_t) { t.s + from, with_magnitude (t, end) - from, percent_at (t, end) };
       any = 1;
     }
     i = end;
   }
   return any;
+}
+
+/* the last number, with the inequality, sum, list ... that it is part of */
+static int last_value (span_t t, span_t *found)
+{
+  if (!last_number (t, found)) return 0;
+  size_t from = (size_t) (found->s - t.s), end = from + found->n;
+  if (sol_answer_whole (t.s, t.n, &from, &end)) *found = (span_t) { .s = t.s + from, .n = end - from };
+  return 1;
 }
 
 /* ---- mathematics between delimiters */
@@ -178,6 +203,27 @@ static int leading_math (span_t t, span_t *found)
   return 0;
 }
 
+/* $1$ or $2$, $1$, $2$ and $3$: the parts before the one that begins at `at` belong to it (of "$x = 1$ and $y = 2$" the last alone is the answer) */
+static void together (span_t t, const char *const mark[2], size_t at, span_t *found)
+{
+  const size_t n = strlen (mark[0]);
+  const char *const end = found->s + found->n;
+  int assigns = memchr (found->s, '=', found->n) != NULL, joints = 0;
+  for (;; joints++) {
+    size_t k = at;
+    while (k && t.s[k - 1] == ' ') k--;
+    const int or = k > 2 && !memcmp (t.s + k - 2, "or", 2) && !isalpha ((unsigned char) t.s[k - 3]), and = k > 3 && !memcmp (t.s + k - 3, "and", 3) && !isalpha ((unsigned char) t.s[k - 4]);
+    if (!or && !(and && !assigns) && !(joints && k && t.s[k - 1] == ',')) return;
+    k -= or ? 2 : and ? 3 : 1;
+    while (k && (t.s[k - 1] == ' ' || t.s[k - 1] == ',')) k--;
+    if (k < 2 * n || memcmp (t.s + k - n, mark[1], n)) return;
+    const size_t open = last ((span_t) { .s = t.s, .n = k - n }, mark[0], 0);
+    if (open == (size_t) -1) return;
+    *found = (span_t) { .s = t.s + open, .n = (size_t) (end - t.s) + n - open };
+    at = open;
+  }
+}
+
 /* the delimited part that t ends with */
 static int trailing_math (span_t t, span_t *found)
 {
@@ -188,7 +234,7 @@ static int trailing_math (span_t t, span_t *found)
     size_t at = last ((span_t) { .s = t.s, .n = t.n - n }, mark[k][0], 0);
     if (at == (size_t) -1) continue;
     *found = (span_t) { .s = t.s + at + n, .n = t.n - 2 * n - at };
-    return 1;
+    return together (t, mark[k], at, found), 1;
   }
   return 0;
 }
@@ -207,7 +253,53 @@ static span_t in_sentence (span_t t)
   if (leading_math (t, &found)) return found;
   const char *line = memchr (t.s, '\n', t.n);
   if (line) t = trim ((span_t) { .s = t.s, .n = (size_t) (line - t.s) });
-  return !sol_answer_is_number (t.s, t.n) && last_number (t, &found) ? found : t;
+  return !sol_answer_is_number (t.s, t.n) && last_value (t, &found) ? found : t;
+}
+
+/* the letter of a choice at the end: "The answer is (B)", "Answer: B" */
+static int last_choice (span_t t, span_t *found)
+{
+  static const char *const lead[] = { "answer is", "answer:", "answer is:", "option", "choice" };
+  size_t n = t.n;
+  if (n >= 3 && t.s[n - 1] == ')' && t.s[n - 3] == '(' && isupper ((unsigned char) t.s[n - 2]) && (n == 3 || isspace ((unsigned char) t.s[n - 4]) || t.s[n - 4] == '*')) {
+    *found = (span_t) { .s = t.s + n - 2, .n = 1 };
+    return 1;
+  }
+  if (!n || !isupper ((unsigned char) t.s[n - 1])) return 0;
+  const span_t before = trim ((span_t) { .s = t.s, .n = n - 1 });
+  if (n > 1 && isalnum ((unsigned char) t.s[n - 2])) return 0;
+  for (int k = 0; k < 5; k++) {
+    const size_t bytes = strlen (lead[k]);
+    if (before.n >= bytes && last (before, lead[k], 1) == before.n - bytes) {
+      *found = (span_t) { .s = t.s + n - 1, .n = 1 };
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Is what stands behind "####" a heading of a text in parts: "#### Step 2: the sum", "#### 1. First" ? */
+static int is_heading (span_t t)
+{
+  static const char *const first[] = { "step", "part", "case", "method", "explanation", "verification", "note", "conclusion", "solution", "problem", "question", "example", "summary" };
+  while (t.n && (*t.s == ' ' || *t.s == '*' || *t.s == '#')) t.s++, t.n--;
+  for (size_t k = 0; k < sizeof first / sizeof *first; k++) {
+    const size_t n = strlen (first[k]);
+    if (last ((span_t) { .s = t.s, .n = t.n < n ? t.n : n }, first[k], 1) == 0) return 1;
+  }
+  const size_t i = skip_digits (t, 0);
+  return i && i + 2 < t.n && (t.s[i] == '.' || t.s[i] == ')') && t.s[i + 1] == ' ' && isalpha ((unsigned char) t.s[i + 2]);
+}
+
+/* the last "####" that no heading follows */
+static size_t last_mark (span_t t)
+{
+  for (size_t at; (at = last (t, "####", 0)) != (size_t) -1; t.n = at) {
+    const char *line = memchr (t.s + at, '\n', t.n - at);
+    const size_t end = line ? (size_t) (line - t.s) : t.n;
+    if (!is_heading ((span_t) { .s = t.s + at + 4, .n = end - at - 4 })) return at;
+  }
+  return (size_t) -1;
 }
 
 static int is_relation (span_t t)
@@ -242,14 +334,15 @@ static int find (span_t t, span_t *found)
     *found = in_sentence ((span_t) { .s = t.s + at + 12, .n = t.n - at - 12 });
     return found->n ? 2 : 0;
   }
-  if ((at = last (t, "####", 0)) != (size_t) -1) {
+  if ((at = last_mark (t)) != (size_t) -1) {
     *found = in_sentence ((span_t) { .s = t.s + at + 4, .n = t.n - at - 4 });
     return found->n ? 3 : 0;
   }
   size_t hope = last (t, "i hope it is correct", 1);
   span_t end = trim (hope == (size_t) -1 ? t : (span_t) { .s = t.s, .n = hope });
   if (trailing_math (end, found)) return 4;
-  if (!last_number (t, found)) return 0;
+  if (last_choice (end, found)) return 4;
+  if (!last_value (t, found)) return 0;
   widen (t, found);
   return 4;
 }

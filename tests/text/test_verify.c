@@ -47,7 +47,7 @@ static void row (void *ctx, const cJSON *r)
   table_t *t = ctx;
   sol_buffer_t p = { 0 }, g = { 0 };
   need (sol_json_text (r, "prediction", &p) && sol_json_text (r, "gold", &g));
-  const sol_answer_form_t form = !strcmp (sol_json_string (r, "form"), "response") ? SOL_FORM_RESPONSE : SOL_FORM_ANSWER;
+  const sol_answer_form_t form = !strcmp (sol_json_string (r, "form"), "response") ? SOL_FORM_RESPONSE : !strcmp (sol_json_string (r, "form"), "cut") ? SOL_FORM_CUT : SOL_FORM_ANSWER;
   const int want = cJSON_IsTrue (cJSON_GetObjectItem (r, "equal")), got = sol_answer_check (p.data ? p.data : "", g.data ? g.data : "", form, SOL_VERIFY_ANSWER, NULL);
   tally (kind_of (t, sol_json_string (r, "kind")), want, got);
   tally (&t->all, want, got);
@@ -63,15 +63,16 @@ static void row (void *ctx, const cJSON *r)
   sol_buffer_free (&g);
 }
 
-static void test_cases (void)
+/* every row is right, and none wrongly equal */
+static void test_cases (const char *name, const char *what, int rows)
 {
-  char *path = data_path ("verify_cases.jsonl");
-  static table_t t;
+  char *path = data_path (name);
+  table_t t = { 0 };
   each_row (path, row, &t);
   printf ("# %-12s %5s %5s %6s %5s\n", "kind", "cases", "right", "missed", "wrong");
   for (int i = 0; i < t.kinds; i++) printf ("# %-12s %5d %5d %6d %5d\n", t.kind[i].kind, t.kind[i].n, t.kind[i].right, t.kind[i].missed, t.kind[i].wrong);
-  tap_ok (t.all.wrong == 0, "none of %d published cases is wrongly equal (%d)", t.all.n, t.all.wrong);
-  tap_ok (t.all.n == 383 && t.all.right == t.all.n, "all of %d published cases are right (%d)", t.all.n, t.all.right);
+  tap_ok (t.all.wrong == 0, "none of %d %s cases is wrongly equal (%d)", t.all.n, what, t.all.wrong);
+  tap_ok (t.all.n == rows && t.all.right == t.all.n, "all of %d %s cases are right (%d)", t.all.n, what, t.all.right);
   sol_free (path);
 }
 
@@ -133,7 +134,7 @@ static void test_extract (void)
   ok (extracts ("\\boxed{1} then \\boxed{2", 0, "") && extracts ("\\boxed{}", 1, "") && extracts ("nothing", 0, "") && extracts ("", 0, ""));
   ok (extracts ("Final Answer: The final answer is $(0, 1)$. I hope it is correct.", 2, "(0, 1)") && extracts ("**Final Answer:** 73\n", 2, "73") && extracts ("final answer: the volume is 120.", 2, "120"));
   ok (extracts ("48 + 24 = 72\n#### 72", 3, "72") && extracts ("#### 1,234 \nmore 5", 3, "1,234"));
-  ok (extracts ("It is 2 + 3 = 5.", 4, "5") && extracts ("it is -5", 4, "-5") && extracts ("7-5", 4, "5") && extracts ("probability 2/3.", 4, "2/3") && extracts ("AZ2A", 0, "") && extracts ("x^2", 0, ""));
+  ok (extracts ("It is 2 + 3 = 5.", 4, "5") && extracts ("it is -5", 4, "-5") && extracts ("7-5", 4, "7-5") && extracts ("probability 2/3.", 4, "2/3") && extracts ("AZ2A", 0, "") && extracts ("x^2", 0, ""));
   ok (extracts ("is \\frac{3}{4}", 4, "\\frac{3}{4}") && extracts ("1,000.99 m and more", 4, "1,000.99") && extracts ("28 %", 4, "28%") && extracts ("a 3rd one is 4 and", 4, "4"));
   ok (extracts ("so 5<|im_end|>\n<|im_start|>user 6", 4, "5"));
 }
@@ -192,7 +193,8 @@ int main (void)
   test_bounds ();
   test_extract ();
   test_modes ();
-  test_cases ();
+  test_cases ("verify_cases.jsonl", "published", 383);
+  test_cases ("verify_more.jsonl", "own", 735);
   test_wild ();
   return tap_done ();
 }
