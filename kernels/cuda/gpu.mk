@@ -9,7 +9,7 @@
 #   SANITIZE=0     without compute-sanitizer
 #   SHAPES=real    on emu, too, the shapes that a GPU gets (hours); SHAPES=small: on a GPU, too, those of emu
 #   PLUGIN=FILE    a libsolera-emu.so or libsolera-cuda.so that is there already
-#   CUDA_DIR=, CC=, CXX=, PYTHON=, GPU_BUILD=, JOBS=, SECONDS_MOST= (450: what is not begun by then is left out, and named)
+#   CUDA_DIR=, CC=, CXX=, PYTHON=, GPU_BUILD=, JOBS=, SECONDS_MOST= (450: what is not begun by then is left out, and named), OP_SECONDS= (120: of one test of ops)
 GPU_MK := $(abspath $(lastword $(MAKEFILE_LIST)))
 TOP := $(patsubst %/kernels/cuda/gpu.mk,%,$(GPU_MK))
 GPU_BUILD ?= gpu-build
@@ -64,7 +64,7 @@ source_of = $(firstword $(wildcard $(TEST_DIRS:%=%/$1.c)))
 
 .PHONY: gpu-test gpu-bench gpu-all gpu-files gpu-clean
 RUN = HERE='$(CURDIR)' B='$(abspath $B)' SHOWN='$B' TOP='$(TOP)' DEVICE='$(DEVICE)' MAKE='$(MAKE)' GPU_MK='$(GPU_MK)' CC='$(CC)' CUDA_DIR='$(CUDA_DIR)' NVCC='$(NVCC)' PARALLEL='$(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))' \
-  TEST_PROGRAMS='test_random $(OP_TESTS)' SANITIZE='$(SANITIZE)' PYTHON='$(PYTHON)' SECONDS_MOST='$(SECONDS_MOST)' PLUGIN='$(PLUGIN)' ARCH='$(ARCH)' GPU_SHAPES='$(SHAPES)'
+  TEST_PROGRAMS='test_random $(OP_TESTS)' SANITIZE='$(SANITIZE)' PYTHON='$(PYTHON)' SECONDS_MOST='$(SECONDS_MOST)' OP_SECONDS='$(OP_SECONDS)' PLUGIN='$(PLUGIN)' ARCH='$(ARCH)' GPU_SHAPES='$(SHAPES)'
 # exit 77 of the script: nothing could run, and it said why
 gpu-test gpu-bench gpu-all:
 	@+$(RUN) $(SHELL) $(TOP)/tests/cuda/gpu_run.sh $(@:gpu-%=%) || [ $$? -eq 77 ]

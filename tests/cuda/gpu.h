@@ -156,6 +156,7 @@ static inline void gpu_open (const char *program)
   if (getenv ("GPU_JSON")) {
     gpu.json = fopen (getenv ("GPU_JSON"), "a");
     if (!gpu.json) gpu_need (SOL_ERR_IO, getenv ("GPU_JSON"));
+    setvbuf (gpu.json, NULL, _IOLBF, 1 << 14); /* whole lines, also of a program that is killed */
   }
   make_noise ();
 }

@@ -14,8 +14,8 @@ skip () { echo "gpu-$what: SKIP: $1"; exit 77; }
 failed () { failures="$failures$1$nl"; } # the line that names it is printed already
 say () { printf '  %-19s %s\n' "$1" "$2"; }
 quoted () { printf '%s' "$1" | sed 's/[\\"]/\\&/g' | tr -d '\001-\037'; }
-list () { # FILE: lines of JSON as the inside of an array
-  if [ -f "$1" ]; then sed 's/^/    /; $!s/$/,/' "$1"; fi
+list () { # FILE: lines of JSON as the inside of an array: whole ones, and null for what is no number
+  if [ -f "$1" ]; then sed -n '/^{.*}$/{s/: -\{0,1\}\(nan\|inf\)\([,}]\)/: null\2/g; p;}' "$1" | sed 's/^/    /; $!s/$/,/'; fi
 }
 names () { printf '%s' "$1" | while IFS= read -r line; do printf '"%s"\n' "$(quoted "$line")"; done | paste -sd, -; }
 
@@ -24,7 +24,8 @@ find_device () {
   device_name=$DEVICE GPU_BYTES=
   if [ "$DEVICE" = cuda ]; then
     $CC -O1 "$TOP/tests/cuda/gpu_probe.c" -o gpu_probe -ldl >log/build 2>&1 || { sed 's/^/    /' log/build; echo "gpu-$what: FAILED: $CC cannot build a program"; exit 1; }
-    found=$(./gpu_probe) || skip "$found"
+    found=$(timeout -k 5 60 ./gpu_probe); rc=$?
+    case $rc in 0) ;; 77) skip "$found" ;; *) echo "gpu-$what: FAILED: asking the driver for its devices: $(died $rc 60)"; exit 1 ;; esac
     ARCH=${ARCH:-${found%% *}}
     rest=${found#* }
     GPU_BYTES=${rest%% *} device_name=${rest#* }
@@ -39,13 +40,16 @@ find_device () {
 }
 build () {
   # shellcheck disable=SC2086 # PARALLEL is a word or none
-  if ! (cd "$HERE" && $MAKE -f "$GPU_MK" --no-print-directory $PARALLEL ARCH="$ARCH" gpu-files) >log/build 2>&1; then
+  (cd "$HERE" && timeout -k 5 "$SECONDS_MOST" $MAKE -f "$GPU_MK" --no-print-directory $PARALLEL ARCH="$ARCH" gpu-files) >log/build 2>&1; rc=$?
+  if [ $rc -eq 124 ] || [ $rc -eq 137 ]; then echo "gpu-$what: FAILED: the build was not done in $SECONDS_MOST s (SECONDS_MOST); once more goes on with what is built, see $SHOWN/log/build"; exit 1; fi
+  if [ $rc -ne 0 ]; then
     grep -iE -B1 -A4 'error|\*\*\*' log/build | head -n 30 | sed 's/^/    /'
     echo "gpu-$what: FAILED: the build, see $SHOWN/log/build"
     exit 1
   fi
   if grep -qi 'warning' log/build; then say warning "the build has warnings, see $SHOWN/log/build"; fi
-  can=$(./gpu_steps can 2>log/can) || { [ $? -eq 77 ] && skip "$can"; cat log/can; echo "gpu-$what: FAILED: opening the device: $can"; exit 1; }
+  can=$(timeout -k 5 60 ./gpu_steps can 2>log/can); rc=$?
+  case $rc in 0) ;; 77) skip "$can" ;; *) cat log/can; echo "gpu-$what: FAILED: opening the device: ${can:-$(died $rc 60)}"; exit 1 ;; esac
   echo "gpu-$what on $can, built in $(spent) s"
   case $can in emu*) [ "$GPU_SHAPES" = real ] || echo "  emulated on the host, small shapes: this tests the programs; its times say nothing about a GPU" ;; esac
 }
@@ -72,6 +76,7 @@ op_test () { # NAME SECONDS COMMAND...: a test program, under a command that is 
   elif [ "$rc" -ne 0 ] || grep -q '^not ok' "log/$log" || ! grep -q '^1\.\.' "log/$log"; then
     echo "FAILED $log: $(grep -c '^not ok' "log/$log") of $(grep -cE '^(not )?ok' "log/$log") checks, $(died "$rc" "$limit")"
     grep -vE '^ok|^1\.\.' "log/$log" | sed 's/^not ok [0-9]* - /did not hold: /; s/^/    /' | head -n 12
+    [ "$rc" -lt 124 ] || echo "    it got as far as: $(grep -E '^(not )?ok' "log/$log" | tail -n 1 | sed 's/^.*ok [0-9]* - //')"
     if [ -n "$tool" ] && [ -f "log/$log.report" ]; then head -n 12 "log/$log.report" | sed 's/^/    /'; fi
   else
     total=$((total + $(grep -c '^ok' "log/$log"))) programs=$((programs + 1))
@@ -81,7 +86,7 @@ op_test () { # NAME SECONDS COMMAND...: a test program, under a command that is 
 }
 op_tests () {
   from=$(spent) total=0 programs=0
-  for t in $TEST_PROGRAMS; do op_test "$t" 120 "./$t"; done
+  for t in $TEST_PROGRAMS; do op_test "$t" "${OP_SECONDS:-120}" "./$t"; done
   checks=$total
   say "op tests" "$total checks of $programs programs hold, $(($(spent) - from)) s"
 }
@@ -92,8 +97,8 @@ part () { # PROGRAM PART SECONDS: one part of a program that prints its own line
   sed -n '1,60{/^FAILED/!s/^/    /; p; d;}; /^FAILED/p' "log/$1-$2"
   failed "$1 $2"
   # launches are asynchronous, and so are their errors: once more, each waited for, names the kernel
-  if grep -qE 'noticed at|a kernel or copy on the device' "log/$1-$2"; then
-    CUDA_LAUNCH_BLOCKING=1 GPU_JSON=/dev/null timeout -k 5 60 "./$1" "$2" 2>&1 | grep -m1 ' error ' | sed 's/^/    launches waited for: /'
+  if grep -qE 'noticed at|a kernel or copy on the device' "log/$1-$2" && [ "$(left)" -ge 5 ]; then
+    CUDA_LAUNCH_BLOCKING=1 GPU_JSON=/dev/null timeout -k 5 "$([ "$(left)" -lt 60 ] && left || echo 60)" "./$1" "$2" 2>&1 | grep -m1 ' error ' | sed 's/^/    launches waited for: /'
   fi
 }
 sanitize () {
@@ -136,7 +141,7 @@ ceilings () {
 }
 torch () {
   [ "$DEVICE" = cuda ] || { say PyTorch "no comparison on $DEVICE"; return; }
-  "$PYTHON" -c 'import sys, torch; sys.exit (not torch.cuda.is_available ())' 2>/dev/null || { say PyTorch "not here with CUDA, no comparison"; return; }
+  timeout -k 5 60 "$PYTHON" -c 'import sys, torch; sys.exit (not torch.cuda.is_available ())' 2>/dev/null || { say PyTorch "not here with CUDA, no comparison"; return; }
   limited torch 120 "$PYTHON" "$TOP/tests/cuda/gpu_torch.py" log/kernels.jsonl log/models.jsonl log/torch.jsonl || return 0
   sed 's/^/  /' log/torch
   [ "$rc" -eq 0 ] || { echo "FAILED PyTorch's side: $(died "$rc" "$limit")"; failed PyTorch; }

@@ -62,6 +62,19 @@ t, b = (json.load (open (sys.argv[1] + "/gpu/" + f)) for f in ("test.json", "ben
 assert "gpu_steps diff-tiny" in t["failed"] and "gpu_bench products-7B" in b["failed"] and any ("failed" in k for k in b["kernels"])' "$t" >"$t/log" 2>&1
   ok $? "both files are JSON, and name what failed"
 fi
+# a driver that dies, a build that fails, one that takes too long, an op test that hangs: each is named, and nothing waits for ever
+mkdir "$t/dies" && sed 's/return (int) flags;/__builtin_trap ();/' "$t/driver/driver.c" | gcc -shared -fPIC -x c - -o "$t/dies/libcuda.so.1"
+LD_LIBRARY_PATH=$t/dies${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} gpu DEVICE=cuda gpu-test; [ $rc -ne 0 ]; ok $? "a driver that dies: exit $rc"; has '^gpu-test: FAILED: asking the driver for its devices: exit 132'
+gpu DEVICE=emu GPU_BUILD="$t/wrong" BUILD_FLAGS=-Dint=nothing gpu-test; [ $rc -ne 0 ]; ok $? "a build that fails: exit $rc"; has '^gpu-test: FAILED: the build, see'; has "unknown type name 'nothing'|error:"
+[ ! -e "$t/wrong/test.json" ]; ok $? "and has no result"
+printf '#!/bin/sh\nsleep 60\n' >"$t/driver/slow"; chmod +x "$t/driver/slow"
+gpu DEVICE=emu GPU_BUILD="$t/wrong" CC="$t/driver/slow" SECONDS_MOST=1 gpu-test; [ $rc -ne 0 ]; ok $? "a build that takes too long: exit $rc"; has '^gpu-test: FAILED: the build was not done in 1 s'
+mv "$t/gpu/test_flat" "$t/gpu/test_flat.kept"; printf '#!/bin/sh\necho "ok 1 - rope 5 x 3"\nexec sleep 60\n' >"$t/gpu/test_flat"; chmod +x "$t/gpu/test_flat"
+gpu DEVICE=emu OP_SECONDS=1 SECONDS_MOST=10 gpu-test; [ $rc -ne 0 ]; ok $? "an op test that hangs: exit $rc"
+has '^FAILED test_flat: 0 of 1 checks, not done in 1 s'; has 'it got as far as: rope 5 x 3'; has 'training step of tiny qwen2'
+mv "$t/gpu/test_flat.kept" "$t/gpu/test_flat"
+printf '{"a": -nan, "b": inf, "c": 1}\n{"cut": 1, "of' >"$t/gpu/log/part"; sed -n '/^list () {/,/^}/p' "$top_srcdir/tests/cuda/gpu_run.sh" >"$t/list.sh"
+is '    {"a": null, "b": null, "c": 1}' "$(. "$t/list.sh"; list "$t/gpu/log/part")" "JSON of no numbers, and of a line that was cut off"
 pretend SECONDS_MOST=3 gpu-test; [ $rc -ne 0 ]; ok $? "no time: exit $rc"; has '^gpu-test: INCOMPLETE'; has 'no time was left .*test_flat.*gpu_steps-diff-7B'
 
 # the driver's library is hidden, wherever the test runs
