@@ -56,8 +56,10 @@ void sol_task_asks (const sol_config_t *config, sol_buffer_t *out);
 /* data sets (files of task.path; 1 where the task has none), and the name of one */
 int sol_task_sets (const sol_task_t *task);
 const char *sol_task_set_name (const sol_task_t *task, int set);
-/* logs what is to be known of the data sets: prompts that were left out, problems with two answers; for one rank of several, once */
+/* logs what is to be known of the data sets: prompts that were left out; problems that stand in two files, with two answers, or on both sides of the held-out split; for one rank of several, once */
 void sol_task_say (const sol_task_t *task);
+/* logs how many of the first n prompts of a split a run with these settings, called by name, was trained on, as far as its files are there; for one rank, once */
+void sol_task_say_seen (const sol_task_t *task, int split, uint64_t n, const sol_config_t *run, const char *name);
 /* hash of a file's problems and answers, in order; *n_p: how many. 0 and 0 where the task has no files. */
 uint64_t sol_task_set_digest (const sol_task_t *task, int set, int64_t *n_p);
 /* data set of prompt `index` of a split that has questions */

@@ -29,6 +29,8 @@ typedef struct {
 } sol_evaluate_model_t;
 /* not collective: rank 0 finds it and ships it, since a run that goes on changes */
 sol_status_t sol_evaluate_find (const char *path, int best, sol_evaluate_model_t *model_p);
+/* settings of the run that made the weights, as far as a checkpoint, or the folder of a run around MODEL, tells; NULL: not known. sol_config_destroy */
+sol_config_t *sol_evaluate_trained (const sol_evaluate_model_t *m);
 /* sizes and tokenizer of it for the settings of one data set. run_config_p: the run's settings where the setup needs them, kept until sol_config_destroy. Local. */
 sol_status_t sol_evaluate_setup (const sol_evaluate_model_t *m, const sol_config_t *config, sol_setup_t *setup, sol_config_t **run_config_p);
 

@@ -80,6 +80,15 @@ static sol_status_t open_task (ask_t *a)
   return SOL_OK;
 }
 
+/* a rate of problems that were trained on says little */
+static void say_seen (const ask_t *a)
+{
+  const sol_evaluate_model_t *m = &a->r->from;
+  sol_config_t *run = sol_evaluate_trained (m);
+  if (run) sol_task_say_seen (a->task, (int) a->c->task_split, (uint64_t) a->problems, run, m->run[0] ? m->run : m->folder[0] ? m->folder : m->checkpoint);
+  sol_config_destroy (run);
+}
+
 sol_status_t sol_evaluate_check (sol_evaluate_run_t *r, int i)
 {
   ask_t a = { .r = r, .c = r->config[i], .set = &r->set[i] };
@@ -87,6 +96,7 @@ sol_status_t sol_evaluate_check (sol_evaluate_run_t *r, int i)
   if (r->set[i].missing) return SOL_OK;
   st = open_task (&a);
   if (st == SOL_OK) st = check_problems (&a);
+  if (st == SOL_OK) say_seen (&a);
   sol_task_destroy (a.task);
   return st;
 }

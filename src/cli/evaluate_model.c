@@ -116,6 +116,22 @@ static sol_status_t run_settings (const sol_evaluate_model_t *m, sol_config_t **
   return st;
 }
 
+sol_config_t *sol_evaluate_trained (const sol_evaluate_model_t *m)
+{
+  char run[PATH_MAX], *path = NULL, *text = NULL, *slash;
+  sol_config_t *c = NULL;
+  size_t bytes;
+  if (m->checkpoint[0]) return run_settings (m, &c) == SOL_OK ? c : NULL;
+  if (!realpath (m->folder, run) || !(slash = strrchr (run, '/')) || strcmp (slash, "/model")) return NULL; /* RUN/model, which the run leaves */
+  *slash = 0;
+  if (!*run || !holds (run, "settings.yaml") || !holds (run, "checkpoints")) return NULL;
+  path = sol_path_join (run, "settings.yaml");
+  if (sol_file_read (path, 0, &text, &bytes) != SOL_OK || sol_config_parse (text, bytes, path, NULL, &c) != SOL_OK) c = NULL;
+  sol_free (text);
+  sol_free (path);
+  return c;
+}
+
 sol_status_t sol_evaluate_setup (const sol_evaluate_model_t *m, const sol_config_t *config, sol_setup_t *setup, sol_config_t **run_config_p)
 {
   sol_status_t st = SOL_OK;

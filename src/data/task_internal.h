@@ -43,6 +43,8 @@ int sol_task_held_out (const sol_task_t *task, uint64_t id);
 #define SOL_MIX_BLOCK 1024
 sol_status_t sol_sets_open (sol_task_t *task);
 void sol_sets_close (sol_task_t *task);
+/* logs problems that stand in two files, with different answers, or on both sides of the held-out split */
+void sol_sets_say_same (const sol_task_t *task);
 int sol_sets_of (const sol_task_t *task, uint64_t row);
 const sol_problem_t *sol_sets_row (const sol_task_t *task, uint64_t row);
 /* count, from task.weights; after row, train_at and n_train are there */

@@ -36,27 +36,6 @@ static sol_status_t check_names (const sol_task_t *task)
   return SOL_OK;
 }
 
-/* problems that two files share although their answers differ: one of them is graded wrongly, and both are asked. Told once, with an example. */
-static void warn_of_contradictions (const sol_task_t *task)
-{
-  size_t mask = 16;
-  int64_t n = 0, first = 0, second = 0;
-  while (mask < 2 * (size_t) task->n_rows) mask *= 2;
-  uint64_t *slot = sol_alloc (mask-- * sizeof *slot); /* row numbers + 1 */
-  for (uint64_t r = 0; r < task->n_rows; r++) {
-    const sol_problem_t *p = sol_sets_row (task, r), *q = NULL;
-    size_t k = (size_t) sol_hash (p->problem, strlen (p->problem)) & mask;
-    for (; slot[k] && strcmp ((q = sol_sets_row (task, slot[k] - 1))->problem, p->problem); k = (k + 1) & mask) {}
-    if (!slot[k]) slot[k] = r + 1;
-    else if (sol_sets_of (task, slot[k] - 1) != sol_sets_of (task, r) && strcmp (q->answer, p->answer) && n++ == 0) first = (int64_t) slot[k] - 1, second = (int64_t) r;
-  }
-  sol_free (slot);
-  if (!n) return;
-  const sol_problem_t *p = sol_sets_row (task, (uint64_t) first), *q = sol_sets_row (task, (uint64_t) second);
-  sol_log (SOL_LOG_WARN, "task", "%lld problems stand in two files with different answers; the first: %.200s:%lld has \"%.60s\", %.200s:%lld has \"%.60s\"", (long long) n,
-           task->set[sol_sets_of (task, (uint64_t) first)].path, (long long) p->line, p->answer, task->set[sol_sets_of (task, (uint64_t) second)].path, (long long) q->line, q->answer);
-}
-
 sol_status_t sol_sets_open (sol_task_t *task)
 {
   const sol_config_t *c = task->c;
@@ -113,7 +92,7 @@ void sol_task_say (const sol_task_t *task)
       sol_log (SOL_LOG_INFO, "task", "%s: %llu of %lld prompts have more than %lld tokens (rollout.max_prompt) and are left out", s->path, (unsigned long long) s->n_long, (long long) sol_dataset_size (s->data),
                (long long) task->c->max_prompt);
   }
-  if (task->n_sets > 1) warn_of_contradictions (task);
+  if (task->n_sets > 0) sol_sets_say_same (task);
 }
 
 uint64_t sol_task_set_digest (const sol_task_t *task, int set, int64_t *n_p)

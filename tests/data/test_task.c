@@ -3,30 +3,7 @@
 #include "solera/external.h"
 #include "solera/task.h"
 #include "solera/verify.h"
-#include "../text/helpers.h"
-
-static sol_tokenizer_t *tokenizer;
-static char *folder;
-
-static sol_config_t *configure (const char *text)
-{
-  sol_config_t *c = NULL;
-  need (sol_config_parse (text, strlen (text), "test", NULL, &c) == SOL_OK);
-  return c;
-}
-static sol_task_t *make (const sol_config_t *c)
-{
-  sol_task_t *t = NULL;
-  return sol_task_create (c, tokenizer, folder, &t) == SOL_OK ? t : NULL;
-}
-static int creates (const char *text)
-{
-  sol_config_t *c = configure (text);
-  sol_task_t *t = make (c);
-  sol_task_destroy (t);
-  sol_config_destroy (c);
-  return t != NULL;
-}
+#include "task_helpers.h"
 
 /* value of a chain prompt, worked out from its text */
 static int chain_value (const char *s)
@@ -301,142 +278,6 @@ static void test_refused (void)
   ok (!creates ("task: {name: jsonl}\n") && !creates ("task: {name: jsonl, path: /nonexistent}\n") && !creates ("task: {name: sums, stop: ['']}\n") && !creates ("task: {name: sums, system: x}\n"));
 }
 
-/* files a.jsonl, b.jsonl, c.jsonl of 40, 7 and 300 problems; b's first stands in a too, with another answer */
-static void write_sets (char *path[3])
-{
-  static const int size[] = { 40, 7, 300 };
-  for (int j = 0; j < 3; j++) {
-    char name[] = "a.jsonl";
-    sol_buffer_t rows = { 0 };
-    name[0] = (char) ('a' + j);
-    path[j] = scratch_path (name);
-    for (int i = 0; i < size[j]; i++) sol_buffer_printf (&rows, "{\"problem\":\"%c%d%s\",\"answer\":\"%d\"}\n", j == 1 && i == 0 ? 'a' : 'a' + j, i, j == 2 && i % 3 == 0 ? " at length" : "", j);
-    need (sol_file_write (path[j], rows.data, rows.bytes) == SOL_OK);
-    sol_buffer_free (&rows);
-  }
-}
-
-static sol_config_t *configure_sets (char *const path[3], const char *more)
-{
-  sol_buffer_t text = { 0 };
-  sol_buffer_printf (&text, "seed: 6\ntask: {name: jsonl, path: [%s, %s, %s]%s}\n", path[0], path[1], path[2], more);
-  sol_config_t *c = configure (text.data);
-  sol_buffer_free (&text);
-  return c;
-}
-
-/* how often each of n questions was asked differs by at most one */
-static int is_even (const int *asked, int n)
-{
-  int low = asked[0], high = asked[0];
-  for (int i = 1; i < n; i++) {
-    if (asked[i] < low) low = asked[i];
-    if (asked[i] > high) high = asked[i];
-  }
-  return high - low <= 1;
-}
-
-static void test_sets (void)
-{
-  char *path[3];
-  write_sets (path);
-  sol_config_t *c = configure_sets (path, ", holdout: 0, weights: [1, 2, 0.5]");
-  sol_task_t *t = make (c);
-  sol_prompt_t p = { 0 };
-  int asked[3][300] = { { 0 } }, bad = 0, runs = 0, last = -1;
-  need (t != NULL);
-  ok (sol_task_sets (t) == 3 && !strcmp (sol_task_set_name (t, 1), "b") && sol_task_count (t, SOL_SPLIT_TRAIN) == 347);
-  for (uint64_t block = 0; block < 5; block++) {
-    int n[3] = { 0 };
-    for (uint64_t i = 0; i < 1024; i++) {
-      need (sol_task_prompt (t, SOL_SPLIT_TRAIN, block * 1024 + i, &p) == SOL_OK);
-      const int row = atoi (p.text.data + 1);
-      bad += p.set != p.answer.data[0] - '0' || (p.text.data[0] != 'a' + p.set && row > 0);
-      asked[p.set][row]++;
-      n[p.set]++;
-      runs += p.set != last;
-      last = p.set;
-    }
-    bad += n[0] != 293 || n[1] != 585 || n[2] != 146; /* 292.57, 585.14, 146.29 */
-  }
-  tap_ok (!bad && runs > 2000, "each data set has exactly its share of 1024 prompts, mixed (%d wrong, %d changes)", bad, runs);
-  ok (is_even (asked[0], 40) && is_even (asked[1], 7) && is_even (asked[2], 300)); /* epochs of each */
-  need (sol_task_prompt (t, SOL_SPLIT_TRAIN, (UINT64_C (5) << 40) + 7, &p) == SOL_OK);
-  c->max_prompt = 1;
-  ok (sol_task_fits (t, SOL_SPLIT_TRAIN, &p, 1000) == SOL_ERR_LIMIT);
-  sol_task_destroy (t);
-  sol_config_destroy (c);
-
-  c = configure_sets (path, ", holdout: 0.2"); /* no weights: by size, each question once an epoch; the held-out ones as well */
-  t = make (c);
-  for (int split = 0; split < 3; split++) {
-    const uint64_t n = sol_task_count (t, split);
-    uint64_t *seen = sol_alloc (n * sizeof *seen);
-    bad = 0;
-    for (uint64_t i = 0; i < n; i++) {
-      need (sol_task_prompt (t, split, i, &p) == SOL_OK);
-      seen[i] = p.id ^ (uint64_t) p.set;
-      for (uint64_t k = 0; k < i; k++) bad += seen[k] == seen[i];
-    }
-    tap_ok (!bad && n > 40, "split %d: every question once an epoch", split);
-    sol_free (seen);
-  }
-  ok (sol_task_count (t, SOL_SPLIT_TRAIN) + sol_task_count (t, SOL_SPLIT_HELDOUT) == 347);
-  sol_task_destroy (t);
-  sol_config_destroy (c);
-  sol_prompt_free (&p);
-  for (int j = 0; j < 3; j++) sol_free (path[j]);
-}
-
-/* one file: the order is the permutation of its rows; a question's split depends on its words alone */
-static void test_one_set (void)
-{
-  char *path[3];
-  sol_buffer_t text = { 0 };
-  sol_prompt_t p = { 0 };
-  uint64_t bad = 0;
-  write_sets (path);
-  sol_buffer_printf (&text, "seed: 6\ntask: {name: jsonl, path: %s, weights: 3, holdout: 0}\n", path[0]);
-  sol_config_t *c = configure (text.data);
-  sol_task_t *t = make (c);
-  need (t != NULL);
-  for (uint64_t i = 0; i < 100; i++) {
-    need (sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &p) == SOL_OK);
-    bad += strtoull (p.text.data + 1, NULL, 10) != sol_permute (6, i / 40, 40, i % 40) || p.set != 0;
-  }
-  tap_ok (!bad, "one file: the order is that of its permutation (%d wrong)", (int) bad);
-  sol_task_destroy (t);
-  sol_config_destroy (c);
-  sol_prompt_free (&p);
-  sol_buffer_free (&text);
-  for (int j = 0; j < 3; j++) sol_free (path[j]);
-}
-
-static void test_long (void)
-{
-  char *path[3];
-  sol_prompt_t p = { 0 };
-  int bad = 0;
-  write_sets (path);
-  sol_config_t *c = configure_sets (path, ", holdout: 0, long_prompts: skip");
-  c->max_prompt = 8;
-  sol_task_t *t = make (c);
-  need (t != NULL);
-  const uint64_t n = sol_task_count (t, SOL_SPLIT_TRAIN);
-  ok (n == 247 && sol_task_count (t, SOL_SPLIT_ALL) == 247);
-  for (uint64_t i = 0; i < n; i++) {
-    need (sol_task_prompt (t, SOL_SPLIT_TRAIN, i, &p) == SOL_OK);
-    bad += p.ids.n > 8 || strstr (p.text.data, "length") || sol_task_fits (t, SOL_SPLIT_TRAIN, &p, 1000) != SOL_OK;
-  }
-  tap_ok (!bad, "long prompts are left out of every split (%d found)", bad);
-  sol_task_destroy (t);
-  c->max_prompt = 1;
-  ok (!make (c)); /* nothing is left */
-  sol_config_destroy (c);
-  sol_prompt_free (&p);
-  for (int j = 0; j < 3; j++) sol_free (path[j]);
-}
-
 /* reward of a response whose text is given, finished by `finish`, and its parts */
 static sol_grade_t graded (const sol_task_t *t, const sol_prompt_t *p, const char *text, int finish, int32_t *n)
 {
@@ -494,24 +335,6 @@ static void test_parts (void)
   sol_prompt_free (&p);
   sol_buffer_free (&text);
   sol_free (path);
-}
-
-static void test_sets_refused (void)
-{
-  char *path[3];
-  sol_config_t *c;
-  write_sets (path);
-  static const char *const more[] = { ", weights: [1, 2]", ", weights: [1, 2, 0]", ", weights: [1, 2, x]", ", weights: [1, 1, 1e-9]", ", weights: [1, 2, 3, 4]" };
-  for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
-    c = configure_sets (path, more[i]);
-    ok (!make (c));
-    sol_config_destroy (c);
-  }
-  char *twice[] = { path[0], path[1], path[0] };
-  c = configure_sets (twice, "");
-  ok (!make (c)); /* two data sets of one name */
-  sol_config_destroy (c);
-  for (int j = 0; j < 3; j++) sol_free (path[j]);
 }
 
 /* task.split: file, and what is shown of a response beside its grade */
@@ -625,13 +448,9 @@ int main (int argc, char **argv)
   test_order ();
   test_jsonl ();
   test_wording ();
-  test_sets ();
-  test_one_set ();
   test_file ();
-  test_long ();
   test_parts ();
   test_command ();
-  test_sets_refused ();
   test_refused ();
   sol_tokenizer_destroy (tokenizer);
   sol_free (folder);

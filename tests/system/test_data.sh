@@ -34,6 +34,10 @@ is "a b a b a b" "$("$solera" info four/evals.h5 | sed -n 's/^  data: //p' | tr 
 is "$(sed -n 's/{"version":12,"prompts":\([0-9]*\),.*/\1/p' four/evals.jsonl)" "$("$solera" info four/evals.h5 | sed -n 's/^  problems: //p' | tail -n 2 | awk '{n += $1} END {print n}')" "their problems together"
 run "$solera" eval model task.name=jsonl 'task.path=[a.jsonl,b.jsonl]' task.prompt=raw task.holdout=0 task.split=all task.long_prompts=skip rollout.max_prompt=100 rollout.max_tokens=4 eval.prompts=100 out=ev; is 0 $rc "solera eval"
 is "a 40 b 40" "$("$solera" info ev/evals.h5 | sed -n 's/^  \(data\|problems\): //p' | tr '\n' ' ' | sed 's/ $//')" "its rows"
+for m in four/model four; do
+  run "$solera" eval $m --data ./a.jsonl --first 30 task.prompt=raw rollout.max_tokens=4 rollout.max_prompt=100 rollout.samples=1 out=seen --force; is 0 $rc "solera eval $m --data"
+  has "warn task: 2[0-9] of the 30 problems that are asked are among those that $m was trained on; the first: .*a\\.jsonl:[0-9]+, in training a\\.jsonl:[0-9]+"
+done
 if [ -n "$PYTHON3" ]; then
   run "$PYTHON3" -c '
 import h5py
