@@ -234,12 +234,12 @@ out:
   return st;
 }
 
-sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p)
+sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, int64_t update, double *norm_p)
 {
   double t0 = sol_clock_s (), t1, norm;
   SOL_TRY (o->device ? sol_optimizer_device_reduce (o) : sol_tree_finish (o->tree, o->cut, o->grad));
   SOL_TRY (grad_norm (o, &norm));
-  if (!isfinite (norm)) return sol_fail (SOL_ERR_NUMERIC, "learner", "update %lld refused: the gradient's norm is %g", (long long) o->step, norm);
+  if (!isfinite (norm)) return sol_fail (SOL_ERR_NUMERIC, "learner", "update %lld refused: the gradient's norm is %g", (long long) update, norm);
   t1 = sol_clock_s ();
   hyper.step = o->step + 1;
   hyper.scale = grad_clip > 0 && norm > grad_clip ? grad_clip / (norm + 1e-6) : 1;

@@ -45,9 +45,9 @@ void sol_optimizer_layer (sol_optimizer_t *o, int layer);
 /* collective: weights and moments of a checkpoint, then installs them */
 sol_status_t sol_optimizer_load (sol_optimizer_t *o, const char *dir, const sol_checkpoint_t *info);
 sol_status_t sol_optimizer_save (const sol_optimizer_t *o, sol_checkpoint_writer_t *w);
-/* Collective, after every leaf was pushed: sums, clips (0: no clip), updates, shares and installs the new weights. hyper: lr, betas, eps, decay.
+/* Collective, after every leaf was pushed: sums, clips (0: no clip), updates, shares and installs the new weights. hyper: lr, betas, eps, decay. update: for errors, as steps do not count skipped updates.
  * SOL_ERR_NUMERIC on all ranks when the gradient's norm is not finite; nothing is changed then. */
-sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, double *norm_p);
+sol_status_t sol_optimizer_step (sol_optimizer_t *o, sol_adamw_t hyper, double grad_clip, int64_t update, double *norm_p);
 /* The published block of the newest weights, on the host, until the next step. Not collective; learner 0. */
 sol_status_t sol_optimizer_block (sol_optimizer_t *o, const void **block_p);
 /* That block will be asked for: where it comes from a device, it comes while the host does other things. Not collective; learner 0. */

@@ -56,7 +56,7 @@ static sol_status_t update (sol_learner_t *l, void (*mark) (void *ctx, sol_phase
   for (int64_t i = 0; i < l->col.n; i++) l->col.c[i] = 1; /* every token trains */
   SOL_TRY (sol_learner_backward (l, micros == 1));
   mark (ctx, SOL_PHASE_BACKWARD);
-  SOL_TRY (sol_optimizer_step (l->opt, hyper, 0, &norm));
+  SOL_TRY (sol_optimizer_step (l->opt, hyper, 0, 0, &norm));
   mark (ctx, SOL_PHASE_OPTIMIZER);
   return SOL_OK;
 }

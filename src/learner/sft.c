@@ -156,7 +156,7 @@ sol_status_t sol_sft_step (sol_sft_t *s, double *loss_p, double *norm_p)
   SOL_TRY (sol_comm_agree (s->p.comm, st));
   SOL_TRY (sol_comm_sum_f64 (s->p.comm, &nll, 1));
   SOL_TRY (sol_optimizer_step (s->opt, (sol_adamw_t){ .lr = sol_config_lr (c, s->opt->step), .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay },
-                               c->grad_clip, norm_p));
+                               c->grad_clip, s->opt->step, norm_p));
   *loss_p = nll / (double) tokens;
   return SOL_OK;
 }

@@ -318,7 +318,7 @@ sol_status_t sol_learner_make_update (sol_learner_t *l, int64_t mini)
   if (!any) return SOL_OK;
   st = sol_learner_backward (l, micros == 1);
   SOL_TRY (sol_comm_agree (l->p.comm, st));
-  SOL_TRY (sol_optimizer_step (l->opt, (sol_adamw_t){ .lr = l->lr, .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay }, c->grad_clip, &l->norm));
+  SOL_TRY (sol_optimizer_step (l->opt, (sol_adamw_t){ .lr = l->lr, .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->adam_eps, .decay = c->weight_decay }, c->grad_clip, l->update, &l->norm));
   l->phase[SOL_PHASE_REDUCE] += l->opt->reduce_s - r0;
   l->phase[SOL_PHASE_OPTIMIZER] += l->opt->optimizer_s - o0;
   return SOL_OK;

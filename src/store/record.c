@@ -128,6 +128,19 @@ static sol_status_t map_tickets (sol_record_t *r)
   return SOL_OK;
 }
 
+/* whole updates: a kill may have come between the tokens of the last one and its responses */
+static sol_status_t count_updates (sol_stats_reader_t *reader, const sol_config_t *c, int64_t *n_p)
+{
+  const int64_t last = sol_stats_reader_last (reader), want = c->prompts / c->ups * c->group;
+  sol_stats_sequences_t q;
+  SOL_TRY (sol_stats_reader_sequences (reader, last, &q));
+  *n_p = last + (q.n >= want);
+  if (q.n >= want) return SOL_OK;
+  if (last == 0) return sol_fail (SOL_ERR_FORMAT, ROOM, "update 0 has %" PRId64 " of its %" PRId64 " responses, and there is no other", q.n, want);
+  sol_log (SOL_LOG_WARN, ROOM, "update %" PRId64 " has %" PRId64 " of its %" PRId64 " responses and is left out", last, q.n, want);
+  return SOL_OK;
+}
+
 sol_status_t sol_record_load (sol_stats_reader_t *reader, const sol_config_t *c, sol_record_t **record_p)
 {
   sol_record_t *r = sol_alloc (sizeof *r);
@@ -135,7 +148,7 @@ sol_status_t sol_record_load (sol_stats_reader_t *reader, const sol_config_t *c,
   sol_schedule_t *s = r->schedule = sol_alloc (sizeof *s);
   sol_room_t room[ROOMS];
   sol_status_t st;
-  r->updates = sol_stats_reader_last (reader) + 1;
+  SOL_GO (count_updates (reader, c, &r->updates));
   r->group = c->group;
   r->refused = -1;
   *s = (sol_schedule_t){ .prompts = c->prompts, .ups = c->ups, .n = (r->updates + c->ups - 1) / c->ups * c->prompts };

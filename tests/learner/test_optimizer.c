@@ -20,7 +20,7 @@ static sol_status_t step (sol_optimizer_t *o, uint32_t salt, float bad)
     if (leaf == 5 && bad != 0) g[n / 3] = bad;
     SOL_TRY (sol_tree_push (o->tree));
   }
-  return sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .decay = 0.01 }, 1.0, &norm);
+  return sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .decay = 0.01 }, 1.0, 0, &norm);
 }
 
 /* the optimizer's state beside a whole one's */

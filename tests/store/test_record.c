@@ -22,8 +22,8 @@ static const char *const yaml = "out: x\nbatch: {prompts: 4, updates_per_step: 2
 static sol_config_t *c;
 static content_t group[12];
 /* what is written wrongly on purpose */
-enum { RIGHT, TOKEN, TWICE, MISSING, NEWER, BETWEEN, REFUSED, FLIGHT };
-static int wrong;
+enum { RIGHT, TOKEN, TWICE, MISSING, NEWER, BETWEEN, REFUSED, FLIGHT, TORN };
+static int wrong, torn_from;
 
 static void make (int64_t place, content_t *x)
 {
@@ -79,6 +79,7 @@ static void write_response (sol_stats_t *f, int32_t update, int64_t place, int32
                               .reward_answer = &answer, .reward_format = &nan, .reward_length = &zero, .advantage = &zero, .dropped = &dropped, .refilled = &x->v.dropped.groups, .prompt = x->prompt };
   if (wrong == MISSING && place == 6 && s == 2) return;
   if (!dropped && sol_stats_tokens (f, &t) != SOL_OK) abort ();
+  if (wrong == TORN && s == 2 && place >= torn_from && (place == 11 || place == 1)) return;
   if (sol_stats_sequences (f, &q) != SOL_OK) abort ();
 }
 
@@ -177,6 +178,26 @@ static void test_part (void)
   sol_free (dir);
 }
 
+/* a kill between the tokens of the last update and its responses: the record ends before it */
+static void test_torn (void)
+{
+  sol_record_t *r = NULL;
+  wrong = TORN;
+  char *dir = write_run ("torn", 6);
+  ok (load (dir, &r) == SOL_ERR_FORMAT && !r); /* update 0 is torn as well, and others follow it */
+  sol_free (dir);
+  dir = write_run ("torn", 1);
+  ok (load (dir, &r) == SOL_ERR_FORMAT && !r); /* nothing is whole */
+  sol_free (dir);
+  torn_from = 11;
+  dir = write_run ("torn", 6);
+  need (load (dir, &r) == SOL_OK);
+  ok (r->updates == 5 && r->n_tokens[9] > 0 && r->n_tokens[10] == -1 && r->n_tokens[11] == -1 && r->schedule->due[10] == 4);
+  sol_record_destroy (r);
+  sol_free (dir);
+  wrong = RIGHT;
+}
+
 static void test_wrong (int how, int updates, sol_status_t expected, const char *what)
 {
   wrong = how;
@@ -205,6 +226,7 @@ int main (void)
   if (sol_config_parse (yaml, strlen (yaml), "test", NULL, &c) != SOL_OK) abort ();
   test_whole ();
   test_part ();
+  test_torn ();
   test_wrong (TOKEN, 6, SOL_ERR_CHECKSUM, "a token that is not the generated one");
   test_wrong (TWICE, 6, SOL_ERR_FORMAT, "a ticket in two batches");
   test_wrong (MISSING, 6, SOL_ERR_FORMAT, "a response that is missing");
