@@ -213,6 +213,19 @@ static double expected_bytes (const sol_config_t *c, const sol_roles_t *r)
   return sol_stats_bytes (&size);
 }
 
+/* Exact lags: what is due from a version of the run is generated, so that --resume can make the run longer. With lags above the run's length that is more than what is trained, of one version. */
+static void warn_surplus (const train_t *t)
+{
+  const sol_config_t *c = t->config;
+  const int64_t trained = c->updates / c->ups * c->prompts, all = t->setup.trace ? t->setup.trace->n_claims : ((c->updates + c->stale_k) / c->ups + 1) * c->prompts;
+  if (c->stale_mode != SOL_STALE_EXACT || t->setup.record || all - trained <= trained + c->prompts) return;
+  char most[80];
+  if (t->setup.trace) snprintf (most, sizeof most, "lags of staleness.trace are too long for it");
+  else snprintf (most, sizeof most, "with staleness.k %lld all of it is trained on version 0, as with %lld", (long long) c->stale_k, (long long) (c->updates - c->ups));
+  sol_log (SOL_LOG_WARN, "run", "the run has %lld updates, and %s: %lld groups (%lld responses) are generated, of which %lld are trained and %lld wait for a longer run (--resume with a larger train.updates)", (long long) c->updates, most,
+           (long long) all, (long long) (all * c->group), (long long) trained, (long long) (all - trained));
+}
+
 static void say_start (const train_t *t)
 {
   const sol_config_t *c = t->config;
@@ -225,6 +238,7 @@ static void say_start (const train_t *t)
            c->stale_mode == SOL_STALE_EXACT ? "exact" : c->stale_mode == SOL_STALE_BOUNDED ? "bounded" : "free", *c->stale_trace ? c->stale_trace : lag, c->out);
   if (t->setup.reuse) sol_log (SOL_LOG_INFO, "run", "nothing is generated: the rollouts are those of %s", t->setup.reuse);
   else if (t->setup.record) sol_log (SOL_LOG_INFO, "run", "replay of %lld updates, as recorded: %lld groups", (long long) t->setup.record->updates, (long long) t->setup.record->schedule->n);
+  else warn_surplus (t);
   sol_setup_say (&t->memory);
   if (c->stats) sol_log (SOL_LOG_INFO, "run", "token statistics: at most %.3g MB before compression", expected_bytes (c, r) / 1e6);
 }

@@ -63,6 +63,16 @@ is "$(weights geo3)" "$(weights geo5)" "their weights"
 is "$(cat geo3/fresh.jsonl | cksum)" "$(cat geo5/fresh.jsonl | cksum)" "their fresh rewards"
 is 21 "$(lines geo3/fresh.jsonl)" "versions with fresh rewards"
 
+# lags above the run's length: what is generated for nothing is said
+run "$solera" train small.yaml roles=solo out=above staleness.k=40 train.updates=4; is 0 $rc "k above the run's length"
+has 'warn run: the run has 4 updates, and with staleness.k 40 all of it is trained on version 0, as with 2: 184 groups \(736 responses\) are generated, of which 16 are trained and 168 wait'
+is 184 "$(sed -n 's/.*"responses":\([0-9]*\).*/\1/p' above/fresh.jsonl | awk '{n += $1 / 4} END {print n}')" "as many were"
+run "$solera" train small.yaml roles=solo out=below staleness.k=2 train.updates=4; is 0 $rc "as with 2"
+is "$(weights above)" "$(weights below)" "the same weights"; ! grep -q 'are generated, of which' log; ok $? "nothing is said of it"
+run "$solera" train small.yaml roles=solo out=above2 staleness.k=0 staleness.trace=fixed:40 train.updates=4; is 0 $rc "a trace above the run's length"
+has 'lags of staleness.trace are too long for it: 184 groups .* of which 16 are trained'
+is "$(weights above)" "$(weights above2)" "the same weights"
+
 refused () { run "$solera" train $mixed roles=solo out=none "$@"; is 2 $rc "refused: $*"; }
 refused staleness.trace=fixed:3; has 'multiple of batch.updates_per_step'
 refused staleness.trace=sometimes; has 'staleness.trace is sometimes: expected fixed:LAG'
