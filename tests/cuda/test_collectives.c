@@ -251,7 +251,7 @@ static void test_update (void)
   }
   D->put (compute, sol_optimizer_leaf (o), grad, (size_t) n * sizeof *grad);
   for (int l = arch.layers - 1; l > 0; l--) sol_optimizer_layer (o, l); /* the first is left to the step */
-  need (sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8 }, 0, &norm) == SOL_OK);
+  need (sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8 }, 0, 0, &norm) == SOL_OK);
   ok (fabs (norm - sqrt (want)) < 1e-4 * norm);
   if (tap_rank == 0) need (sol_optimizer_block (o, &block) == SOL_OK);
   D->get (compute, got, sol_model_block (m), bytes);

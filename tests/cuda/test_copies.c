@@ -159,7 +159,7 @@ static int steps (const rig_t *r, sol_optimizer_t *o)
   double norm = 0;
   for (int64_t i = 0; i < n; i++) ones[i] = i < elements ? 1.0f : 0.0f;
   D->put (qd, sol_optimizer_leaf (o), ones, (size_t) n * sizeof *ones);
-  const int good = sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8 }, 0, &norm) == SOL_OK && fabs (norm - sqrt ((double) elements)) < 1e-3;
+  const int good = sol_optimizer_step (o, (sol_adamw_t){ .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8 }, 0, 0, &norm) == SOL_OK && fabs (norm - sqrt ((double) elements)) < 1e-3;
   sol_backend_unpin (dev, ones, (size_t) n * sizeof *ones);
   return good;
 }
