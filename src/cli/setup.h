@@ -75,6 +75,9 @@ void sol_setup_destroy (sol_setup_t *setup);
  * would have the same one. */
 sol_status_t sol_setup_device (sol_comm_t *world, const sol_config_t *config, int uses, int learner);
 sol_status_t sol_setup_backend (const sol_config_t *config, sol_backend_t **backend_p);
+/* Collective, after sol_setup_backend, whose status st is returned where it is an error: learners sum with each other, so that "auto" must have chosen the same for all of them. backend: may be NULL on a
+ * rank that has none, and where st is an error. */
+sol_status_t sol_setup_same_backend (sol_comm_t *world, sol_status_t st, const sol_backend_t *backend, int learner);
 /* can so many learners train on it, with learner.leaves? Not collective. */
 sol_status_t sol_setup_learners (const sol_backend_t *backend, int64_t leaves, int learners);
 /* the start weights, float32, canonical: loaded from the folder or new from the seed; sol_free */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* setup_device.c: which device of its host a rank takes, and whether every learner has one of its own. */
+/* setup_device.c: which device of its host a rank takes, whether every learner has one of its own, and all of them the same kind. */
 #include "setup.h"
 #include "solera/log.h"
 #include "solera/memory.h"
@@ -50,4 +50,34 @@ sol_status_t sol_setup_device (sol_comm_t *world, const sol_config_t *c, int use
   sol_comm_destroy (host);
   sol_buffer_free (&name);
   return sol_comm_agree (world, st);
+}
+
+typedef struct { char backend[16], host[64]; int32_t learner; } place_t;
+
+static sol_status_t check_places (const place_t *place, int n)
+{
+  int first = -1;
+  for (int i = 0; i < n; i++) {
+    if (!place[i].learner || !place[i].backend[0]) continue;
+    if (first < 0) first = i;
+    if (strcmp (place[i].backend, place[first].backend) != 0)
+      return sol_fail (SOL_ERR_UNSUPPORTED, "learner", "learners on different backends: %s on rank %d (host %s), %s on rank %d (host %s): expected the same for all; solera info on both hosts says why, backend.name chooses",
+                       place[first].backend, first, place[first].host, place[i].backend, i, place[i].host);
+  }
+  return SOL_OK;
+}
+
+sol_status_t sol_setup_same_backend (sol_comm_t *world, sol_status_t st, const sol_backend_t *backend, int learner)
+{
+  const int n = sol_comm_size (world);
+  place_t mine, *all = sol_alloc ((size_t) n * sizeof *all);
+  memset (&mine, 0, sizeof mine);
+  mine.learner = learner;
+  if (st == SOL_OK && backend) snprintf (mine.backend, sizeof mine.backend, "%s", sol_backend_ops (backend)->name);
+  snprintf (mine.host, sizeof mine.host, "%s", sol_comm_host ());
+  const sol_status_t gathered = sol_comm_allgather (world, &mine, sizeof mine, all);
+  if (st == SOL_OK) st = gathered;
+  if (st == SOL_OK && sol_comm_rank (world) == 0) st = check_places (all, n);
+  sol_free (all);
+  return st;
 }

@@ -154,6 +154,7 @@ static sol_status_t check_need (sft_t *t)
   sol_status_t st;
   SOL_TRY (sol_setup_device (t->world, t->config, 1, 1));
   st = sol_setup_backend (t->config, &t->backend);
+  st = sol_setup_same_backend (t->world, st, t->backend, 1);
   if (st == SOL_OK && is_root (t)) st = sol_setup_learners (t->backend, t->config->leaves, sol_comm_size (t->world));
   if (st == SOL_OK) {
     sol_model_t *model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);

@@ -57,6 +57,7 @@ static sol_status_t check_need (train_t *t)
   sol_status_t st = SOL_OK;
   SOL_TRY (sol_setup_device (t->world, t->config, role != SOL_ROLE_BROKER, role == SOL_ROLE_LEARNER || role == SOL_ROLE_SOLO));
   if (role != SOL_ROLE_BROKER) st = sol_setup_backend (t->config, &t->backend);
+  st = sol_setup_same_backend (t->world, st, t->backend, role == SOL_ROLE_LEARNER);
   if (st == SOL_OK && (role == SOL_ROLE_SOLO || (role == SOL_ROLE_LEARNER && t->roles->index == 0))) st = sol_setup_learners (t->backend, t->config->leaves, t->roles->n_learners);
   if (st == SOL_OK && t->backend) model = sol_model_measure (t->backend, &t->setup.arch, t->setup.dtype);
   if (st == SOL_OK) st = sol_setup_need (t->config, &t->setup, t->roles, role, t->roles->index, model, &need);

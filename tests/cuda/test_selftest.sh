@@ -29,4 +29,23 @@ if "$solera" info | grep -q 'emu: runs yes'; then
   run "$solera" selftest; is 0 $rc "all that can run"; has 'skipped: '
   run env SOL_EMU_LT=none "$solera" selftest emu; [ $rc -eq 1 ]; ok $? "products without an algorithm: exit $rc"; has 'no algorithm for a product of'
 fi
+
+# the start of a run on "cuda", here a driver that is none and the emulator: it checks every op first; auto falls back, a device by name stops, and learners must all have come to the same
+if "$solera" info | grep -q 'emu: runs yes' && command -v cc >/dev/null; then
+  mkdir there; echo 'int nothing;' >d.c; cc -shared -fPIC d.c -o there/libcuda.so.1; cp "$top_builddir/libsolera-emu.so" there/libsolera-cuda.so
+  cat >tiny.yaml <<'END'
+model: {layers: 1, width: 32, heads: 2, kv_heads: 1, mlp: 64}
+task: {name: chain, steps: 1, holdout: 0.1}
+rollout: {max_prompt: 8, max_tokens: 8}
+sft: {batch: 8, noise: 0.3}
+train: {updates: 1}
+eval: {prompts: 4}
+END
+  on_cuda () { run env LD_LIBRARY_PATH="there${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" SOLERA_PLUGINS=there "$@"; }
+  on_cuda "$solera" sft tiny.yaml out=fine; is 0 $rc "auto with a device"; has 'on a device [0-9.]+ MiB'
+  on_cuda env SOL_EMU_LT=none "$solera" sft tiny.yaml out=back; is 0 $rc "auto, and products that fail"; has 'warn backend: cuda failed its self-test: going on with cpu'; is done "$(state back)" "it trains on the host"
+  on_cuda env SOL_EMU_LT=none "$solera" sft tiny.yaml out=stop backend.name=cuda; [ $rc -eq 1 ]; ok $? "cuda by name: exit $rc"; has 'no algorithm for a product of'; [ ! -e stop ]; ok $? "no folder is made"
+  on_cuda timeout -k 5 120 "$MPIRUN" -n 1 "$solera" sft tiny.yaml out=stop : -n 1 env SOLERA_PLUGINS=/nonexistent "$solera" sft tiny.yaml out=stop; [ $rc -eq 1 ]; ok $? "one learner has a device, one has none: exit $rc"
+  has 'learners on different backends: emu on rank 0 \(host .*\), cpu on rank 1'; [ ! -e stop ]; ok $? "no folder is made"
+fi
 finish
