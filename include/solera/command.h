@@ -47,6 +47,7 @@
   X (LIMIT, "--limit", "S", "seconds for one answer (2; with --command 60)")                                                                  \
   X (DATA, "--data", "LIST", "data sets, parted by commas: names or files; all problems of each, in their order")                             \
   X (FIRST, "--first", "N", "of each data set the first N problems")                                                                          \
+  X (PASS, "--pass", "K", "k of pass@k, at most rollout.samples (rollout.samples)")                                                           \
   X (PRESET, "--preset", "NAME", "a paper's protocol: m2po")                                                                                  \
   X (SKIP_MISSING, "--skip-missing", NULL, "leave out data sets whose file is missing; the table says so")                                    \
   X (BEST, "--best", NULL, "of a run the best checkpoint (checkpoint.best), not the newest")                                                  \

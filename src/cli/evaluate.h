@@ -14,7 +14,7 @@ typedef struct {
   char *const *overrides;
   int n_overrides;
   const char *data, *preset; /* NULL: not given */
-  int64_t first;             /* 0: not given */
+  int64_t first, pass;       /* 0: not given */
   int best, skip_missing, resume, force, json;
 } sol_evaluate_options_t;
 /* collective; SOL_STOPPED: a signal stopped it */

@@ -150,7 +150,7 @@ static double median (const ask_t *a)
 
 sol_evals_row_t sol_evaluate_conditions (const sol_evaluate_run_t *r, const sol_config_t *c)
 {
-  sol_evals_row_t row = { .version = r->from.version, .samples = c->n_samples, .pass_k = c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = (uint64_t) c->seed };
+  sol_evals_row_t row = { .version = r->from.version, .samples = c->n_samples, .pass_k = r->o->pass ? r->o->pass : c->n_samples, .temperature = c->greedy ? 0 : c->temperature, .top_p = c->top_p, .max_tokens = c->max_new, .seed = (uint64_t) c->seed };
   if (r->o->preset) snprintf (row.preset, sizeof row.preset, "%s", r->o->preset);
   return row;
 }
@@ -168,7 +168,7 @@ static sol_evals_row_t estimate (const ask_t *a, const sol_evals_problem_t *prob
     tokens += a->mark[i].tokens;
     finish[a->mark[i].finish & 3]++;
   }
-  const sol_estimate_t avg = sol_tally_avg (t, a->problems, seed), pass = sol_tally_pass (t, a->problems, a->samples, seed);
+  const sol_estimate_t avg = sol_tally_avg (t, a->problems, seed), pass = sol_tally_pass (t, a->problems, row.pass_k, seed);
   sol_free (t);
   memcpy (row.data, a->set->name, sizeof row.data);
   row.problems = a->problems;

@@ -183,6 +183,12 @@ static void list_settings (const sol_evaluate_options_t *o, const sol_evaluate_s
   add (all, "task.holdout=0");
 }
 
+static sol_status_t check_pass (const sol_evaluate_options_t *o, const sol_evaluate_set_t *set, const sol_config_t *c)
+{
+  if (o->pass <= c->n_samples) return SOL_OK;
+  return sol_fail (SOL_ERR_USAGE, ROOM, "--pass: expected at most the %" PRId64 " responses to a problem%s%s (rollout.samples), found %" PRId64, c->n_samples, set->name[0] ? " of " : "", set->name, o->pass);
+}
+
 /* the command line may say what the protocol says, and nothing else of it */
 static sol_status_t check_fixed (const sol_evaluate_options_t *o, const list_t *fixed, const sol_config_t *c)
 {
@@ -217,6 +223,7 @@ sol_status_t sol_evaluate_config (const sol_evaluate_options_t *o, sol_comm_t *w
   SOL_GO (sol_comm_agree (world, st));
   SOL_GO (sol_setup_config (world, file, all.text, all.n, "eval", &c));
   st = sol_comm_rank (world) == 0 ? check_fixed (o, &fixed, c) : SOL_OK;
+  if (st == SOL_OK && sol_comm_rank (world) == 0) st = check_pass (o, set, c);
   st = sol_comm_agree (world, st);
   if (st == SOL_OK) *config_p = c;
   else sol_config_destroy (c);

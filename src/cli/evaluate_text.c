@@ -39,8 +39,8 @@ static void print_json (const sol_evals_row_t *r, const sums_t *s, double p, dou
   printf (",\"version\":%lld,\"preset\":\"%s\",\"pass_rate\":%.6f,\"standard_error\":%.6f,\"prompts\":%lld,\"responses\":%lld,\"correct\":%lld,\"mixed\":%lld,\"truncated\":%lld,\"mean_tokens\":%.3f,\"median_tokens\":%.1f,"
           "\"ended_share\":%.6f,\"stopped_share\":%.6f,\"truncated_share\":%.6f,",
           (long long) r->version, r->preset, p, se, (long long) r->problems, s->responses, s->correct, s->mixed, s->truncated, r->mean_tokens, r->median_tokens, r->ended, r->stopped, r->truncated);
-  printf ("\"seconds\":%.3f,\"samples\":%lld,\"avg\":%.6f,\"avg_low\":%.6f,\"avg_high\":%.6f,\"pass\":%.6f,\"pass_low\":%.6f,\"pass_high\":%.6f,\"temperature\":%g,\"top_p\":%g,\"max_tokens\":%lld,\"seed\":%llu}\n", r->seconds,
-          (long long) r->samples, r->avg, r->avg_low, r->avg_high, r->pass, r->pass_low, r->pass_high, r->temperature, r->top_p, (long long) r->max_tokens, (unsigned long long) r->seed);
+  printf ("\"seconds\":%.3f,\"samples\":%lld,\"avg\":%.6f,\"avg_low\":%.6f,\"avg_high\":%.6f,\"pass_k\":%lld,\"pass\":%.6f,\"pass_low\":%.6f,\"pass_high\":%.6f,\"temperature\":%g,\"top_p\":%g,\"max_tokens\":%lld,\"seed\":%llu}\n", r->seconds,
+          (long long) r->samples, r->avg, r->avg_low, r->avg_high, (long long) r->pass_k, r->pass, r->pass_low, r->pass_high, r->temperature, r->top_p, (long long) r->max_tokens, (unsigned long long) r->seed);
 }
 
 static void print_conditions (const sol_evals_row_t *r)
@@ -76,7 +76,9 @@ sol_status_t sol_evaluate_print_head (const sol_evaluate_table_t *t, const sol_e
   if (t->o->preset) printf (", preset %s", t->o->preset);
   printf (": ");
   print_conditions (r);
-  printf ("\n\n%-*s  problems    n   avg@n      95 %% interval  pass@n      95 %% interval  truncated  ended  by text   mean  median\n", wide (t), "data set");
+  char pass[24] = "pass@n";
+  if (t->o->pass) snprintf (pass, sizeof pass, "pass@%lld", (long long) t->o->pass);
+  printf ("\n\n%-*s  problems    n   avg@n      95 %% interval  %-6s      95 %% interval  truncated  ended  by text   mean  median\n", wide (t), "data set", pass);
   return check_output ();
 }
 

@@ -38,6 +38,22 @@ assert all (x["tokens"] == 40 for x in r if x["finish"] == "length") and all (x[
 ' log r1/responses.one.jsonl 2>err; ok $? "figures and lines agree $(tail -n 1 err)"
 fi
 
+# --pass: the estimator without bias for k < n, from the same responses; avg@n and pass@n as they were
+run $e --data one --pass 2; is 0 $rc "--pass"; has '^data set .* pass@2 '
+if [ -n "$PYTHON3" ]; then
+  printf 'import json, sys\nfor l in sys.stdin:\n  q = json.loads (l)\n  print (json.dumps ({"id": q["id"], "reward": len (q["response"]) %% 2}), flush=True)\n' >odd.py
+  run $e --data one task.verifier=command "task.verifier_command=['$PYTHON3', odd.py]" --pass 2 --json out=pass; "$PYTHON3" -c '
+import json, math, sys
+f, c = json.loads (open (sys.argv[1]).readline ()), {}
+for x in open (sys.argv[2]): r = json.loads (x); c[r["index"]] = c.get (r["index"], 0) + r["correct"]
+want = sum (1 - math.comb (3 - k, 2) / math.comb (3, 2) for k in c.values ()) / len (c)
+assert 0 < want < 1 and set (c.values ()) - {0, 3} and abs (f["pass"] - want) < 1e-6 and f["pass_k"] == 2 and f["samples"] == 3 and abs (f["avg"] - sum (c.values ()) / 36) < 1e-6, (f, c)
+' log pass/responses.one.jsonl 2>err; ok $? "pass@2 of 3 responses $(tail -n 1 err)"
+  "$solera" info pass/evals.h5 >log 2>&1; has '^  pass_k: 2$'
+fi
+refused 2 '--pass: expected at most the 3 responses to a problem of one \(rollout\.samples\), found 4' $e --data one --pass 4 out=absent
+refused 2 '--pass: expected a whole number from 1 to 4096, found .0' $e --data one --pass 0 out=absent
+
 # what is wrong is said at once, and leaves no folder
 refused 2 'no data set nix: looked in .*/named \(\$SOLERA_DATA\), .*; there are: .*gsm8k_test.*one' $e --data one,nix out=absent
 refused 2 'no data set \./nix\.jsonl: there is no such file' $e --data ./nix.jsonl out=absent
