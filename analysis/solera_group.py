@@ -12,7 +12,7 @@ ASIDE = ("seed", "out", "roles", "actors", "brokers", "learners", "watchdog_s", 
 ASIDE_GROUPS = ("backend.", "checkpoint.", "stats.", "log.", "eval.", "sft.")
 # order of methods in legends and tables: the paper's first
 ORDER = ("grpo", "grpo_no_tr", "gspo", "m2po", "m2po_clip", "m2po_all")
-NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_tis": "M2PO + TIS", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)",
+NAMES = {"grpo": "GRPO", "grpo_no_tr": "GRPO no trust region", "gspo": "GSPO", "m2po": "M2PO", "m2po_tis": "M2PO + TIS", "m2po_k3": "M2PO (k3)", "m2po_clip": "M2PO (clip)", "m2po_all": "M2PO (all)",
          "dapo": "DAPO", "dr_grpo": "Dr. GRPO", "rloo": "RLOO", "cispo": "CISPO", "tis": "TIS", "seq_tis": "TIS (sequence)", "icepop": "IcePop", "decoupled_ppo": "Decoupled PPO", "topr": "TOPR",
          "opsm": "OPSM", "dppo_tv": "DPPO-TV", "sapo": "SAPO", "vespo": "VESPO", "gmpo": "GMPO"}
 # 97.5 % quantiles of Student's t by degrees of freedom, 1 to 30

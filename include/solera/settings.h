@@ -119,7 +119,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   I (ring_batches, "broker.queue", 0, 0, 1000000, "batches", "t", "free mode: full batches that may wait; 0: two")                            \
   /* ---- objective */                                                                                                                        \
   S (objective, "objective.name", "m2po", "t", "m2po, m2po_clip, m2po_all, grpo, grpo_no_tr, gspo, ...: solera help objectives")                \
-  F (tau, "objective.tau", SOL_AUTO, 0, 1e30, "nats^2", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set (auto: 0.04)") \
+  F (tau, "objective.tau", SOL_AUTO, 0, 1e30, "", "to", "m2po*: bound of the mean squared log-ratio over the trust-region set, nats^2 (auto: 0.04); m2po_k3: of the mean r - 1 - log r, nats (auto: 0.02)") \
   F (clip_low, "objective.clip_low", SOL_AUTO, 0, 1, "", "to", "grpo, dapo, dr_grpo, opsm, decoupled_ppo: ratio clipped under 1 - this (auto: 0.2)") \
   F (clip_high, "objective.clip_high", SOL_AUTO, 0, 1e30, "", "to", "the same, over 1 + this (auto: 0.2, dapo 0.28)")                        \
   F (gspo_low, "objective.gspo_low", SOL_AUTO, 0, 1, "", "to", "gspo: sequence ratio clipped under 1 - this (auto: 0.0003)")                   \

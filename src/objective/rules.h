@@ -7,7 +7,7 @@
 
 /* in the order in which help lists them */
 #define SOL_RULES(X)                                                                                                                          \
-  X (m2po) X (m2po_clip) X (m2po_all) X (m2po_tis) X (grpo) X (grpo_no_tr) X (gspo) X (dapo) X (dr_grpo) X (cispo) X (tis) X (seq_tis) X (icepop) X (decoupled_ppo) X (topr) X (opsm) X (dppo_tv) \
+  X (m2po) X (m2po_clip) X (m2po_all) X (m2po_tis) X (m2po_k3) X (grpo) X (grpo_no_tr) X (gspo) X (dapo) X (dr_grpo) X (cispo) X (tis) X (seq_tis) X (icepop) X (decoupled_ppo) X (topr) X (opsm) X (dppo_tv) \
   X (sapo) X (vespo) X (gmpo)
 
 enum { SOL_RULE_PARAMS = 4 };
@@ -45,6 +45,7 @@ typedef struct {
   sol_rule_select_t select;
   unsigned needs_lp : 1, needs_prox : 1, one_advantage : 1; /* one_advantage: refuses a sequence whose advantage is not constant */
   unsigned band : 1;                                        /* its first two parameters bound a band */
+  unsigned by_k3 : 1;                                       /* the selection is by k3 = e^d - 1 - d, not by M2 */
   void (*start) (sol_rule_input_t *in);                       /* NULL: nothing to prepare */
   void (*sequence) (sol_rule_input_t *in, const float *d, int64_t n); /* NULL: the tokens do not ask */
   sol_term_t (*token) (const sol_rule_input_t *in);

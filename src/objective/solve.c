@@ -26,6 +26,13 @@ static float float_of (uint32_t bits)
   return x;
 }
 static int in_trust_set (float d, float A) { return (A > 0 && d > 0) || (A < 0 && d < 0); }
+/* fl32 (e^d - 1 - d), which is not negative: near 0, where the difference would cancel, by its series, whose rest is under 1e-12 of it */
+static float k3_of (float d)
+{
+  const double x = (double) d;
+  if (fabs (x) < 0.05) return (float) (x * x * (1.0 / 2 + x * (1.0 / 6 + x * (1.0 / 24 + x * (1.0 / 120 + x * (1.0 / 720 + x * (1.0 / 5040)))))));
+  return (float) (sol_exp_exact (x) - 1 - x);
+}
 static sol_status_t make_room (sol_objective_t *o, int64_t n)
 {
   if (n == 0) n = 1; /* no null pointers */
@@ -53,6 +60,7 @@ static sol_report_t check_tokens (const sol_rule_t *rule, const sol_tokens_t *t)
     if (!isfinite (t->d[i])) sol_report (&r, SOL_WHY_D, t, i, NAN);
     else if (!isfinite (t->adv[i])) sol_report (&r, SOL_WHY_ADV, t, i, NAN);
     else if (!isfinite (t->d[i] * t->d[i])) sol_report (&r, SOL_WHY_M2, t, i, NAN);
+    else if (rule->by_k3 && in_trust_set (t->d[i], t->adv[i]) && !isfinite (k3_of (t->d[i]))) sol_report (&r, SOL_WHY_K3, t, i, NAN);
     else if (rule->needs_lp && t->lp && !isfinite (t->lp[i])) sol_report (&r, SOL_WHY_LP, t, i, NAN);
     else if (rule->needs_prox && t->d_prox && !isfinite (t->d_prox[i])) sol_report (&r, SOL_WHY_PROX, t, i, NAN);
     else if (t->d_check && !isfinite (t->d_check[i])) sol_report (&r, SOL_WHY_CHECK, t, i, NAN);
@@ -82,7 +90,7 @@ static sol_status_t count (sol_objective_t *o, sol_comm_t *comm, const sol_token
       k->n_T++;
       k->in_T[key >> 23] += m;
     }
-    o->key[i] = in_T || o->rule->select == SOL_SELECT_ALL ? key : SOL_KEY_NONE;
+    o->key[i] = !in_T && o->rule->select != SOL_SELECT_ALL ? SOL_KEY_NONE : o->rule->by_k3 ? bits_of (k3_of (t->d[i])) : key;
   }
   return sol_comm_sum_u64 (comm, (uint64_t *) k, sizeof *k / sizeof (uint64_t));
 }
@@ -187,7 +195,7 @@ static sol_status_t sum_up (sol_objective_t *o, sol_comm_t *comm, const sol_toke
   sol_wide_t w;
   uint64_t after[EXPONENTS];
   for (int64_t i = 0; i < t->n; i++) {
-    const uint32_t key = o->key[i] < cap ? o->key[i] : cap;
+    const uint32_t m2 = bits_of (t->d[i] * t->d[i]), key = m2 < cap ? m2 : cap;
     r.n_high += (o->verdict[i] & SOL_VERDICT_HIGH) != 0;
     r.n_low += (o->verdict[i] & SOL_VERDICT_LOW) != 0;
     r.n_masked += (o->verdict[i] & SOL_VERDICT_MASKED) != 0;

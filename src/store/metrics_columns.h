@@ -31,7 +31,7 @@
   X (m2_before, D, "trust", "nats^2", "mean of d^2 over T before masking")                                                                 \
   X (m2_after, D, "trust", "nats^2", "mean of d^2 over the tokens of T that are kept")                                                     \
   X (m2_all, D, "trust", "nats^2", "mean of d^2 over all tokens")                                                                          \
-  X (cut, D, "trust", "nats^2", "smallest d^2 that is masked (m2po_clip: where the band begins); null when nothing is cut")                                                      \
+  X (cut, D, "trust", "nats^2", "smallest d^2 that is masked (m2po_clip: where the band begins; m2po_k3: smallest k3); null when nothing is cut")                                                      \
   X (kl_k1, D, "policy", "nats", "mean (-d), an estimate of KL from behaviour policy to learner")                                                     \
   X (kl_k3, D, "policy", "nats", "mean (exp d - 1 - d), another estimate of it")                                                           \
   X (kl_ref, D, "policy", "nats", "mean of the kl.term estimate of KL from policy to kl.reference over the tokens; null without kl.coef and without a frozen reference")  \

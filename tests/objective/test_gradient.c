@@ -123,6 +123,46 @@ static void test_combined (void)
   sol_objective_destroy (gate), sol_objective_destroy (tis), sol_objective_destroy (both);
 }
 
+/* beside a sort: of T, the longest run of smallest k3 within tau, ties in global order */
+typedef struct { float k3; int at; } by_k3_t;
+static int smaller (const void *a, const void *b)
+{
+  const by_k3_t *x = a, *y = b;
+  return x->k3 < y->k3 ? -1 : x->k3 > y->k3 ? 1 : x->at - y->at;
+}
+
+static void test_k3 (double tau, double spread)
+{
+  batch_t b = batch_of (9, spread);
+  by_k3_t in_T[N];
+  uint8_t want[N] = { 0 };
+  answer_t m2, x;
+  sol_objective_t *gate = NULL, *o = NULL;
+  int n = 0, kept, differ = 0, good = 1;
+  long double sum = 0;
+  b.d[0] = 1e-9f, b.d[1] = -1e-20f, b.d[2] = 0.05f, b.d[3] = -0.05f, b.d[4] = 3, b.d[5] = -3, b.d[6] = b.d[7] = 0.25f;
+  need (sol_objective_create ("m2po", &gate) == SOL_OK && sol_objective_create ("m2po_k3", &o) == SOL_OK && sol_objective_set (o, "tau", tau) == SOL_OK && sol_objective_set (gate, "tau", 2 * tau) == SOL_OK);
+  need (solve (gate, &b, &m2) && solve (o, &b, &x));
+  for (int i = 0; i < N; i++)
+    if (x.verdict[i] & SOL_VERDICT_T) in_T[n++] = (by_k3_t){ (float) (expm1l ((long double) b.d[i]) - (long double) b.d[i]), i };
+  qsort (in_T, (size_t) n, sizeof *in_T, smaller);
+  for (kept = 0; kept < n && sum + (long double) in_T[kept].k3 <= (long double) tau * (kept + 1); kept++) sum += (long double) in_T[kept].k3;
+  for (int i = kept; i < n; i++) want[in_T[i].at] = SOL_VERDICT_MASKED;
+  for (int i = 0; i < N; i++) {
+    const double r = exp ((double) b.d[i]) * (double) b.adv[i] / N;
+    good &= (x.verdict[i] & SOL_VERDICT_MASKED) == want[i] && fabs (x.c[i] + (want[i] ? 0 : r)) <= 1e-14 * fabs (r);
+    differ += x.verdict[i] != m2.verdict[i];
+  }
+  good &= kept == n ? isnan (x.v.cut) : x.v.cut == (double) in_T[kept].k3;
+  tap_ok (good && x.v.n_kept == kept && kept < n && x.v.m2_before == m2.v.m2_before && differ > 0, "m2po_k3, tau %g: %d of %d stay, %d verdicts are not those of m2po", tau, kept, n, differ);
+  b.d[8] = 89;
+  b.adv[8] = 0;
+  good = solve (o, &b, &x);
+  b.adv[8] = 1;
+  tap_ok (good && !solve (o, &b, &x), "a k3 that float32 cannot hold refuses, if its token is in T");
+  sol_objective_destroy (gate), sol_objective_destroy (o);
+}
+
 int main (void)
 {
   const char *name;
@@ -133,6 +173,8 @@ int main (void)
     tap_ok (worst < 2e-5 && used > 600, "%s: c is the derivative of the loss (%d of %d tokens, error at most %.1e)", name, used, 3 * N, worst);
   }
   test_combined ();
+  test_k3 (0.02, 0.4);
+  test_k3 (0.002, 0.2);
   test_check ();
   return tap_done ();
 }
