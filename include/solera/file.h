@@ -20,6 +20,8 @@ sol_status_t sol_file_sync_dir (const char *path);
 sol_status_t sol_dir_make (const char *path); /* mkdir -p */
 sol_status_t sol_dir_remove (const char *path); /* rm -r; a missing path is fine */
 int sol_file_exists (const char *path);
+/* SOL_ERR_USAGE: path is something else than a folder, or what should hold it is; nothing there is fine */
+sol_status_t sol_dir_check (const char *path);
 int sol_dir_is_empty (const char *path); /* 1 too when it does not exist */
 /* DIR/NAME, sol_free it */
 char *sol_path_join (const char *dir, const char *name);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct cJSON;
-/* One JSON value and nothing behind it but white space. *json_p: cJSON_Delete it. SOL_ERR_FORMAT is not logged: the reason, with its place, is written to why (room 128).
+/* One JSON value and nothing behind it but white space; no object has a key twice. *json_p: cJSON_Delete it. SOL_ERR_FORMAT is not logged: the reason, with its place, is written to why (room 128).
  * Strings keep U+0000 as the byte 0xff, which UTF-8 never has: read them by sol_json_text where it may occur. */
 sol_status_t sol_json_parse (const char *text, size_t bytes, struct cJSON **json_p, char why[128]);
 /* reads a whole file, and logs what is wrong with it */

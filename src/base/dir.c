@@ -65,6 +65,13 @@ static sol_status_t remove_tree (const char *path, int depth)
 
 sol_status_t sol_dir_remove (const char *path) { return remove_tree (path, 0); }
 
+sol_status_t sol_dir_check (const char *path)
+{
+  struct stat sb;
+  if (stat (path, &sb) == 0) return S_ISDIR (sb.st_mode) ? SOL_OK : sol_fail (SOL_ERR_USAGE, "file", "%s: expected a folder, or nothing there yet; found %s", path, S_ISREG (sb.st_mode) ? "a file" : "something else");
+  return errno == ENOENT ? SOL_OK : sol_fail (SOL_ERR_USAGE, "file", "%s: cannot be a folder: %s", path, strerror (errno));
+}
+
 int sol_dir_is_empty (const char *path)
 {
   DIR *d = opendir (path);

@@ -2,6 +2,7 @@
 #include "setup.h"
 #include "solera/command.h"
 #include "solera/comm.h"
+#include "solera/log.h"
 #include "train.h"
 
 /* starts MPI, runs, ends MPI: train and sft take the same command line */
@@ -9,6 +10,8 @@ static int run (const sol_command_t *command, int argc, char **argv, int (*work)
 {
   sol_options_t o;
   sol_status_t st = sol_options_parse (command, argc, argv, &o);
+  if (st == SOL_OK && (o.given & SOL_OPTION_RESUME) && (o.given & SOL_OPTION_FORCE))
+    st = sol_fail (SOL_ERR_USAGE, "run", "--resume goes on with what is in out, --force throws it away: give one of them");
   int code = sol_exit_code (st);
   if (st == SOL_OK) {
     sol_train_options_t t = { .path = o.n_args ? o.args[0] : NULL, .overrides = o.overrides, .n_overrides = o.n_overrides, .resume = (o.given & SOL_OPTION_RESUME) != 0,

@@ -182,6 +182,7 @@ static sol_status_t clear (const char *out, const char *path, const cJSON *now)
 
 sol_status_t sol_evaluate_may (const char *out, const sol_evaluate_options_t *o)
 {
+  SOL_TRY (sol_dir_check (out));
   char *path = sol_path_join (out, "evaluation.json");
   const int empty = sol_dir_is_empty (out), there = sol_file_exists (path);
   sol_free (path);

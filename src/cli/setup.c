@@ -118,6 +118,7 @@ static sol_status_t prepare_folder (const sol_config_t *c, const sol_setup_t *s,
   char *settings = sol_path_join (c->out, "settings.yaml"), *dir = NULL;
   sol_buffer_t text = { 0 };
   sol_status_t st;
+  SOL_GO (sol_dir_check (c->out));
   if (!sol_dir_is_empty (c->out) && !resume && !force) {
     st = sol_fail (SOL_ERR_USAGE, "run", "%s exists: continue it with --resume, or replace it with --force, or choose another out=FOLDER", c->out);
     goto out;
@@ -179,7 +180,7 @@ sol_status_t sol_setup_folder (sol_comm_t *world, const sol_config_t *config, co
   }
   if (rank == 0) {
     char *log = sol_path_join (config->out, "log.txt");
-    sol_log_file (log);
+    if (sol_log_file (log)) sol_log (SOL_LOG_WARN, "run", "%s cannot be written: %s; the log goes to the terminal only", log, strerror (errno));
     sol_free (log);
   }
   return SOL_OK;
@@ -206,10 +207,21 @@ out:
   return st;
 }
 
+/* a run's folder where a model's is expected is said as that; anything else that is missing is said where it is read */
+static sol_status_t check_model_folder (const char *dir)
+{
+  char *config = sol_path_join (dir, "config.json"), *left = sol_path_join (dir, "model/config.json");
+  const int is_run = !sol_file_exists (config) && sol_file_exists (left);
+  sol_free (config);
+  sol_free (left);
+  return is_run ? sol_fail (SOL_ERR_USAGE, "model", "%s: expected a model folder (config.json), found one of a run: its model is %s/model", dir, dir) : SOL_OK;
+}
+
 sol_status_t sol_setup_create (const sol_config_t *c, const char *model_dir, int want_task, sol_setup_t *s)
 {
   sol_status_t st = SOL_OK;
   *s = (sol_setup_t){ .model_dir = model_dir ? model_dir : c->model_path[0] ? c->model_path : NULL };
+  if (s->model_dir) SOL_TRY (check_model_folder (s->model_dir));
   if (want_task) {
     if (sol_task_needs_tokenizer (c)) {
       if (!s->model_dir) return sol_fail (SOL_ERR_USAGE, "model", "this task needs a tokenizer: model.path must name a model folder");

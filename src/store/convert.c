@@ -68,6 +68,7 @@ static sol_status_t more (void *ctx, const char *dir)
 
 static sol_status_t check_folder (const char *folder, int force)
 {
+  SOL_TRY (sol_dir_check (folder));
   char *config = sol_path_join (folder, "config.json");
   const int empty = sol_dir_is_empty (folder), model = sol_file_exists (config);
   sol_free (config);

@@ -36,7 +36,9 @@ static herr_t note_reason (unsigned n, const H5E_error2_t *e, void *to)
 sol_status_t sol_h5_check (int64_t result, const char *call, const char *path)
 {
   char reason[REASON_MOST] = "no reason given";
+  const char *set = strstr (call, " = "), *open = strchr (call, '(');
   if (result >= 0) return SOL_OK;
+  if (set && open && set < open) call = set + 3; /* id = H5Fopen (...) */
   H5Ewalk2 (H5E_DEFAULT, H5E_WALK_UPWARD, note_reason, reason);
   H5Eclear2 (H5E_DEFAULT);
   return sol_fail (SOL_ERR_HDF5, ROOM, "%s: %.*s failed: %s", path, (int) strcspn (call, " ("), call, reason);

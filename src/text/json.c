@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solera/json.h"
 #include "solera/file.h"
+#include "solera/hash.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/utf8.h"
@@ -37,6 +38,41 @@ static size_t copy_without_nul (const char *text, size_t bytes, char *copy, size
   return n;
 }
 
+/* a key that stands twice in an object; NULL: none. Which of its values counts would be anybody's guess. */
+static const char *key_twice (const cJSON *object)
+{
+  const cJSON *item;
+  const char *twice = NULL;
+  size_t n = 0, mask = 16;
+  cJSON_ArrayForEach (item, object) n++;
+  while (mask < 2 * n) mask *= 2;
+  const char **slot = sol_alloc (mask-- * sizeof *slot);
+  cJSON_ArrayForEach (item, object)
+  {
+    size_t k = (size_t) sol_hash (item->string, strlen (item->string)) & mask;
+    while (slot[k] && strcmp (slot[k], item->string)) k = (k + 1) & mask;
+    if (slot[k]) {
+      twice = item->string;
+      break;
+    }
+    slot[k] = item->string;
+  }
+  sol_free (slot);
+  return twice;
+}
+
+/* the same in the whole value; cJSON has bounded its depth */
+static const char *any_key_twice (const cJSON *json)
+{
+  const cJSON *item;
+  const char *twice = cJSON_IsObject (json) && json->child ? key_twice (json) : NULL;
+  if (!twice && (cJSON_IsObject (json) || cJSON_IsArray (json))) cJSON_ArrayForEach (item, json)
+    {
+      if (item->child && (twice = any_key_twice (item))) break;
+    }
+  return twice;
+}
+
 sol_status_t sol_json_parse (const char *text, size_t bytes, struct cJSON **json_p, char why[128])
 {
   size_t bad = sol_utf8_check (text, bytes), n;
@@ -58,6 +94,12 @@ sol_status_t sol_json_parse (const char *text, size_t bytes, struct cJSON **json
   else {
     json = cJSON_ParseWithLengthOpts (copy, n + 1, &end, 1);
     if (!json) snprintf (why, 128, "not JSON near byte %zu of %zu", end && end >= copy ? (size_t) (end - copy) + 1 : (size_t) 1, bytes);
+    const char *twice = json ? any_key_twice (json) : NULL;
+    if (twice) {
+      snprintf (why, 128, "key \"%.80s\" stands twice in an object", twice);
+      cJSON_Delete (json);
+      json = NULL;
+    }
   }
   sol_free (mem);
   if (!json) return SOL_ERR_FORMAT;

@@ -75,6 +75,7 @@ static void test_dirs (void)
   ok (sol_file_write (inner, "x", 1) == SOL_OK && !sol_dir_is_empty (deep));
   ok (sol_dir_make (under) == SOL_ERR_IO && sol_dir_make ("") == SOL_ERR_IO && sol_dir_make (file) == SOL_ERR_IO);
   ok (!sol_dir_is_empty (file));
+  ok (sol_dir_check (deep) == SOL_OK && sol_dir_check ("/nowhere/deep") == SOL_OK && sol_dir_check (file) == SOL_ERR_USAGE && sol_dir_check (under) == SOL_ERR_USAGE);
   need (symlink (dir, link) == 0);
   ok (sol_dir_remove (a) == SOL_OK && !sol_file_exists (a) && sol_file_exists (file)); /* the link is removed, not what it names */
   ok (sol_dir_remove (a) == SOL_OK);

@@ -135,12 +135,15 @@ static void test_full (void)
   ok (add_tokens (s, 1000, 0, 7, 0) == SOL_ERR_HDF5);
   ok (sol_stats_close (s) == SOL_ERR_HDF5);
   ok (sol_stats_broken ());
+  sol_stats_info_t info;
+  ok (sol_stats_info (at ("nowhere.h5"), &info) == SOL_ERR_HDF5);
   fflush (stderr);
   dup2 (err, 2);
   close (err);
   need (pread (log, said, sizeof said - 1, 0) > 0);
   close (log);
   tap_ok (strstr (said, "0000.0000.h5: H5") && strstr (said, ": File too large"), "the cause is named: %s", said);
+  ok (strstr (said, "nowhere.h5: H5Fopen failed")); /* not what its result is kept in */
   setrlimit (RLIMIT_FSIZE, &old);
 }
 

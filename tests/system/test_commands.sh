@@ -55,7 +55,13 @@ grep -q '"seed": *7' b/status.json || grep -q 'seed' b/settings.yaml; ok $? "the
 before=$(cksum <b/metrics.jsonl)
 refused 2 'b.*(--resume|--force)' "$solera" train anchor.yaml
 is "$before" "$(cksum <b/metrics.jsonl)" "metrics.jsonl is untouched"
+rm b/log.txt; mkdir b/log.txt
 run "$solera" train anchor.yaml --resume; is 0 $rc "--resume of a finished run"
+has 'warn run: b/log\.txt cannot be written: Is a directory'
+refused 2 'give one of them' "$solera" train anchor.yaml --resume --force
+refused 2 'anchor\.yaml: expected a folder, or nothing there yet; found a file' "$solera" train anchor.yaml out=anchor.yaml
+refused 2 'anchor\.yaml/x: cannot be a folder: Not a directory' "$solera" eval base/model small.yaml task.steps=1 out=anchor.yaml/x
+refused 2 "base: expected a model folder .*, found one of a run: its model is base/model" "$solera" train anchor.yaml out=a model.path=base
 run "$solera" train anchor.yaml --force seed=8; is 0 $rc "--force"
 [ "$before" != "$(cksum <b/metrics.jsonl)" ]; ok $? "--force replaced the run"
 refused 2 'b/model, which this run reads, lies in b' "$solera" train anchor.yaml --force model.path=b/model

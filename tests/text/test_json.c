@@ -29,6 +29,16 @@ int main (void)
   sol_buffer_free (&b);
   ok (REFUSED ("") && REFUSED ("{") && REFUSED ("{} x") && REFUSED ("{\"a\":}") && REFUSED ("nul"));
   ok (REFUSED ("\"\xff\"") && REFUSED ("\"\xc3\"") && REFUSED ("\"a\nb\"") && REFUSED ("{}\0") && REFUSED ("\"\\ud800\""));
+  ok (REFUSED ("{\"a\":1,\"b\":2,\"a\":1}") && REFUSED ("[{\"x\":{\"\":0,\"\\u0061\":1,\"a\":2}}]")); /* a key twice, spelt otherwise too */
+  ok (!REFUSED ("{\"a\":{\"a\":1,\"A\":2},\"b\":{\"a\":1}}"));
+  for (int twice = 0; twice < 2; twice++) {
+    sol_buffer_printf (&b, "{");
+    for (int k = 0; k < 1000; k++) sol_buffer_printf (&b, "\"k%d\":%d,", k, k);
+    sol_buffer_printf (&b, "\"%s\":0}", twice ? "k500" : "last");
+    ok (refused (b.data, b.bytes) == twice);
+    sol_buffer_free (&b);
+  }
+  ok (sol_json_parse ("{\"key\":1,\"key\":1}", 17, &json, why) == SOL_ERR_FORMAT && strstr (why, "key \"key\" stands twice"));
   char deep[4000];
   memset (deep, '[', sizeof deep);
   ok (refused (deep, sizeof deep));
