@@ -102,6 +102,13 @@ static const sol_weight_t *weight (call_t *c, const sol_weight_t *w)
   const size_t bytes = (size_t) (src.rows * src.cols) * sol_dtype_bytes (src.dtype);
   src.at = c->weight_src = sol_alloc (bytes + 8);
   bring (c, c->weight_src, w->src.at, bytes);
+  if (src.dtype == SOL_F32 && c->D->act == SOL_BF16) { /* the device has rounded it (weight_prepare), and not by mistake */
+    sol_tensor_t half = sol_tensor (sol_alloc (bytes / 2 + 8), SOL_BF16, src.rows, src.cols);
+    c->R->round (c->rq, sol_tensor (src.at, SOL_F32, src.rows, src.cols), half);
+    sol_free (c->weight_src);
+    c->weight_src = half.at;
+    src = half;
+  }
   c->weight_packed = sol_alloc (c->R->weight_bytes (c->q->backend->plain, src.rows, src.cols, src.dtype) + 8);
   c->R->weight_prepare (c->rq, src, c->weight_packed, &c->weight);
   return &c->weight;

@@ -10,6 +10,7 @@ nl='
 '
 spent () { echo $(($(date +%s) - began)); }
 left () { echo $((SECONDS_MOST - $(spent))); }
+most () { if [ "$(left)" -lt "$1" ]; then left; else echo "$1"; fi; } # seconds of something that begins now
 skip () { echo "gpu-$what: SKIP: $1"; exit 77; }
 failed () { failures="$failures$1$nl"; } # the line that names it is printed already
 say () { printf '  %-19s %s\n' "$1" "$2"; }
@@ -40,7 +41,7 @@ find_device () {
 }
 build () {
   # shellcheck disable=SC2086 # PARALLEL is a word or none
-  (cd "$HERE" && timeout -k 5 "$SECONDS_MOST" $MAKE -f "$GPU_MK" --no-print-directory $PARALLEL ARCH="$ARCH" gpu-files) >log/build 2>&1; rc=$?
+  (cd "$HERE" && timeout --foreground -k 5 "$SECONDS_MOST" $MAKE -f "$GPU_MK" --no-print-directory $PARALLEL ARCH="$ARCH" gpu-files) >log/build 2>&1; rc=$?
   if [ $rc -eq 124 ] || [ $rc -eq 137 ]; then echo "gpu-$what: FAILED: the build was not done in $SECONDS_MOST s (SECONDS_MOST); once more goes on with what is built, see $SHOWN/log/build"; exit 1; fi
   if [ $rc -ne 0 ]; then
     grep -iE -B1 -A4 'error|\*\*\*' log/build | head -n 30 | sed 's/^/    /'
@@ -61,7 +62,8 @@ limited () { # NAME SECONDS COMMAND...
   cut=0
   [ "$(left)" -ge 5 ] || { no_time; return 1; }
   [ "$limit" -le "$(left)" ] || limit=$(left) cut=1
-  timeout -k 5 "$limit" "$@" >"log/$name" 2>&1; rc=$?
+  # in the foreground, so that Ctrl-C reaches it; not a sanitizer, which has a process of its own to end
+  if [ -n "$tool" ]; then timeout -k 5 "$limit" "$@" >"log/$name" 2>&1; else timeout --foreground -k 5 "$limit" "$@" >"log/$name" 2>&1; fi; rc=$?
   if [ "$rc" -eq 124 ] && { [ $cut -eq 1 ] || [ -n "$tool" ]; }; then no_time; return 1; fi # under a sanitizer slow is not wrong
 }
 died () { # STATUS LIMIT: how a program ended that said nothing itself
@@ -98,7 +100,7 @@ part () { # PROGRAM PART SECONDS: one part of a program that prints its own line
   failed "$1 $2"
   # launches are asynchronous, and so are their errors: once more, each waited for, names the kernel
   if grep -qE 'noticed at|a kernel or copy on the device' "log/$1-$2" && [ "$(left)" -ge 5 ]; then
-    CUDA_LAUNCH_BLOCKING=1 GPU_JSON=/dev/null timeout -k 5 "$([ "$(left)" -lt 60 ] && left || echo 60)" "./$1" "$2" 2>&1 | grep -m1 ' error ' | sed 's/^/    launches waited for: /'
+    CUDA_LAUNCH_BLOCKING=1 GPU_JSON=/dev/null timeout -k 5 "$(most 60)" "./$1" "$2" 2>&1 | grep -m1 ' error ' | sed 's/^/    launches waited for: /'
   fi
 }
 sanitize () {
@@ -141,7 +143,9 @@ ceilings () {
 }
 torch () {
   [ "$DEVICE" = cuda ] || { say PyTorch "no comparison on $DEVICE"; return; }
-  timeout -k 5 60 "$PYTHON" -c 'import sys, torch; sys.exit (not torch.cuda.is_available ())' 2>/dev/null || { say PyTorch "not here with CUDA, no comparison"; return; }
+  name=torch
+  [ "$(left)" -ge 5 ] || { no_time; return; }
+  timeout -k 5 "$(most 60)" "$PYTHON" -c 'import sys, torch; sys.exit (not torch.cuda.is_available ())' 2>/dev/null || { say PyTorch "not here with CUDA, no comparison"; return; }
   limited torch 120 "$PYTHON" "$TOP/tests/cuda/gpu_torch.py" log/kernels.jsonl log/models.jsonl log/torch.jsonl || return 0
   sed 's/^/  /' log/torch
   [ "$rc" -eq 0 ] || { echo "FAILED PyTorch's side: $(died "$rc" "$limit")"; failed PyTorch; }

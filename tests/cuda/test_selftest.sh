@@ -41,6 +41,7 @@ sft: {batch: 8, noise: 0.3}
 train: {updates: 1}
 eval: {prompts: 4}
 END
+  run "$solera" sft tiny.yaml out=f32 model.dtype=f32 backend.name=diff; is 0 $rc "diff, where weights of float32 are rounded on the device"
   on_cuda () { run env LD_LIBRARY_PATH="there${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" SOLERA_PLUGINS=there "$@"; }
   on_cuda "$solera" sft tiny.yaml out=fine; is 0 $rc "auto with a device"; has 'on a device [0-9.]+ MiB'
   on_cuda env SOL_EMU_LT=none "$solera" sft tiny.yaml out=back; is 0 $rc "auto, and products that fail"; has 'warn backend: cuda failed its self-test: going on with cpu'; is done "$(state back)" "it trains on the host"
