@@ -26,6 +26,7 @@ enum { SOL_PROMPT_RAW, SOL_PROMPT_CHAT };
 enum { SOL_LONG_ERROR, SOL_LONG_SKIP };
 enum { SOL_UTF8_ERROR, SOL_UTF8_REPLACE };
 enum { SOL_CHAT_THINKING, SOL_CHAT_NOT_THINKING };
+enum { SOL_ANSWER_ANY, SOL_ANSWER_MARKED, SOL_ANSWER_BOXED };
 enum { SOL_VERIFIER_ANSWER, SOL_VERIFIER_STRICT, SOL_VERIFIER_M2PO, SOL_VERIFIER_COMMAND }; /* as sol_verify_mode_t */
 enum { SOL_WORDING_PLAIN, SOL_WORDING_M2PO, SOL_WORDING_BOXED };
 enum { SOL_STALE_EXACT, SOL_STALE_BOUNDED, SOL_STALE_FREE };
@@ -70,6 +71,7 @@ enum { SOL_DTYPE_SETTING_MODEL, SOL_DTYPE_SETTING_F32, SOL_DTYPE_SETTING_BF16 };
   C (task_prompt, "task.prompt", 0, "raw|chat", "tge", "prompts as plain text or in the model's chat format")                                 \
   I (task_shots, "task.shots", 3, 0, 16, "", "tge", "sums: worked examples before the question")                                              \
   C (task_verifier, "task.verifier", 0, "answer|strict|m2po|command", "tge", "jsonl: what is a right answer: docs/verifier.md")                               \
+  C (task_answer, "task.answer", 0, "any|marked|boxed", "tge", "jsonl: where a response's answer may stand: anywhere; in a box or behind Final Answer or ####; in a box alone") \
   F (task_verifier_s, "task.verifier_s", 2, 0.05, 600, "s", "tge", "jsonl: time for one answer; then it is wrong and counted in verifier_stopped")    \
   L (verifier_command, "task.verifier_command", "tge", "task.verifier: command: the program that grades, and its arguments; no shell: docs/verifier.md")  \
   F (verifier_start_s, "task.verifier_start_s", 60, 0, 3600, "s", "tge", "task.verifier: command: added to task.verifier_s for the first answer after a start") \

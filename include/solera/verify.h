@@ -11,7 +11,9 @@
 typedef enum {
   SOL_FORM_ANSWER,   /* the prediction is the bare answer */
   SOL_FORM_RESPONSE, /* the answer must first be taken from a model's text */
-  SOL_FORM_CUT       /* the same of a text that was cut off at a length limit: what merely stands at its end is no answer */
+  SOL_FORM_CUT,      /* the same of a text that was cut off at a length limit: what merely stands at its end is no answer */
+  SOL_FORM_MARKED,   /* as response, but only a box and what follows "Final Answer" or "####" count */
+  SOL_FORM_BOXED     /* only a box counts */
 } sol_answer_form_t;
 typedef enum { /* in the order of task.verifier's choices */
   SOL_VERIFY_ANSWER, /* the rules of docs/verifier.md */

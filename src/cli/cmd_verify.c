@@ -37,15 +37,15 @@ static int text_member (const struct cJSON *row, const char *key, sol_buffer_t *
 static sol_status_t verify_row (void *ctx, const struct cJSON *row, sol_buffer_t *out, char *why)
 {
   verify_t *v = ctx;
-  static const char *const forms[] = { "answer", "response", "cut" }; /* in the order of sol_answer_form_t */
+  static const char *const forms[] = { "answer", "response", "cut", "marked", "boxed" }; /* in the order of sol_answer_form_t */
   const char *form = sol_json_string (row, "form"), *mode = sol_json_string (row, "mode"), *missing = NULL;
   int m = 0, f = 0;
-  while (form && f < 3 && strcmp (form, forms[f])) f++;
+  while (form && f < 5 && strcmp (form, forms[f])) f++;
   if (!text_member (row, "prediction", &v->prediction)) missing = "prediction";
   else if (!text_member (row, "gold", &v->gold)) missing = "gold";
-  if (missing || !form || f == 3) {
+  if (missing || !form || f == 5) {
     if (missing) snprintf (why, SOL_FILTER_WHY, "expected a string \"%s\"", missing);
-    else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\", \"response\" or \"cut\"");
+    else snprintf (why, SOL_FILTER_WHY, "\"form\": expected \"answer\", \"response\", \"cut\", \"marked\" or \"boxed\"");
     return SOL_ERR_FORMAT;
   }
   static const char *const modes[] = { "answer", "strict", "m2po" };
@@ -142,8 +142,8 @@ const sol_command_t sol_command_verify = {
   .name = "verify",
   .line = "is an answer right?",
   .usage = "[--limit S] [--command PROGRAM [ARGUMENT ...]] <rows >rows",
-  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\" | \"cut\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
-           "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number; with form cut, of a text that a length limit cut off, that last number is no answer. "
+  .about = "A filter on JSON lines: {\"prediction\": ..., \"gold\": ..., \"form\": \"answer\" | \"response\" | \"cut\" | \"marked\" | \"boxed\"}, perhaps with \"mode\": \"answer\" | \"strict\" | \"m2po\", gives {\"equal\": true | false, \"extracted\": ...}. "
+           "With form response the answer is first taken from the text: the last \\boxed{}, else what follows \"Final Answer\" or \"####\", else the last number; with form cut, of a text that a length limit cut off, and form marked that last number is no answer; with form boxed only a box counts. "
            "Answers are compared as mathematics (docs/verifier.md); a doubtful case is not equal. What takes longer than two seconds (--limit) is stopped: not equal, with \"stopped\": true.\n\n"
            "With --command a program of your own grades, by the protocol of docs/verifier.md: it is asked for every row with prediction as response, gold as answer, prompt if there is one, and the row itself, and the rows "
            "out are {\"equal\": ..., \"reward\": ..., \"note\": ...}. A program that dies is started again; three deaths in a row end the filter.\n\n"

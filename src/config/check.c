@@ -156,6 +156,8 @@ static sol_status_t check_verifier (const sol_loading_t *l)
   REFUSE_IF (command && !(*c->verifier_command && **c->verifier_command), "task.verifier", "task.verifier_command", "the program that grades must be given");
   REFUSE_IF (!command && *c->verifier_command, "task.verifier_command", "task.verifier", "the program would grade nothing");
   REFUSE_IF (command && c->task != SOL_TASK_JSONL, "task.verifier", "task.name", "only problems of files (jsonl) are graded by a program");
+  REFUSE_IF (command && c->task_answer != SOL_ANSWER_ANY, "task.answer", "task.verifier", "the program gets the whole response");
+  REFUSE_IF (c->task != SOL_TASK_JSONL && c->task_answer != SOL_ANSWER_ANY, "task.answer", "task.name", "only answers to problems of files (jsonl) are looked for");
   REFUSE_IF (command && c->task_format_bonus > 0 && !*c->task_format, "task.format_bonus", "task.verifier", "no answer is extracted there: give the form that is worth it (task.format)");
   return SOL_OK;
 }

@@ -245,6 +245,14 @@ static int same_digits (const char *s, const char *answer)
   return !s[rest];
 }
 
+/* where an answer is looked for; at the end of a response that was cut off there is none */
+static sol_answer_form_t form_of (const sol_task_t *task, int finish)
+{
+  if (task->c->task_answer == SOL_ANSWER_BOXED) return SOL_FORM_BOXED;
+  if (finish == SOL_FINISH_LENGTH) return SOL_FORM_CUT;
+  return task->c->task_answer == SOL_ANSWER_MARKED ? SOL_FORM_MARKED : SOL_FORM_RESPONSE;
+}
+
 void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const int32_t *ids, int32_t n, int finish, sol_grade_t *grade)
 {
   sol_buffer_t text = { 0 }, found = { 0 };
@@ -253,8 +261,7 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
   const int formed = task->format && sol_format_matches (task, text.data, text.bytes);
   if (text.bytes && task->set) {
     int stopped = 0;
-    const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
-    grade->correct = sol_grader_check (task->grader, text.data, answer, form, (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);
+    grade->correct = sol_grader_check (task->grader, text.data, answer, form_of (task, finish), (sol_verify_mode_t) task->c->task_verifier, &found, &stopped);
     grade->part[SOL_PART_STOPPED] = stopped;
     grade->part[SOL_PART_FORMAT] = found.bytes > 0;
   } else if (text.bytes) {
@@ -271,10 +278,9 @@ void sol_text_grade (const sol_task_t *task, const sol_prompt_t *prompt, const i
 const char *sol_text_extract (const sol_task_t *task, const int32_t *ids, int32_t n, int finish, sol_buffer_t *text, sol_buffer_t *answer)
 {
   static const char *const how[] = { "none", "boxed", "final answer", "####", "end" };
-  const sol_answer_form_t form = finish == SOL_FINISH_LENGTH ? SOL_FORM_CUT : SOL_FORM_RESPONSE;
   sol_text_response (task, ids, n, text);
   if (task->external) return how[0]; /* what the program looks at is its own matter */
-  const int found = task->set ? sol_answer_take (text->data, form, (sol_verify_mode_t) task->c->task_verifier, answer) : sol_answer_extract (text->data, text->bytes, answer);
+  const int found = task->set ? sol_answer_take (text->data, form_of (task, finish), (sol_verify_mode_t) task->c->task_verifier, answer) : sol_answer_extract (text->data, text->bytes, answer);
   return how[found];
 }
 

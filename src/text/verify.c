@@ -140,6 +140,10 @@ int sol_answer_take (const char *prediction, sol_answer_form_t form, sol_verify_
   sol_buffer_clear (out);
   if (mode == SOL_VERIFY_M2PO && form != SOL_FORM_ANSWER) found = sol_answer_extract_box (prediction, bytes, out);
   else if (form == SOL_FORM_CUT) found = take_cut (prediction, bytes, out);
+  else if (form == SOL_FORM_MARKED || form == SOL_FORM_BOXED) {
+    found = sol_answer_extract (prediction, bytes, out);
+    if (found > (form == SOL_FORM_BOXED ? 1 : 3)) found = 0, sol_buffer_clear (out);
+  }
   else if (form == SOL_FORM_RESPONSE || strstr (prediction, "\\boxed{")) found = sol_answer_extract (prediction, bytes, out);
   else sol_buffer_add (out, prediction, bytes);
   return out->bytes ? found : 0;

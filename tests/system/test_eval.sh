@@ -54,6 +54,11 @@ fi
 refused 2 '--pass: expected at most the 3 responses to a problem of one \(rollout\.samples\), found 4' $e --data one --pass 4 out=absent
 refused 2 '--pass: expected a whole number from 1 to 4096, found .0' $e --data one --pass 0 out=absent
 
+# task.answer: where an answer may stand
+grep -q '"form":"end"' r1/responses.one.jsonl && run $e --data one task.answer=marked out=marked && [ "$(grep -c '"form":"none"' marked/responses.one.jsonl)" -eq 36 ]; ok $? "task.answer=marked: what stands at the end is no answer"
+refused 2 'task\.answer is boxed .*, but task\.name is chain' "$solera" eval m task.answer=boxed
+refused 2 'task\.answer is boxed .*, but task\.verifier is command' $e --data one task.answer=boxed task.verifier=command task.verifier_command=cat
+
 # what is wrong is said at once, and leaves no folder
 refused 2 'no data set nix: looked in .*/named \(\$SOLERA_DATA\), .*; there are: .*gsm8k_test.*one' $e --data one,nix out=absent
 refused 2 'no data set \./nix\.jsonl: there is no such file' $e --data ./nix.jsonl out=absent

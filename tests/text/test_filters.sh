@@ -43,6 +43,9 @@ printf '%s\n' '{"prediction":"so \\boxed{1/2}","gold":"0.5","form":"response"}' 
 [ $rc -eq 1 ] && [ "$(sed -n 1p "$t/out")" = '{"equal":true,"extracted":"1/2"}' ] && [ "$(grep -c '^{"error":"' "$t/out")" -eq 2 ] && [ "$(sed -n 4p "$t/out")" = '{"equal":false,"extracted":null}' ]
 ok $? "verify: bad rows in their places, exit 1 ($rc)"
 
+printf '%s\n' '{"prediction":"so 5","gold":"5","form":"response"}' '{"prediction":"so 5","gold":"5","form":"marked"}' '{"prediction":"#### 5","gold":"5","form":"marked"}' '{"prediction":"#### 5","gold":"5","form":"boxed"}' '{"prediction":"5","gold":"5","form":"odd"}' >"$t/in"
+[ "$("$solera" verify <"$t/in" | cut -c1-13 | tr -d '\n')" = '{"equal":true{"equal":fals{"equal":true{"equal":fals{"error":"\"f' ]; ok $? "verify: forms marked and boxed"
+
 # a grader of our own: right is the response that its row wants; "dies" only once
 cat >"$t/grade" <<'END'
 while IFS= read -r l; do

@@ -143,8 +143,12 @@ static int grade (const char *response, const char *gold, sol_verify_mode_t mode
 
 static int cut (const char *response, const char *gold, sol_verify_mode_t mode) { return sol_answer_check (response, gold, SOL_FORM_CUT, mode, NULL); }
 
+static int as (const char *response, sol_answer_form_t form) { return sol_answer_check (response, "7", form, SOL_VERIFY_ANSWER, NULL); }
+
 static void test_modes (void)
 {
+  ok (as ("it is 7", SOL_FORM_RESPONSE) && !as ("it is 7", SOL_FORM_MARKED) && !as ("it is $7$", SOL_FORM_MARKED) && as ("#### 7", SOL_FORM_MARKED) && as ("Final Answer: 7", SOL_FORM_MARKED) && as ("\\boxed{7} 8", SOL_FORM_MARKED));
+  ok (as ("\\boxed{7} 8", SOL_FORM_BOXED) && as ("\\fbox{7}", SOL_FORM_BOXED) && !as ("#### 7", SOL_FORM_BOXED) && !as ("Final Answer: 7", SOL_FORM_BOXED) && !as ("it is 7", SOL_FORM_BOXED) && !as ("", SOL_FORM_BOXED) && !as ("7", SOL_FORM_BOXED));
   /* cut off at a length limit: what was on its way, a number above all, is not rewarded */
   ok (!cut ("more than 15", "15", SOL_VERIFY_ANSWER) && !cut ("it is $7$.\nSo 7", "7", SOL_VERIFY_ANSWER) && !cut ("it is 7", "7", SOL_VERIFY_STRICT) && !cut ("#### 12", "12", SOL_VERIFY_ANSWER));
   ok (cut ("\\boxed{7} and now 8", "7", SOL_VERIFY_ANSWER) && cut ("\\boxed{7} and now 8", "7", SOL_VERIFY_M2PO) && !cut ("\\boxed{7", "7", SOL_VERIFY_ANSWER));
