@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""calibrate.py FOLDER [--markdown]: the demonstration over seeds (FOLDER/seed*/RUN): for every run the median of the seeds, and the smallest and largest."""
+"""The demonstration over seeds (FOLDER/seed*/RUN): for every run the median of the seeds, and the smallest and largest."""
+import argparse
 import glob
 import os
 import sys
@@ -26,10 +27,11 @@ def row(runs, at):
 
 
 def main():
-    folders = [a for a in sys.argv[1:] if not a.startswith("-")]
-    if len(folders) != 1:
-        sys.exit(__doc__)
-    seeds = sorted(glob.glob(os.path.join(folders[0], "seed*")))
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("folder", metavar="FOLDER", help="what jobs/calibrate.sh made")
+    p.add_argument("--markdown", action="store_true", help="a table of Markdown")
+    a = p.parse_args()
+    seeds = sorted(glob.glob(os.path.join(a.folder, "seed*")))
     rows, at = [], None
     for name, label, _ in RUNS:
         runs = [Run(os.path.join(s, name)) for s in seeds if os.path.exists(os.path.join(s, name, "fresh.jsonl"))]
@@ -37,9 +39,9 @@ def main():
             at = at or points(runs)
             rows.append([f"{label}, {len(runs)} seeds"] + row(runs, at))
     if not rows:
-        sys.exit(f"{folders[0]}: no runs in seed*/")
+        sys.exit(f"{a.folder}: no runs in seed*/")
     head = ["run"] + [f"update {u}" for u in at] + ["best", "collapsed", "clipped/masked %, first 256 updates", "after"]
-    if "--markdown" in sys.argv:
+    if a.markdown:
         print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
         for r in rows:
             print("| " + " | ".join(r) + " |")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""demo.py FOLDER: table and figure (FOLDER/demo.png, table.txt) of the runs grpo_s0, grpo_s256, grpo_no_tr_s256, m2po_s256 in a folder."""
+"""The demonstration: table and figure (FOLDER/demo.png, table.txt) of the runs grpo_s0, grpo_s256, grpo_no_tr_s256, m2po_s256 in a folder."""
+import argparse
 import os
 import sys
 
@@ -58,9 +59,9 @@ def draw(runs, labels, colors, path):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    folder = sys.argv[1]
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("folder", metavar="FOLDER", help="what jobs/demo.sh made")
+    folder = p.parse_args().folder
     found = [(n, l, c) for n, l, c in RUNS if os.path.exists(os.path.join(folder, n, "fresh.jsonl"))]
     if not found:
         sys.exit(f"{folder}: none of the runs {', '.join(n for n, _, _ in RUNS)} is there")

@@ -40,7 +40,7 @@ def figure(groups, of="end", most=None):
                 ax.plot([a, a], [i.low, i.high], color=color, lw=1)
     ax.set_xticks(range(len(values)), values)
     ax.set(xlabel="staleness s (updates)", ylabel=FIGURES[of][0])
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * ax.dataLim.y1 or 1)  # room above: values that are alike lie at the top
     arrange(fig, ax, 3)
     return fig
 

@@ -47,7 +47,7 @@ def figure(groups):
         for g in rest:
             ax.axhline(g.of(f).mean, color=looks(rest)[g.label][0], ls=LEVELS[[o.method for o in rest[:rest.index(g)]].count(g.method) % len(LEVELS)], lw=1, label=g.label)
         ax.set(xlabel="tau (nats²)", ylabel=title, xscale="log")
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.05 * ax.dataLim.y1 or 1)  # room above: values that are alike lie at the top
     arrange(fig, axes[0, 0], 4)
     return fig
 

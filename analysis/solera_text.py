@@ -51,5 +51,6 @@ def decode(solera, folder, lists):
 
 
 def visible(text):
-    """a token's text with its white space to be seen"""
+    """a token's text with its white space and control characters to be seen"""
+    text = "".join(chr(0x2400 + ord(c)) if c < " " and c not in "\n\t" else "\u2421" if c == "\x7f" else c for c in text)
     return text.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "␣") if text.strip() != text or not text else text

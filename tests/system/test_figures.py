@@ -94,6 +94,12 @@ ok(run == "a/b" and abs(fig_rescore.rows(rules)[1]["marked"] - 2) < 1e-9 and len
 many = fig_rescore.figure({f"rule{i}": rules["tis"] for i in range(9)}, "a")
 ok(drawn(many, 3) and [t.get_text() for t in many.axes[0].get_yticklabels()] == [f"rule{i}" for i in range(9)] and len(many.axes[0].patches) == 9, "more rules than curves can show: bars")
 
+close = fig_staleness.figure([g for g in groups if g.label in ("GRPO s=0", "M2PO s=256")]).axes[0]
+ok(all(max(line.get_ydata()) < 0.97 * close.get_ylim()[1] for line in close.lines), "no point of a figure is at its edge")
+
+for script in ("demo.py", "calibrate.py", "report.py"):
+    done = subprocess.run([sys.executable, "-B", os.path.join(analysis, script), "--help"], capture_output=True, text=True)
+    ok(done.returncode == 0 and done.stdout.startswith("usage:"), script + " --help")
 for script in sorted(glob.glob(os.path.join(analysis, "fig_*.py"))):
     sys.argv, said, code = [script, "--help"], io.StringIO(), None
     try:

@@ -161,7 +161,7 @@ with open(os.path.join(d, "settings.yaml"), "a") as f:
     f.write(f'task:\n  name: prompts\nmodel:\n  path: "{tokenizer}"\n')
 ids = json.loads(subprocess.run([os.environ["SOLERA"], "tokenize", tokenizer], input='{"text": " 12 + the é\\n"}\n', capture_output=True, text=True).stdout)["ids"]
 text, why = decoder(Run(d))
-ok(why is None and text([ids, []]) == [" 12 + the é\n", ""] and "".join(text([[i] for i in ids])) == " 12 + the é\n" and visible(" the") == "␣the", f"texts by the run's tokenizer: {ids}")
+ok(why is None and text([ids, []]) == [" 12 + the é\n", ""] and "".join(text([[i] for i in ids])) == " 12 + the é\n" and visible(" the") == "␣the" and visible("\x15\x00") == "\u2415\u2400" and visible("\n") == "⏎", f"texts by the run's tokenizer: {ids}")
 shutil.rmtree(tokenizer)
 text, why = decoder(Run(d))
 ok(text is None and "has a tokenizer" in why and "has a tokenizer" in page(open_runs([d])), f"none without one: {why}")
