@@ -159,9 +159,10 @@ sol_status_t sol_plan_devices (sol_planner_t *p, int devices, sol_plan_t *plan)
     sol_plan_t one = { .actors = devices - learners, .learners = learners, .brokers = (int) p->config->brokers };
     SOL_TRY (ask (p, &one));
     if (learners > 1 && one.fit > plan->fit) continue; /* not worth its time */
-    if (p->timed) SOL_TRY (sol_plan_time (p, &one));
+    if (p->timed && one.fit != SOL_PLAN_LACKS) SOL_TRY (sol_plan_time (p, &one));
     if (learners == 1 || better (&one, plan)) *plan = one;
   }
+  if (p->timed && plan->fit == SOL_PLAN_LACKS) SOL_TRY (sol_plan_time (p, plan)); /* chosen by bytes alone */
   return SOL_OK;
 }
 

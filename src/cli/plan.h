@@ -37,11 +37,11 @@ typedef struct {
   sol_plan_room_t host_room;
   uint64_t host_pinned;                   /* of it */
   sol_plan_fit_t fit; /* the worst */
-  int has_generation, has_training; /* predicted where the role fits at the start, on a device with rates */
+  int has_generation, has_training; /* predicted, on a device with rates; of a role that does not fit: as with room for it */
   sol_generation_t generation;
   sol_training_t training;
   int in_turn;                         /* generation and training wait for each other */
-  double period_s, tokens_s, updates_h; /* 0: not both of them */
+  double period_s, tokens_s, updates_h; /* 0: not predicted, or a role does not fit */
 } sol_plan_t;
 
 /* what plans of one run share */

@@ -81,11 +81,12 @@ static void add_transfer (const char *name, const sol_transfer_t *t, double time
   sol_buffer_printf (out, "%.4g bytes over %.4g GB/s\n", t->bytes, t->rate / 1e9);
 }
 
+static const char *with_room (const sol_plan_role_t *r) { return r->device.fit == SOL_PLAN_LACKS ? " with room for it, which is not there" : ""; }
 static void add_generation (const sol_planner_t *p, const sol_plan_t *plan, sol_buffer_t *out)
 {
   const sol_generation_t *g = &plan->generation;
   const double tokens = (double) (g->responses * p->config->max_new);
-  sol_buffer_printf (out, "  generation %.4g s: the actor with most has %" PRId64 " prompts, %" PRId64 " responses, %" PRId64 " at a time; %.4g tokens/s while it decodes\n", g->total_s, g->prompts,
+  sol_buffer_printf (out, "  generation %.4g s%s: the actor with most has %" PRId64 " prompts, %" PRId64 " responses, %" PRId64 " at a time; %.4g tokens/s while it decodes\n", g->total_s, with_room (plan->solo ? &plan->learner : &plan->actor), g->prompts,
                      g->responses, g->responses < p->config->slots ? g->responses : p->config->slots, tokens / g->decode_s);
   if (p->config->refill > 0)
     sol_buffer_printf (out, "    if no group is dropped: batch.refill is %" PRId64 ", so decoding may take up to %" PRId64 " times as long\n", p->config->refill, p->config->refill + 1);
@@ -99,7 +100,7 @@ static void add_training (const sol_planner_t *p, const sol_plan_t *plan, sol_bu
 {
   const sol_training_t *t = &plan->training;
   const double n = t->updates, flops = sol_work_flops (&t->forward) + sol_work_flops (&t->backward);
-  sol_buffer_printf (out, "  training %.4g s: %d updates of %.4g s by the learner with most; %.3g of its device's peak\n", t->total_s, t->updates, t->update_s, flops / t->update_s / p->device.flops);
+  sol_buffer_printf (out, "  training %.4g s%s: %d updates of %.4g s by the learner with most; %.3g of its device's peak\n", t->total_s, with_room (&plan->learner), t->updates, t->update_s, flops / t->update_s / p->device.flops);
   add_work ("forward", &t->forward, n, out);
   add_work ("backward", &t->backward, n, out);
   add_transfer ("gradients, reduced", &t->reduce, n, out);
@@ -122,10 +123,8 @@ static void add_time (const sol_planner_t *p, const sol_plan_t *plan, sol_buffer
   sol_buffer_printf (out, "  rates: %.4g TFLOP/s (%g of %g), %.4g GB/s of memory (%g of %g); between devices %.4g (host) and %.4g (network), to the host %.4g GB/s (%g of %g, %g, %g); no op under %g us\n",
                      d->flops * d->flops_share / 1e12, d->flops_share, d->flops / 1e12, d->hbm * d->hbm_share / 1e9, d->hbm_share, d->hbm / 1e9, d->link * d->link_share / 1e9,
                      d->network * d->link_share / 1e9, d->pcie * d->link_share / 1e9, d->link_share, d->link / 1e9, d->network / 1e9, d->pcie / 1e9, d->launch / 1e-6);
-  if (plan->has_generation) add_generation (p, plan, out);
-  else sol_buffer_printf (out, "  generation: none, an actor does not fit\n");
-  if (plan->has_training) add_training (p, plan, out);
-  else sol_buffer_printf (out, "  training: none, a learner does not fit\n");
+  add_generation (p, plan, out);
+  add_training (p, plan, out);
   if (plan->period_s > 0)
     sol_buffer_printf (out, "  a batch takes %.4g s: %.4g response tokens/s, %.4g updates an hour, limited by %s; actors work %.0f %% of the time, learners %.0f %%\n", plan->period_s, plan->tokens_s,
                        plan->updates_h, limit_of (plan), 100 * plan->generation.total_s / plan->period_s, 100 * plan->training.total_s / plan->period_s);

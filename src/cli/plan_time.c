@@ -134,11 +134,11 @@ static sol_status_t training (sol_planner_t *p, const sol_plan_t *plan, sol_trai
 sol_status_t sol_plan_time (sol_planner_t *p, sol_plan_t *plan)
 {
   const sol_config_t *c = p->config;
-  plan->has_generation = plan->actor.device.fit != SOL_PLAN_LACKS && (!plan->solo || plan->learner.device.fit != SOL_PLAN_LACKS);
-  plan->has_training = plan->learner.device.fit != SOL_PLAN_LACKS;
-  if (plan->has_generation) SOL_TRY (generation (p, plan, &plan->generation));
-  if (plan->has_training) SOL_TRY (training (p, plan, &plan->training));
-  if (!plan->has_generation || !plan->has_training) return SOL_OK;
+  SOL_TRY (generation (p, plan, &plan->generation));
+  plan->has_generation = 1;
+  SOL_TRY (training (p, plan, &plan->training));
+  plan->has_training = 1;
+  if (plan->actor.device.fit == SOL_PLAN_LACKS || plan->learner.device.fit == SOL_PLAN_LACKS) return SOL_OK; /* what a role would take with room for it; there is no run */
   /* rollouts that must be of the newest weights cannot be made while those are trained */
   plan->in_turn = plan->solo || (p->setup.schedule ? p->setup.schedule->least == 0 : c->stale_mode != SOL_STALE_FREE && c->stale_k < c->ups);
   const double g = plan->generation.total_s, t = plan->training.total_s;

@@ -120,7 +120,7 @@ static void test_fit (void)
   sol_planner_destroy (&p);
   small.memory--; /* a byte less */
   need (sol_planner_create (c, &small, &p) == SOL_OK && sol_plan_settings (&p, &plan) == SOL_OK);
-  ok (plan.fit == SOL_PLAN_LACKS && plan.learner.device.over == 1 && plan.actor.device.over == 0 && plan.has_generation && !plan.has_training && plan.period_s == 0);
+  ok (plan.fit == SOL_PLAN_LACKS && plan.learner.device.over == 1 && plan.actor.device.over == 0 && plan.has_generation && plan.has_training && plan.training.total_s > 0 && plan.period_s == 0);
   sol_planner_destroy (&p);
   c->micro_batch_tokens = 8; /* a group has 11 tokens and goes alone: room at the start, not later */
   need (sol_planner_create (c, &device, &p) == SOL_OK && sol_plan_settings (&p, &plan) == SOL_OK);
