@@ -37,7 +37,7 @@ for n in ${ranks:-0}; do
     k=$((k+1)); echo "not ok $k - ${tag}run to its end (exit $rc)"
   fi
 done
-# what it cost: grep -h '^# CPU' build/tests/*/*.log | sort -k3 -n shows where the time of make check goes (wall time says little where tests run side by side)
+# what it cost
 times >"$tmp/times"
 awk -v test="$base" 'NR == 2 { for (i = 1; i <= 2; i++) { split ($i, a, /[ms]/); s += 60 * a[1] + a[2] } printf "# CPU %.1f s in %s\n", s, test }' "$tmp/times"
 echo "1..$k"

@@ -75,11 +75,18 @@ void protect (int how)
 char *guarded (size_t n, allocation *a)
 {
   const size_t room = (n + ALIGN - 1) & ~(size_t) (ALIGN - 1), inner = pages (room ? room : 1);
+  /* every call opens and closes every page of every piece: large pieces (the products' workspace) are of huge pages where the system has them, some 500 times fewer */
+  const size_t huge = 2 << 20, spare = inner >= 2 * huge ? huge : 0;
   watch ();
   a->whole_bytes = inner + 8192;
-  a->whole = (char *) mmap (nullptr, a->whole_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (a->whole == MAP_FAILED) return nullptr;
+  char *from = (char *) mmap (nullptr, a->whole_bytes + spare, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (from == MAP_FAILED) return nullptr;
+  const size_t skip = spare ? -(uintptr_t) (from + 4096 + inner) & (huge - 1) : 0; /* the end of the pages is one of a huge page */
+  a->whole = from + skip;
+  if (skip) munmap (from, skip);
+  if (skip < spare) munmap (a->whole + a->whole_bytes, spare - skip);
   mprotect (a->whole + 4096, inner, PROT_READ | PROT_WRITE);
+  if (spare) madvise (a->whole + 4096, inner, MADV_HUGEPAGE);
   char *p = a->whole + 4096 + inner - room;
   memset (p, POISON, n);
   memset (p + n, GUARD, room - n);

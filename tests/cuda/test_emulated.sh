@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/system/lib.sh"
 "$solera" info | grep -q 'emu: runs yes' || { echo "1..0 # SKIP $("$solera" info | sed -n 's/^ *emu: runs no because //p')"; exit 0; }
 base
-sft="base.yaml model.dtype=bf16 train.updates=30 eval.prompts=16"
+sft="base.yaml model.dtype=bf16 train.updates=12 eval.prompts=16"
 run "$solera" sft $sft out=sft_cpu backend.name=cpu; is 0 $rc "sft on the host"
 run "$solera" sft $sft out=sft_emu backend.name=emu; is 0 $rc "sft on emu"
 # largest relative difference of a key of metrics.jsonl over the updates below $4; absolute where the value is under 1
@@ -14,7 +14,7 @@ differ () { # KEY RUN RUN UPDATES
     awk '{ if ($1 in x) { d = x[$1] - $2; if (d < 0) d = -d; s = x[$1] < 0 ? -x[$1] : x[$1]; if (s > 1) d /= s; if (d > w) w = d; n++ } else x[$1] = $2 } END { if (n < 2) w = 99; printf "%.4f", w }'
 }
 within () { awk "BEGIN { exit !($1 <= $2) }"; ok $? "$3: off by $1, at most $2"; }
-within "$(differ loss sft_cpu sft_emu 30)" 0.05 "losses of 30 supervised updates"
+within "$(differ loss sft_cpu sft_emu 12)" 0.05 "losses of 12 supervised updates"
 within "$(differ grad_norm sft_cpu sft_emu 10)" 0.1 "gradient norms of the first 10"
 
 rl="small.yaml roles=solo learner.leaves=0 model.dtype=bf16 train.updates=8 objective.name=m2po"
