@@ -43,7 +43,7 @@ for k in 4 2; do
 done
 
 # each learner has a device of its own, or nothing begins
-two="small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 train.updates=2 backend.name=emu"
+two="small.yaml model.path=by2/model model.dtype=bf16 learner.leaves=0 learners=2 train.updates=2 batch.prompts=2 staleness.k=0 backend.name=emu"
 base
 export SOL_EMU_DEVICES=1
 ranks 4 $two out=shared; [ $rc -ne 0 ]; ok $? "two learners on one device: exit $rc"; has ' error learner: host .*: 2 learners would share 1 device: '

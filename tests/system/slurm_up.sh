@@ -4,11 +4,11 @@
 set -e
 d=$(realpath "$1"); nodes=${2-2}; cpus=${3-4}; host=$(hostname -s)
 here=$(cd "$(dirname "$0")" && pwd)
-# three free ports in a row
-port=$(python3 - "$((nodes + 1))" <<'END' 2>/dev/null || echo $((20000 + $$ % 20000))
+# free ports in a row, looked for from a place of our own: another SLURM may be coming up beside us
+port=$(python3 - "$((nodes + 1))" "$((10240 + $$ * 8 % 20000))" <<'END' 2>/dev/null || echo $((20000 + $$ % 20000))
 import socket, sys
 n = int(sys.argv[1])
-for p in range(26817, 60000, n):
+for p in range(int(sys.argv[2]), 60000, n):
     try:
         for i in range(n):
             with socket.socket() as s: s.bind(("127.0.0.1", p + i))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# jobs/chain.sbatch on a private SLURM of three nodes (root, slurm-wlm and munge needed): it runs, it is warned, stops, is queued again and goes on
+# timeout: 900. jobs/chain.sbatch on a private SLURM of three nodes (root, slurm-wlm and munge needed): it runs, it is warned, stops, is queued again and goes on
 . "$top_srcdir/tests/system/lib.sh"
 for p in slurmctld slurmd munged sbatch; do command -v $p >/dev/null || { echo "1..0 # SKIP no $p"; exit 0; }; done
 [ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP not root"; exit 0; }
@@ -14,11 +14,11 @@ base
 cp -r "$top_srcdir/jobs" jobs; chmod -R u+w jobs
 export SOLERA=$solera
 small="model.path=base/model task.steps=1 task.holdout=0.1 rollout.max_prompt=8 rollout.max_tokens=8 batch.prompts=8 batch.group=4 batch.updates_per_step=2 staleness.k=4 train.lr=1e-3"
-ended () { ! squeue -h -j "$1" -o %T 2>/dev/null | grep -qE 'RUNNING|PENDING|COMPLETING|CONFIGURING'; }
 job_state () { scontrol show job "$1" 2>/dev/null | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p'; }
+ended () { job_state "$1" >states; [ -s states ] && ! grep -qE 'RUNNING|PENDING|COMPLETING|CONFIGURING|REQUEUE' states; } # a controller too busy to answer says nothing about the job
 
 id=$(OUT=a sbatch --parsable -N 2 jobs/chain.sbatch $small train.updates=20 checkpoint.every=10); ok $? "sbatch jobs/chain.sbatch"
-wait_for 90 ended "$id"
+wait_for 240 ended "$id"
 cp "chain.$id.out" "$t/log"
 is COMPLETED "$(job_state "$id")" "the job"
 is done "$(state a)" "its run"
@@ -59,7 +59,7 @@ cat >het.sbatch <<'END'
 srun --mpi=pmix --het-group=0 $SOLERA train $ARGS --role broker : --het-group=1 $SOLERA train $ARGS --role learner : --het-group=2 $SOLERA train $ARGS --role actor
 END
 id=$(ARGS="jobs/chain.yaml $small train.updates=20 checkpoint.every=10 out=het" sbatch --parsable het.sbatch); ok $? "a heterogeneous job"
-wait_for 90 ended "$id"
+wait_for 240 ended "$id"
 cp "het.$id.out" "$t/log"
 is "$(weights b)" "$(weights het)" "weights of the heterogeneous job"
 
@@ -78,6 +78,6 @@ run "$solera" plan jobs/chain.yaml $small learner.leaves=0 learners=3 actors=2 -
   sed -n '/^  {/p; s/^  SLURM_HOSTFILE=\(.*\) solera train .*/SLURM_HOSTFILE=\1 sh -c "echo \\$SLURM_PROCID \\$SLURMD_NODENAME"/p' "$t/log"; } >placed.sbatch
 cat placed.sbatch >"$t/log"
 id=$(sbatch --parsable placed.sbatch); ok $? "a job by it"
-wait_for 60 ended "$id"
+wait_for 240 ended "$id"
 is "0 n1 1 n1 2 n1 3 n2 4 n2 5 n3" "$(grep -v srun: placed.out | sort -n | paste -sd ' ')" "the ranks' nodes"
 finish
