@@ -22,7 +22,7 @@
 #include "solera/status.h"
 #include "solera/tensor.h"
 
-#define SOL_OPS_ABI 7
+#define SOL_OPS_ABI 8
 
 typedef struct sol_backend sol_backend_t;
 typedef struct sol_queue sol_queue_t;
@@ -122,12 +122,12 @@ typedef struct sol_ops {
   void (*swiglu) (sol_queue_t *q, sol_tensor_t gate, sol_tensor_t up, sol_tensor_t y); /* y = gate * sigmoid (gate) * up */
   void (*swiglu_backward) (sol_queue_t *q, sol_tensor_t gate, sol_tensor_t up, sol_tensor_t dy, sol_tensor_t dgate, sol_tensor_t dup);
 
-  /* ---- head, by blocks of SOL_HEAD_BLOCK vocabulary entries. z = x w^T * inv_temp. x [R, C]; targets i32 [1, R].
+  /* ---- head, by blocks of the vocabulary: SOL_HEAD_BLOCK entries on a host, as many as scratch has room for on a device. z = x w^T * inv_temp. x [R, C]; targets i32 [1, R].
    * partial f32 [R, 4]: M = max z, S = sum exp (z - M), z of the target, E = sum exp (z - M) (z - M); blocks are combined in order.
    * raw: none, or the same sums of z at inv_temp 1, from the same product. logits [R, V]: none in training; the decoder keeps them, not tempered (x w^T), and may pass no targets (then call
    * head_target with the sampled ids).
-   * scratch f32 [R, head_scratch (C)]. */
-  int64_t (*head_scratch) (int64_t C); /* floats a row */
+   * scratch f32 [R, head_scratch], rows without gaps: the first R rows of a tensor that was made for as many rows as there may ever be. */
+  int64_t (*head_scratch) (int64_t R, int64_t V, int64_t C); /* floats a row of scratch for up to R rows; V SOL_HEAD_BLOCK: enough where logits are kept */
   void (*head_partial) (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, sol_tensor_t targets, float inv_temp, sol_tensor_t scratch, sol_tensor_t logits, sol_tensor_t partial,
                         sol_tensor_t raw);
   /* partial[2] = logits[row, target] * inv_temp, raw[2] = logits[row, target] (none: not wanted) */

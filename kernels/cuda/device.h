@@ -98,7 +98,7 @@ void sol_cuda_attention_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol
                                   float, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_swiglu (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_swiglu_backward (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
-int64_t sol_cuda_head_scratch (int64_t);
+int64_t sol_cuda_head_scratch (int64_t, int64_t, int64_t);
 void sol_cuda_head_partial (sol_queue_t *, sol_tensor_t, const sol_weight_t *, sol_tensor_t, float, sol_tensor_t, sol_tensor_t, sol_tensor_t, sol_tensor_t);
 void sol_cuda_head_target (sol_queue_t *, sol_tensor_t, sol_tensor_t, float, sol_tensor_t, sol_tensor_t);
 void sol_cuda_head_finish (sol_queue_t *, sol_tensor_t, sol_tensor_t, sol_tensor_t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* head.cu: log-prob and entropy of the next token without ever holding the logits of a batch: by blocks of SOL_HEAD_BLOCK vocabulary entries, a product into scratch, then an online softmax
+/* head.cu: log-prob and entropy of the next token without ever holding the logits of a batch: by blocks of vocabulary entries, a product into scratch, then an online softmax
  * of every row. The decoder, which wants the logits, gets them from one product. */
 #include "cuda.cuh"
 
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__ (THREADS) take_in (const float *z, int64_t ld,
   if (raw) leave (one, b, has ? from[i] : 0, has, first);
 }
 
-int64_t sol_cuda_head_scratch (int64_t C) { return sol_cuda_layout_head (C); }
+int64_t sol_cuda_head_scratch (int64_t R, int64_t V, int64_t C) { return sol_cuda_layout_head (R, V, C); }
 
 /* z [R, n] = x w[v0 .. v0 + n)^T */
 static void logits_block (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *w, int64_t v0, int64_t n, float *z, int64_t ld)
@@ -91,10 +91,12 @@ void sol_cuda_head_partial (sol_queue_t *q, sol_tensor_t x, const sol_weight_t *
     return;
   }
   float *z = (float *) (void *) scratch.at;
-  for (int64_t v0 = 0; v0 < V; v0 += SOL_HEAD_BLOCK) {
-    const int64_t n = V - v0 < SOL_HEAD_BLOCK ? V - v0 : SOL_HEAD_BLOCK;
-    logits_block (q, x, w, v0, n, z, SOL_HEAD_BLOCK);
-    SOL_RUN (q, take_in, (unsigned) R, THREADS, 0, (const float *) z, (int64_t) SOL_HEAD_BLOCK, v0, n, t, inv_temp, out, one, v0 == 0);
+  const int64_t words = scratch.stride - x.cols; /* of a block */
+  SOL_REQUIRE (words >= SOL_HEAD_BLOCK && words % SOL_HEAD_BLOCK == 0);
+  for (int64_t v0 = 0; v0 < V; v0 += words) {
+    const int64_t n = V - v0 < words ? V - v0 : words;
+    logits_block (q, x, w, v0, n, z, words);
+    SOL_RUN (q, take_in, (unsigned) R, THREADS, 0, (const float *) z, words, v0, n, t, inv_temp, out, one, v0 == 0);
   }
 }
 

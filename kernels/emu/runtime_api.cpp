@@ -201,7 +201,6 @@ cudaError_t cudaEventDestroy (cudaEvent_t e_)
   ENTER;
   outside ("cudaEventDestroy");
   event *e = (event *) e_;
-  if (e->on) stream_run (e->on, e->seq); /* its time is still to be written */
   delete e;
   return cudaSuccess;
 }
@@ -211,10 +210,10 @@ cudaError_t cudaEventRecord (cudaEvent_t e_, cudaStream_t s)
   event *e = (event *) e_;
   stream *t = stream_of (s);
   operation o;
-  o.run = [e] { e->time = clock_now (); };
+  const auto time = std::make_shared<double> (0);
+  o.run = [time] { *time = clock_now (); };
   o.event = true;
-  if (e->on) stream_run (e->on, e->seq); /* the record before this one still writes to e */
-  e->recorded = true, e->on = t, e->seq = t ? t->issued + 1 : 0;
+  e->time = time, e->recorded = true, e->on = t, e->seq = t ? t->issued + 1 : 0;
   stream_add (t, std::move (o));
   return cudaSuccess;
 }
@@ -251,7 +250,7 @@ cudaError_t cudaEventElapsedTime (float *ms, cudaEvent_t from_, cudaEvent_t to_)
   event *from = (event *) from_, *to = (event *) to_;
   if (!from->recorded || !to->recorded) return error (cudaErrorInvalidResourceHandle);
   if (!event_done (from) || !event_done (to)) return cudaErrorNotReady;
-  *ms = (float) ((to->time - from->time) * 1e3);
+  *ms = (float) ((*to->time - *from->time) * 1e3);
   return cudaSuccess;
 }
 

@@ -4,6 +4,7 @@
 #define SOL_EMU_STREAM_H
 #include "emu_internal.h"
 #include <deque>
+#include <memory>
 
 namespace emu {
 struct stream;
@@ -11,7 +12,7 @@ struct event {
   stream *on; /* NULL: never recorded, or in the default stream */
   uint64_t seq;
   bool recorded;
-  double time;
+  std::shared_ptr<double> time; /* of the last record; one that is still to run has its own */
 };
 struct operation {
   std::function<void ()> run;

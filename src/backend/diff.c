@@ -3,6 +3,7 @@
  * refuses the first result that is further off than the device's type explains. "check" runs every op on one backend and refuses shapes that do not fit, results that overlap what they are
  * made of, and results that are not finite. Slow: every op copies and allocates. The error sticks to the queue, as every op's error, and names op, place and both values. */
 #include "backend_internal.h"
+#include "solera/cuda_layout.h"
 #include "solera/log.h"
 #include "solera/memory.h"
 #include "solera/random.h"
@@ -351,7 +352,7 @@ static void d_swiglu_backward (sol_queue_t *q, sol_tensor_t gate, sol_tensor_t u
 }
 
 /* ---- head */
-static int64_t d_head_scratch (int64_t C) { return C + 2 * SOL_HEAD_BLOCK; } /* enough for any */
+static int64_t d_head_scratch (int64_t R, int64_t V, int64_t C) { return sol_cuda_layout_head (R, V, C); } /* what a device wants, and more than a host does */
 static sol_tensor_t plain_scratch (call_t *c, int64_t rows)
 {
   return c->R ? sol_tensor (sol_alloc ((size_t) (rows * SOL_HEAD_BLOCK) * 4 + 8), SOL_F32, rows, SOL_HEAD_BLOCK) : sol_no_tensor;

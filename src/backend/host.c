@@ -58,9 +58,9 @@ static size_t host_weight_bytes (sol_backend_t *b, int64_t n, int64_t k, sol_dty
 {
   return b->isa[0] ? (size_t) ((n + 15) / 16 * 16 * k) * sol_dtype_bytes (dtype) : 0;
 }
-static int64_t host_head_scratch (int64_t C)
+static int64_t host_head_scratch (int64_t R, int64_t V, int64_t C)
 {
-  (void) C;
+  (void) R, (void) V, (void) C;
   return SOL_HEAD_BLOCK;
 }
 static void ref_weight_prepare (sol_queue_t *q, sol_tensor_t src, void *mem, sol_weight_t *w)

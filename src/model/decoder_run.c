@@ -37,7 +37,7 @@ void sol_decoder_lay_out (sol_decoder_t *d, sol_arena_t *a)
   for (int i = 0; i < 4; i++) *row[i] = sol_arena_tensor (a, SOL_F32, 1, S);
   d->partial = sol_arena_tensor (a, SOL_F32, S, 4);
   d->one = sol_arena_tensor (a, SOL_F32, S, 4);
-  d->scratch = sol_arena_tensor (a, SOL_F32, S, d->m->ops->head_scratch (c->width));
+  d->scratch = sol_arena_tensor (a, SOL_F32, S, d->m->ops->head_scratch (S, SOL_HEAD_BLOCK, c->width));
   d->logits = sol_arena_tensor (a, SOL_F32, S, c->vocab);
 }
 

@@ -54,7 +54,7 @@ static void lay_out (sol_pass_t *p, sol_arena_t *a)
   p->one = sol_arena_tensor (a, SOL_F32, R, 4); /* partials at temperature 1 */
   p->lp = sol_arena_tensor (a, SOL_F32, 1, R);
   p->entropy = sol_arena_tensor (a, SOL_F32, 1, R);
-  p->scratch = sol_arena_tensor (a, SOL_F32, R, p->m->ops->head_scratch (c->width));
+  p->scratch = sol_arena_tensor (a, SOL_F32, R, p->m->ops->head_scratch (R, c->vocab, c->width));
   p->logits = sol_arena_tensor (a, SOL_F32, 1, c->vocab);
   if (p->backward) lay_out_backward (p, a);
 }

@@ -10,7 +10,7 @@
 
 enum { PROMPT = 70, RESPONSES = 3, LENGTH = 5, ROWS = RESPONSES * LENGTH, TOKENS = PROMPT + RESPONSES * (LENGTH - 1), SPANS = RESPONSES + 1 };
 
-/* kind 0: q/k norm, tied, head size 64; 1: biases, a head of its own, head size 128. Several tiles and a ragged one; two blocks of vocabulary. */
+/* kind 0: q/k norm, tied, head size 64; 1: biases, a head of its own, head size 128. Several tiles and a ragged one; two blocks of vocabulary (on a device two parts of one). */
 static sol_arch_t arch_of (int kind)
 {
   sol_arch_t a = { .family = "selftest", .layers = 1, .width = 96, .heads = 2, .kv_heads = 1, .head_size = kind ? 128 : 64, .mlp = 136, .vocab = SOL_HEAD_BLOCK + 70, .context = 128,

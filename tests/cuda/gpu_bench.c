@@ -218,7 +218,7 @@ static void head (int64_t R, int training)
 {
   const double weight = BF * (double) M.V * (double) M.C, flop = 2 * (double) R * (double) M.V * (double) M.C;
   char shape[96];
-  head_t h = { .x = gpu_tensor (SOL_BF16, R, M.C), .W = gpu_tensor (SOL_BF16, M.V, M.C), .scratch = gpu_tensor (SOL_F32, R, gpu.ops->head_scratch (M.C)), .part = gpu_tensor (SOL_F32, R, 4),
+  head_t h = { .x = gpu_tensor (SOL_BF16, R, M.C), .W = gpu_tensor (SOL_BF16, M.V, M.C), .scratch = gpu_tensor (SOL_F32, R, gpu.ops->head_scratch (R, M.V, M.C)), .part = gpu_tensor (SOL_F32, R, 4),
                .lp = gpu_tensor (SOL_F32, 1, R), .ent = gpu_tensor (SOL_F32, 1, R), .dx = gpu_tensor (SOL_BF16, R, M.C), .ids = gpu_ints (R, (int32_t) M.V, 7919) };
   RUN (weight_prepare, h.W, NULL, &h.w);
   snprintf (shape, sizeof shape, "%s%lld rows, %lldx%lld", training ? "" : "decode ", (long long) R, (long long) M.V, (long long) M.C);

@@ -70,10 +70,11 @@ missed_wait () {
 # one line, taken out
 try () { # FILE LINE HOW-THE-TESTS-ARE-RUN
   n=$((n + 1))
-  if rebuild "$1" && ! ($3) 2>/dev/null; then # a subshell: how a child died is not news
-    kept=$((kept + 1))
-    echo "nothing misses $(basename "$1"):$2: $(sed -n "${2}s/^ *//p" "$1")"
-  fi
+  local said="nothing misses"
+  if ! rebuild "$1"; then said="cannot be built without"
+  elif ($3) 2>/dev/null; then return; fi # a subshell: how a child died is not news
+  kept=$((kept + 1))
+  echo "$said $(basename "$1"):$2: $(sed -n "${2}s/^ *//p" "$1")"
 }
 
 mkdir -p "$work/kernels"; cp -r "$top/kernels/cuda" "$top/kernels/emu" "$work/kernels/"

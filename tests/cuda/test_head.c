@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protects: the head on a device by blocks of the vocabulary: log-prob, entropy, their gradient; rows whose coefficients are 0 give exactly nothing; the logits' way gives what the blocks' way gives. */
 #include "both.h"
+#include "solera/cuda_layout.h"
 
-static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
+/* words: of a block of the vocabulary; 0: as many as the device would have */
+static void test (int64_t rows, int64_t C, int64_t V, float inv_temp, int64_t words)
 {
   pair_t p[] = { pair_act (rows, C), pair_of (SOL_BF16, V, C), pair_ints (rows, (int32_t) V), pair_f32 (rows, 4), pair_f32 (1, rows), pair_f32 (1, rows), pair_f32 (1, rows), pair_f32 (1, rows),
                  pair_act (rows, C), pair_f32 (V, C), pair_f32 (rows, V) };
   pair_t *x = p, *w = p + 1, *t = p + 2, *part = p + 3, *lp = p + 4, *en = p + 5, *cl = p + 6, *ce = p + 7, *dx = p + 8, *dw = p + 9, *z = p + 10;
-  pair_t raw = pair_f32 (rows, 4), scratch = pair_f32 (rows, D->head_scratch (C) > SOL_HEAD_BLOCK ? D->head_scratch (C) : SOL_HEAD_BLOCK);
+  pair_t raw = pair_f32 (rows, 4), scratch = pair_f32 (rows, words ? words + C : D->head_scratch (rows, V, C));
   sol_weight_t wr, wd;
   int good = 1, idle = 1;
   for (int64_t i = 0; i < V * C; i++) floats (w->r)[i] *= 0.3f;
@@ -27,7 +29,7 @@ static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
   for (int64_t r = 0; r < rows; r += 3)
     for (int64_t c = 0; c < C; c++) idle &= got[r * C + c] == 0;
   sol_free (got);
-  tap_ok (good, "%lld rows of %lld, vocabulary %lld, 1/T %g: log-prob, entropy and gradients", (long long) rows, (long long) C, (long long) V, (double) inv_temp);
+  tap_ok (good, "%lld rows of %lld, vocabulary %lld by %lld, 1/T %g: log-prob, entropy and gradients", (long long) rows, (long long) C, (long long) V, (long long) (scratch.d.cols - C), (double) inv_temp);
   tap_ok (idle, "rows without coefficients have no gradient");
   /* the decoder's way */
   R->head_partial (qr, x->r, &wr, sol_no_tensor, inv_temp, scratch.r, z->r, part->r, raw.r);
@@ -47,10 +49,17 @@ static void test (int64_t rows, int64_t C, int64_t V, float inv_temp)
 int main (void)
 {
   both_open ();
-  test (1, 8, 19, 1);
-  test (7, 24, 300, 1 / 0.7f);
-  test (5, 32, 1024, 1);
-  test (4, 16, 2500, 1.3f);
+  test (1, 8, 19, 1, 0);
+  test (7, 24, 300, 1 / 0.7f, 0);
+  test (5, 32, 1024, 1, 0);
+  test (4, 16, 2500, 1.3f, 0);
+  test (4, 16, 2500, 1.3f, 1024);
+  test (3, 8, 6201, 0.8f, 2048); /* blocks of several times what a block of threads takes at once, a ragged one behind them */
+  test (2, 19, 3073, 1, 3072);   /* and one word */
+  test (5, 8, 9001, 1, 0);
+  /* a large batch and vocabulary: not more room than there is, whole lots of words, no more of them than there are */
+  ok (sol_cuda_layout_words (4096, 152064) == 8192 && sol_cuda_layout_words (32768, 152064) == 4096 && sol_cuda_layout_words (1 << 20, 152064) == 1024 && sol_cuda_layout_words (300, 1025) == 2048);
+  ok (sol_cuda_layout_words (17000, 152064) * 17000 * 4 <= SOL_CUDA_HEAD_ROOM && sol_cuda_layout_words (17000, 152064) % 1024 == 0);
   both_close ();
   return tap_done ();
 }
