@@ -6,7 +6,7 @@ from solera_group import ORDER, interval, name_of
 
 RESAMPLES = 10000
 # after those of solera_group.ORDER
-REST = ("m2po_tis", "dapo", "dr_grpo", "decoupled_ppo", "tis", "seq_tis", "cispo", "icepop", "dppo_tv", "topr", "opsm", "sapo", "vespo", "gmpo")
+REST = ("m2po_tis", "m2po_k3", "dapo", "dr_grpo", "decoupled_ppo", "tis", "seq_tis", "cispo", "icepop", "dppo_tv", "topr", "opsm", "sapo", "vespo", "gmpo")
 
 
 def rank(method):

@@ -5,7 +5,7 @@
 # The base models come first, then all of seed 1, then all of seed 2 and so on, so what is there when a study is stopped is whole for some seeds.
 
 METHODS="grpo m2po grpo_no_tr gspo tis m2po_clip dapo decoupled_ppo icepop dppo_tv"          # at every staleness
-OTHERS="m2po_tis m2po_all cispo seq_tis topr opsm sapo vespo gmpo dr_grpo"                               # at s = 256 only
+OTHERS="m2po_tis m2po_k3 m2po_all cispo seq_tis topr opsm sapo vespo gmpo dr_grpo"                               # at s = 256 only
 STALENESS="0 256 64 16 128 4"
 
 bases () { local seed; for seed in $1; do echo "seed$seed/base 1 sft jobs/chain_base.yaml seed=$seed $BASE_SETTINGS"; done; }
