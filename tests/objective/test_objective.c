@@ -104,7 +104,7 @@ static void test_settings (void)
     }
     sol_objective_destroy (own);
   }
-  tap_ok (good && params == 32, "every parameter has its setting (%d)", params);
+  tap_ok (good && params == 33, "every parameter has its setting (%d)", params);
   tap_ok (resolved == params, "resolved settings are the objective's defaults (%d)", resolved);
   tap_ok (wins == params, "a setting wins over the objective's default (%d)", wins);
 }
@@ -122,7 +122,7 @@ int main (void)
     sol_objective_destroy (o);
     o = NULL;
   }
-  ok (n == 20 && prox == 1 && selects == 3 * SOL_SELECTS_MASK + SOL_SELECTS_BAND && !sol_objective_name (-1, NULL));
+  ok (n == 21 && prox == 1 && selects == 4 * SOL_SELECTS_MASK + SOL_SELECTS_BAND && !sol_objective_name (-1, NULL));
   ok (sol_objective_create ("grpp", &o) == SOL_ERR_USAGE && !o && sol_objective_create ("", &o) == SOL_ERR_USAGE);
   need (sol_objective_create ("dr_grpo", &o) == SOL_OK);
   ok (value_of (o, "eps_low") == 0.2 && value_of (o, "max_length") == 64);

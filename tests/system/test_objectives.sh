@@ -5,8 +5,8 @@
 base
 "$solera" help objectives >help
 names=$(sed -n 's/^  \([a-z][a-z0-9_]*\) .*/\1/p' help)
-is 20 "$(echo "$names" | wc -l)" "objectives in the table"
-is 20 "$(ls "$top_srcdir"/src/objective/rule_*.c | wc -l)" "each has one source file"
+is 21 "$(echo "$names" | wc -l)" "objectives in the table"
+is 21 "$(ls "$top_srcdir"/src/objective/rule_*.c | wc -l)" "each has one source file"
 start=$("$solera" train small.yaml roles=solo train.updates=2 train.lr=0 out=still >log 2>&1; weights still | cut -d' ' -f2)
 [ -n "$start" ]; ok $? "the weights before training"
 setting () { sed -n "/^objective:/,/^[a-z]*:\$/s/^  $2: //p" "$1/settings.yaml"; } # RUN NAME
@@ -16,6 +16,7 @@ for o in $names; do
   is "done" "$(state $o)" "$o: its outcome"
   [ "$(weights $o | cut -d' ' -f1)" = 2 ] && [ "$(weights $o | cut -d' ' -f2)" != "$start" ]; ok $? "$o: weights have moved"
   case $o in
+    m2po_k3) is 0.02 "$(setting $o tau)" "$o: resolved tau" ;;
     m2po*) is 0.04 "$(setting $o tau)" "$o: resolved tau" ;;
     dapo) is 0.28 "$(setting $o clip_high)" "$o: resolved clip_high" ;;
     *) is auto "$(setting $o tau)" "$o: no tau" ;;
