@@ -22,7 +22,9 @@ static void put_text (sol_buffer_t *b, const char *key, const char *text)
 /* a full disk has no room for a new file, but the old one has its block: the outcome must be told */
 static int write_in_place (const char *path, const sol_buffer_t *b)
 {
-  int fd = open (path, O_WRONLY | O_CLOEXEC), ok = fd >= 0 && flock (fd, LOCK_EX) == 0 && pwrite (fd, b->data, b->bytes, 0) == (ssize_t) b->bytes && ftruncate (fd, (off_t) b->bytes) == 0;
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) (void) flock (fd, LOCK_EX); /* one writer at a time, where the file system has locks: some shared ones have none, and the outcome is worth more than its order */
+  const int ok = fd >= 0 && pwrite (fd, b->data, b->bytes, 0) == (ssize_t) b->bytes && ftruncate (fd, (off_t) b->bytes) == 0;
   if (fd >= 0) close (fd);
   return ok;
 }
