@@ -13,7 +13,7 @@ cleanup () {
 }
 trap cleanup EXIT
 [ -x "$root/bin/sh" ] || debootstrap --variant=minbase bookworm "$root" ${MIRROR-$(sed -n 's/^deb \([^[ ]*\) .*/\1/p' /etc/apt/sources.list 2>/dev/null | head -1)}
-cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
+cp /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true # without its own name in hosts, every mpirun waits ten seconds for a name server
 for f in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d /etc/apt/trusted.gpg.d /etc/apt/keyrings; do [ -e $f ] && cp -a $f "$root/etc/apt/" || true; done
 mkdir -p "$root/dev/shm" "$root/dev/pts" "$root/proc" "$root/root/solera" "$root/sys"
 mount -t proc proc "$root/proc"; mount --bind /sys "$root/sys"; mount --bind /dev "$root/dev"; mount -t devpts devpts "$root/dev/pts" 2>/dev/null || true; mount -t tmpfs tmpfs "$root/dev/shm"
